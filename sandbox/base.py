@@ -1,0 +1,183 @@
+"""Contract of the sandbox: run one untrusted program and call it with arrays.
+
+The sandbox knows nothing of games, scores or databases. A caller opens a *session*: a fresh child
+process in which a *guest* (a small trusted module, sent as text) and one untrusted *program* live
+side by side. The caller then calls the guest's handlers by name with numbers and arrays, and gets
+arrays back. Whatever goes wrong inside ends as a `SandboxFault` with a `Verdict`; a fault of ours
+(no runner, broken pipe to it) is `Verdict.SANDBOX_ERROR`, which is never the candidate's.
+
+A guest is Python source that may import what its runner pre-loaded and defines one function::
+
+    def start(program):            # the program's module object
+        return {"step": step, ...} # name -> handler(scalars, arrays) -> sequence of arrays
+
+It raises ``BadResult`` (a name the runner puts into its globals) when the *program* returned
+something of the wrong type or shape, so that the caller sees ``Verdict.BAD_RESULT`` and the text.
+Input arrays are views of shared memory that the next call overwrites: a guest copies what it, or
+the program, may keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+Callback = Callable[[tuple[float, ...], tuple[Array, ...]], Sequence[Array]]
+
+
+class Verdict(StrEnum):
+    """How a session ended when it did not end well."""
+
+    EXCEPTION = "exception"
+    TIMEOUT = "timeout"
+    CPU_LIMIT = "cpu_limit"
+    MEMORY = "memory"
+    OUTPUT_LIMIT = "output_limit"
+    LOG_FLOOD = "log_flood"
+    VIOLATION = "violation"
+    CRASH = "crash"
+    NO_RESULT = "no_result"
+    BAD_RESULT = "bad_result"
+    SANDBOX_ERROR = "sandbox_error"
+
+
+class Level(IntEnum):
+    """Strength of isolation, weakest first; `label` is what is stored and shown."""
+
+    NONE = 0
+    RLIMITS = 1
+    KERNEL = 2
+    KERNEL_NS = 3
+    DOCKER = 4
+    GVISOR = 5
+
+    @property
+    def label(self) -> str:
+        """The level's name in configuration, results and messages, such as ``kernel+ns``."""
+        return self.name.lower().replace("_", "+")
+
+    @classmethod
+    def parse(cls, text: str) -> Level:
+        """The level whose label is `text`.
+
+        Raises:
+            ValueError: naming the labels that exist.
+        """
+        for level in cls:
+            if level.label == text:
+                return level
+        raise ValueError(f"isolation level: expected one of {', '.join(v.label for v in cls)}; got {text!r}")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session may use. All costs are measured by the kernel or by the caller's clock."""
+
+    cpu_s: float = 10.0
+    wall_s: float = 51.0
+    """Deadline of the whole session; a backstop several times the CPU limit, since machines are shared."""
+    call_wall_s: float = 20.0
+    """Deadline of a single call (and of starting the program)."""
+    memory_mib: int = 512
+    """Address space beyond what the warm runner already maps."""
+    log_bytes: int = 64 * 1024
+    """How much of the program's output is kept; far beyond it the program is killed as a log flood."""
+
+    def doubled(self) -> Limits:
+        """The limits of the one retry that a limit outcome gets."""
+        return Limits(2 * self.cpu_s, 2 * self.wall_s, 2 * self.call_wall_s, 2 * self.memory_mib, self.log_bytes)
+
+
+class Usage(NamedTuple):
+    """What a session cost, measured from outside, and what the program printed (capped, sanitised)."""
+
+    cpu_s: float
+    wall_s: float
+    peak_rss_mib: float
+    log: str
+
+
+class SandboxFault(Exception):
+    """A session ended other than by `Session.close`. The message is data from inside: at most 2,000 characters."""
+
+    def __init__(self, verdict: Verdict, message: str) -> None:
+        super().__init__(f"{verdict}: {message}")
+        self.verdict = verdict
+        self.message = message
+
+
+class Session(Protocol):
+    """One program in one fresh process. Not thread-safe. After a fault only `close` may be called."""
+
+    def call(
+        self, name: str, scalars: Sequence[float] = (), arrays: Sequence[Array] = ()
+    ) -> tuple[Array, ...]:
+        """Run the guest's handler `name`.
+
+        Args:
+            name: a key of the mapping that the guest's ``start`` returned.
+            scalars: numbers, sent as float64.
+            arrays: C-contiguous float64, float32, int64, int32, uint8 or bool arrays, at most 4 dimensions.
+
+        Returns:
+            Copies of the arrays that the handler returned (shared memory is copied before anything reads it).
+
+        Raises:
+            SandboxFault: with the verdict; the session is dead then.
+        """
+        ...
+
+    def close(self) -> Usage:
+        """End the program (SIGKILL), reap it and say what it cost. Safe to call after a fault, and twice."""
+        ...
+
+
+class Sandbox(Protocol):
+    """A place that opens sessions, one after another. Owns a warm runner; a context manager."""
+
+    @property
+    def level(self) -> Level:
+        """The isolation that this sandbox achieved when it tried (never what was asked for)."""
+        ...
+
+    def open(
+        self,
+        guest: str,
+        program: str,
+        *,
+        limits: Limits,
+        shared_bytes: int,
+        callbacks: Mapping[str, Callback] | None = None,
+    ) -> Session:
+        """Start `program` beside `guest` in a fresh process.
+
+        Args:
+            guest: source of the guest module.
+            program: source of the untrusted program.
+            limits: what the session may use.
+            shared_bytes: room for the arrays of the largest call, inputs and results together.
+            callbacks: functions of the caller that the guest may ask for by name
+                (``callback(name, scalars, arrays)`` in its globals).
+
+        Raises:
+            SandboxFault: the program did not start (its own top level failed, or a limit hit).
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop the runner and everything below it."""
+        ...
+
+    def __enter__(self) -> Sandbox:
+        """The sandbox itself."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        ...
