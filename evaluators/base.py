@@ -249,6 +249,21 @@ class Domain(Protocol):
         """The objective that decides "better" unless a campaign says otherwise; larger is better."""
         ...
 
+    @property
+    def holdout(self) -> tuple[str, ...]:
+        """Games of the test suite, small ones, that the end of a campaign looks at (each look is recorded)."""
+        ...
+
+    @property
+    def sandbox_modules(self) -> tuple[str, ...]:
+        """Libraries that a sandbox runner of this domain loads beforehand."""
+        ...
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """Names of the tiers that `plan` takes."""
+        ...
+
     def check(self, source: str) -> None:
         """Static check of a program's source.
 
@@ -258,18 +273,31 @@ class Domain(Protocol):
         ...
 
     def plan(
-        self, games: Sequence[str] | None = None, *, suite: str = "train", tiers: Sequence[str] = (),
+        self,
+        games: Sequence[str] | None = None,
+        *,
+        suite: str = "train",
+        tiers: Sequence[str] | None = None,
         iterations: int | None = None,
     ) -> Plan:
-        """The plan of an evaluation on a suite or on named games.
+        """The plan of an evaluation on a suite or on named games; by default the domain's tiers for a search.
 
         Raises:
             GameError: unknown game or suite.
         """
         ...
 
+    def objectives(self, plan: Plan) -> tuple[str, ...]:
+        """Names of the objectives that an evaluation on `plan` has."""
+        ...
+
     def evaluate(
-        self, source: str, plan: Plan, sandbox: Sandbox, *, floors: Mapping[str, float] | None = None,
+        self,
+        source: str,
+        plan: Plan,
+        sandbox: Sandbox,
+        *,
+        floors: Mapping[str, float] | None = None,
         progress: Callable[[InstanceResult], None] | None = None,
     ) -> Evaluation:
         """Run a program through a plan. A candidate's fault is an outcome; ours is an exception.

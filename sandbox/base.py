@@ -91,7 +91,9 @@ class Limits:
 
     def doubled(self) -> Limits:
         """The limits of the one retry that a limit outcome gets."""
-        return Limits(2 * self.cpu_s, 2 * self.wall_s, 2 * self.call_wall_s, 2 * self.memory_mib, self.log_bytes)
+        return Limits(
+            2 * self.cpu_s, 2 * self.wall_s, 2 * self.call_wall_s, 2 * self.memory_mib, self.log_bytes
+        )
 
 
 class Usage(NamedTuple):
@@ -104,7 +106,7 @@ class Usage(NamedTuple):
 
 
 class SandboxFault(Exception):
-    """A session ended other than by `Session.close`. The message is data from inside: at most 2,000 characters."""
+    """A session ended other than by `Session.close`. The message, from inside, has at most 2,000 characters."""
 
     def __init__(self, verdict: Verdict, message: str) -> None:
         super().__init__(f"{verdict}: {message}")

@@ -1,0 +1,1 @@
+"""Operators: what turns parent programs into a child's source."""

@@ -1,0 +1,226 @@
+"""OpenSpiel game -> sequence form, in one depth-first walk of the history tree."""
+
+from __future__ import annotations
+
+import random
+from array import array
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyspiel
+
+from evaluators.base import GameError
+from evaluators.games.form import PlayerTree, SequenceForm
+from evaluators.games.layout import arrange
+
+MAX_TERMINALS = 5_000_000
+"""Terminal histories that a game may have: about a minute of walking and 300 MB of arrays."""
+
+
+@dataclass
+class _Player:
+    """One player's infosets while the walk finds them."""
+
+    index: dict[str, int] = field(default_factory=dict)
+    parent: array[int] = field(default_factory=lambda: array("i"))
+    offset: array[int] = field(default_factory=lambda: array("i", [0]))
+    depth: array[int] = field(default_factory=lambda: array("i"))
+    action: array[int] = field(default_factory=lambda: array("i"))
+    length: array[int] = field(default_factory=lambda: array("i", [0]))
+    """Number of own decisions in each sequence."""
+
+
+class _Node(NamedTuple):
+    """A history that waits for its visit: made from its parent's state only then, so that few states live.
+
+    Attributes:
+        state: the parent's state, or the root's own.
+        action: what leads from there to this history; None at the root.
+        sequences: (N,) each player's sequence.
+        chance: product of the chance probabilities.
+        group: number of the sequence of public (non-chance) actions.
+    """
+
+    state: Any
+    action: int | None
+    sequences: tuple[int, ...]
+    chance: float
+    group: int
+
+
+class _Walk:
+    """Walks a turn-based game and collects what the sequence form is made of."""
+
+    def __init__(self, game: Any, name: str) -> None:
+        self.game, self.name = game, name
+        self.players = [_Player() for _ in range(game.num_players())]
+        self.sequence, self.group = array("i"), array("i")
+        self.chance, self.returns = array("d"), array("d")
+        self.groups: dict[tuple[int, int], int] = {}
+
+    def run(self) -> None:
+        """Visit every history.
+
+        Raises:
+            GameError: imperfect recall or too many terminals.
+        """
+        stack = [_Node(self.game.new_initial_state(), None, (0,) * len(self.players), 1.0, 0)]
+        while stack:
+            node = stack.pop()
+            state = node.state if node.action is None else node.state.child(node.action)
+            if state.is_terminal():
+                self._terminal(state, node)
+            elif state.is_chance_node():
+                stack += [
+                    _Node(state, action, node.sequences, node.chance * probability, node.group)
+                    for action, probability in reversed(state.chance_outcomes())
+                    if probability > 0
+                ]
+            else:
+                stack += self._decision(state, node)
+
+    def _terminal(self, state: Any, node: _Node) -> None:
+        if len(self.chance) >= MAX_TERMINALS:
+            raise too_large(self.name, f"the walk reached terminal {MAX_TERMINALS + 1:,} and stopped")
+        self.sequence.extend(node.sequences)
+        self.chance.append(node.chance)
+        self.returns.extend(state.returns())
+        self.group.append(node.group)
+
+    def _decision(self, state: Any, node: _Node) -> list[_Node]:
+        player = state.current_player()
+        own, actions = node.sequences[player], state.legal_actions()
+        infoset = self._infoset(player, state.information_state_string(player), own, actions)
+        first = self.players[player].offset[infoset] + 1
+        before, after = node.sequences[:player], node.sequences[player + 1 :]
+        children = [
+            _Node(
+                state, action, (*before, first + k, *after), node.chance,
+                self.groups.setdefault((node.group, action), len(self.groups) + 1),
+            )
+            for k, action in enumerate(actions)
+        ]  # fmt: skip
+        children.reverse()
+        return children
+
+    def _infoset(self, player: int, key: str, own: int, actions: list[int]) -> int:
+        """The infoset's number, new at the first visit; each later visit must look the same to its player."""
+        found = self.players[player]
+        infoset = found.index.get(key)
+        if infoset is None:
+            infoset = found.index[key] = len(found.parent)
+            found.parent.append(own)
+            found.depth.append(found.length[own])
+            found.offset.append(found.offset[-1] + len(actions))
+            found.action.extend(actions)
+            found.length.extend([found.length[own] + 1] * len(actions))
+        elif found.parent[infoset] != own:
+            raise GameError(
+                f"{self.name}: expected perfect recall; player {player} reaches information state {key!r} "
+                "after two different sequences of own actions.",
+                "For goofspiel, use imp_info=True; games called *_ir have imperfect recall on purpose.",
+            )
+        elif list(found.action[found.offset[infoset] : found.offset[infoset + 1]]) != actions:
+            raise GameError(f"{self.name}: player {player} has different legal actions within {key!r}.")
+        return infoset
+
+
+def too_large(name: str, what: str) -> GameError:
+    """The refusal of a game beyond the size limit."""
+    return GameError(
+        f"{name}: expected at most {MAX_TERMINALS:,} terminal histories; {what}.",
+        "Choose smaller parameters (fewer cards, sides, coins or players).",
+    )
+
+
+def refuse_hopeless(game: Any, name: str) -> None:
+    """Refuse a game that is far too large without walking millions of its histories.
+
+    A random walk's product of branching factors estimates the number of terminals without bias (Knuth
+    1975). By Markov's inequality at most a tenth of the walks exceed ten times the true number, so a median
+    beyond ten times the limit means a game beyond the limit, up to a chance of about 1e-13.
+
+    Raises:
+        GameError: with the estimate.
+    """
+    rng = random.Random(0)
+    estimates = []
+    for _ in range(63):
+        state, product = game.new_initial_state(), 1
+        while product <= MAX_TERMINALS * 1_000_000 and not state.is_terminal():
+            actions = state.legal_actions()
+            product *= len(actions)
+            state.apply_action(rng.choice(actions))
+        estimates.append(product)
+    typical = sorted(estimates)[len(estimates) // 2]
+    if typical > 10 * MAX_TERMINALS:
+        raise too_large(name, f"random play suggests at least {typical:.0e}")
+
+
+def load_turn_based(game_string: str) -> Any:
+    """The OpenSpiel game, converted to turns if moves are simultaneous.
+
+    Raises:
+        GameError: a kind of game that has no finite two-or-more-player sequence form.
+    """
+    game = pyspiel.load_game(game_string)
+    kind = game.get_type()
+    refusals = {
+        "at least 2 players; got a game of 1": game.num_players() < 2,
+        "players who move in turn or at once; got a mean-field game": kind.dynamics
+        == pyspiel.GameType.Dynamics.MEAN_FIELD,
+        "listed chance outcomes; got sampled ones": kind.chance_mode
+        == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC,
+        "information state strings; the game has none": not kind.provides_information_state_string,
+    }
+    for reason, applies in refusals.items():
+        if applies:
+            raise GameError(f"{game_string}: expected {reason}.", "Pick a game of a suite, such as 'leduc2'.")
+    if kind.dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
+        return pyspiel.convert_to_turn_based(game)
+    return game
+
+
+def compile_game(game_string: str) -> SequenceForm:
+    """The sequence form of a game.
+
+    Args:
+        game_string: what `suites.resolve` returned.
+
+    Raises:
+        GameError: imperfect recall, more than `MAX_TERMINALS` terminals, or an unsupported kind of game.
+    """
+    game = load_turn_based(game_string)
+    refuse_hopeless(game, game_string)
+    walk = _Walk(game, game_string)
+    try:
+        walk.run()
+    except pyspiel.SpielError as error:
+        raise GameError(f"{game_string}: OpenSpiel fails during the walk: {error}") from error
+    num_players = len(walk.players)
+    sequence = np.array(walk.sequence, np.int32).reshape(-1, num_players)
+    # Merge equal sequence tuples; `first` has a member of each, in the order of first visits.
+    _, first, member = np.unique(sequence, axis=0, return_index=True, return_inverse=True)
+    by_visit = np.argsort(first)
+    rank = np.empty_like(by_visit)
+    rank[by_visit] = np.arange(len(first))
+    member, first = rank[member.ravel()], first[by_visit]
+    chance = np.array(walk.chance)
+    weighted = chance[:, None] * np.array(walk.returns).reshape(-1, num_players)
+    order, lanes = arrange(np.ascontiguousarray(sequence[first].T), np.array(walk.group, np.int32)[first])
+    keys = [key.encode() for player in walk.players for key in player.index]
+    return SequenceForm(
+        game_string=game_string,
+        trees=tuple(
+            PlayerTree(*(np.array(a, np.int32) for a in (p.parent, p.offset, p.depth, p.action)))
+            for p in walk.players
+        ),
+        sequence=np.ascontiguousarray(sequence[first].T[:, order]),
+        chance=np.bincount(member, chance)[order].astype(np.float64),
+        utility=np.stack([np.bincount(member, column)[order] for column in weighted.T]),
+        visit=order.astype(np.int32),
+        lanes=lanes,
+        key_bytes=np.frombuffer(b"".join(keys), np.uint8),
+        key_ends=np.cumsum([len(key) for key in keys], dtype=np.int64),
+    )

@@ -1,0 +1,205 @@
+"""A game that a trusted loop plays: compiled form, payoff variant and work arrays behind a few calls.
+
+Policies, regrets and cumulative policies are flat float64 arrays (S_p,) over player p's (infoset, action)
+pairs, ordered by infoset, then action; reaches are (I_p,). A `Game` is for one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.games import cache, kernels, variants
+from evaluators.games.form import Floats, SequenceForm
+from evaluators.games.suites import resolve
+
+
+class PolicyError(ValueError):
+    """A (cumulative) policy that no rounding explains; says where, what was expected and what came."""
+
+
+class Game:
+    """A compiled game under a payoff variant, with a current policy for each player.
+
+    Attributes:
+        name: short name, or the game string where it has none.
+        game_string: canonical OpenSpiel string.
+        variant: name of the payoff variant.
+        form: the arrays behind it; `form.utility` is that of the exact game.
+        utility: (N, Z) chance x utility under the variant, in the order of `form`'s terminals.
+        num_players: N.
+        num_infosets: I_p per player.
+        num_pairs: S_p per player.
+        num_actions: (I_p,) int64 per player.
+        depth: (I_p,) int64 per player, own decisions before an infoset's own.
+    """
+
+    def __init__(self, name: str, form: SequenceForm, variant: str = "exact") -> None:
+        """Start with uniform policies.
+
+        Raises:
+            GameError: unknown variant.
+        """
+        self.name, self.game_string, self.variant, self.form = name, form.game_string, variant, form
+        self.utility = np.ascontiguousarray(variants.apply(form, variants.parse(variant)))
+        self.num_players = form.num_players
+        self.num_infosets = tuple(tree.num_infosets for tree in form.trees)
+        self.num_pairs = tuple(tree.num_pairs for tree in form.trees)
+        self.num_actions = tuple(np.diff(tree.offset).astype(np.int64) for tree in form.trees)
+        self.depth = tuple(tree.depth.astype(np.int64) for tree in form.trees)
+        self._trees = tuple(np.stack([np.append(t.parent, 0), t.offset]).astype(np.int32) for t in form.trees)
+        self._lanes = kernels.pack_lanes(form.lanes)
+        self._weight = tuple(self.utility)
+        self._plans = np.zeros((self.num_players, max(form.num_sequences)))
+        self._scored_plans = np.zeros_like(self._plans)
+        self._policy = tuple(np.zeros(s) for s in self.num_pairs)
+        self._reach = tuple(np.zeros(i) for i in self.num_infosets)
+        self._regrets = tuple(np.zeros(s) for s in self.num_pairs)
+        self._total = tuple(np.zeros(s) for s in form.num_sequences)
+        widths = form.lanes.header[:, 1] * (form.lanes.header[:, 5] + 1)
+        self._rows = np.zeros(int(widths.max(initial=0)))
+        for p in range(self.num_players):
+            self.set_policy(p, self.uniform(p))
+
+    def uniform(self, player: int) -> Floats:
+        """(S_p,) the uniform policy, a fresh array."""
+        return np.repeat(1.0 / self.num_actions[player], self.num_actions[player])
+
+    def set_policy(self, player: int, policy: Floats) -> None:
+        """Make `policy` the player's current one. It is copied and taken as it is (see `project`).
+
+        Raises:
+            PolicyError: wrong shape.
+        """
+        own = self._policy[player]
+        own[:] = self._checked(player, policy)
+        kernels.realize(self._trees[player], own, self._plans[player], self._reach[player])
+
+    def regrets(self, player: int) -> Floats:
+        """(S_p,) counterfactual regrets under the current policies.
+
+        The array is the player's buffer: the next call for the same player overwrites it.
+        """
+        kernels.regrets(
+            player, self._trees[player], self._lanes, self.form.sequence, self._weight[player], self._plans,
+            self._policy[player], self._total[player], self._rows, self._regrets[player],
+        )  # fmt: skip
+        return self._regrets[player]
+
+    def reach(self, player: int) -> Floats:
+        """(I_p,) the player's own reach under its current policy, a buffer that `set_policy` overwrites."""
+        return self._reach[player]
+
+    def counterfactual_reach(self, player: int) -> Floats:
+        """(I_p,) reach of chance and the other players under their current policies, a fresh array."""
+        out = np.empty(self.num_infosets[player])
+        self._sum(player, self.form.chance, self._plans)
+        kernels.counterfactual_reach(self._trees[player], self._total[player], out)
+        return out
+
+    def expected_values(self, policies: Sequence[Floats]) -> Floats:
+        """(N,) expected utilities of a profile. The current policies stay.
+
+        Raises:
+            PolicyError: wrong number of policies, or wrong shape; so for the three methods that follow.
+        """
+        return self._values(policies)[0]
+
+    def best_response_values(self, policies: Sequence[Floats]) -> Floats:
+        """(N,) what a best response to the others' policies gets each player. The current policies stay."""
+        return self._values(policies)[1]
+
+    def nash_conv(self, policies: Sequence[Floats]) -> float:
+        """Sum over players of what a best response gains over the profile."""
+        expected, best = self._values(policies)
+        return float((best - expected).sum())
+
+    def exploitability(self, policies: Sequence[Floats]) -> float:
+        """NashConv / N, the mean gain of a unilateral best response."""
+        return self.nash_conv(policies) / self.num_players
+
+    def project(self, player: int, policy: Floats) -> Floats:
+        """(S_p,) the distributions that `policy` is up to rounding, a fresh array.
+
+        Entries down to -1e-9 are clipped at 0, rows whose sum is within 1e-6 of one are divided by it.
+
+        Raises:
+            PolicyError: further off than that, not finite, or wrong shape.
+        """
+        return self._normalized(player, policy, kernels.project, "policy")
+
+    def average_policy(self, player: int, cumulative: Floats) -> Floats:
+        """(S_p,) the normalised cumulative policy, uniform where an infoset has no mass; a fresh array.
+
+        Raises:
+            PolicyError: an entry is below -1e-9 (others are clipped at 0), not finite, or wrong shape.
+        """
+        return self._normalized(player, cumulative, kernels.average, "cumulative policy")
+
+    def _checked(self, player: int, policy: Floats) -> Floats:
+        expected = (self.num_pairs[player],)
+        if np.shape(policy) != expected:
+            raise PolicyError(
+                f"{self.name}: policy of player {player}: expected shape {expected}, one entry per (infoset, "
+                f"action) pair; got {np.shape(policy)}."
+            )
+        return policy
+
+    def _normalized(self, player: int, values: Floats, kernel: object, what: str) -> Floats:
+        values = _plain(self._checked(player, values))
+        out = np.empty(self.num_pairs[player])
+        status, infoset = kernel(self._trees[player], values, out)  # type: ignore[operator]
+        if status != kernels.FINE:
+            raise PolicyError(self._fault(player, values, what, status, infoset))
+        return out
+
+    def _fault(self, player: int, values: Floats, what: str, status: int, infoset: int) -> str:
+        begin, end = self.form.trees[player].offset[infoset : infoset + 2].tolist()
+        row = values[begin:end]
+        expected, came = {
+            kernels.NOT_FINITE: ("finite numbers", ""),
+            kernels.NEGATIVE: ("no entry below -1e-9", f" with minimum {row.min():.3g}"),
+            kernels.NOT_ONE: ("a sum within 1e-6 of 1", f" with sum {row.sum():.9g}"),
+        }[status]
+        text = np.array2string(row, precision=6, threshold=12)
+        return (
+            f"{self.name}: {what} of player {player}, infoset {infoset} (entries {begin} to {end - 1}): "
+            f"expected {expected}; got {text}{came}."
+        )
+
+    def _sum(self, player: int, weight: Floats, plans: NDArray[np.float64]) -> Floats:
+        total = self._total[player]
+        kernels.terminal_sums(player, self._lanes, self.form.sequence, weight, plans, total, self._rows)
+        return total
+
+    def _values(self, policies: Sequence[Floats]) -> tuple[Floats, Floats]:
+        if len(policies) != self.num_players:
+            raise PolicyError(f"{self.name}: expected {self.num_players} policies; got {len(policies)}.")
+        plans = self._scored_plans
+        for p, policy in enumerate(policies):
+            own = _plain(self._checked(p, policy))
+            kernels.realize(self._trees[p], own, plans[p], np.empty(self.num_infosets[p]))
+        expected, best = np.empty(self.num_players), np.empty(self.num_players)
+        for p in range(self.num_players):
+            total = self._sum(p, self._weight[p], plans)
+            expected[p] = kernels.expected_value(plans[p], total)
+            best[p] = kernels.best_response(self._trees[p], total)
+        return expected, best
+
+
+def _plain(values: Floats) -> Floats:
+    """A copy that is float64, contiguous and writable, the one type that the kernels are compiled for."""
+    return np.array(values, np.float64, order="C")
+
+
+def load(name_or_string: str, variant: str = "exact") -> Game:
+    """The game ready to be played, compiled at its first use and from the cache afterwards.
+
+    Raises:
+        GameError: unknown game or variant, or a game that cannot be compiled.
+    """
+    variants.parse(variant)
+    name, game_string = resolve(name_or_string)
+    return Game(name, cache.load(game_string), variant)

@@ -1,0 +1,245 @@
+# ruff: noqa: PLR0913, PLR0917 - kernels take plain arrays, and a bundle of arrays would cost more per call
+"""Compiled inner loops on the sequence form.
+
+Common arguments, for a game of N players (see `form`):
+
+* ``player``: the player p whose values are wanted.
+* ``tree``: (2, I + 1) int32 of one player, parent sequence and policy offset of each infoset.
+* ``lanes``: int32, the batches of terminals, packed by `pack_lanes`.
+* ``sequence``, ``weight``: (N, Z) int32 and (Z,) float64, terminals; weight is p's chance x utility.
+* ``plans``: (N, max sequences) float64, realization plan of each player.
+* ``policy``, ``out``: (S,) float64, a pair per (infoset, action).
+* ``total``: (sequences of p,) float64, work: g_p, the summed weight x others' reach at each own sequence.
+* ``rows``: float64 work array for the rows of one batch and one more.
+
+Sums run in a fixed order and without fast-math, so equal input gives equal bits. Indices are unsigned where
+it matters: a signed one costs a test for negative (from-the-end) indexing on every access and stops
+vectorisation.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from evaluators.games.form import Floats, Ints, Lanes
+
+_jit = numba.njit(cache=True)
+
+
+def pack_lanes(lanes: Lanes) -> Ints:
+    """All of `lanes` in one array (a call pays for every array that it passes).
+
+    Layout: batches, N, scattered terminals' start, then per batch (first terminal, lanes, cells, where its
+    rows begin, where its cells begin, rows, N + 1 first rows), then cells and rows.
+    """
+    count, num_players = len(lanes.header), lanes.cells.shape[1]
+    head = 3 + count * (7 + num_players)
+    header = lanes.header.copy()
+    header[:, 4] = head + header[:, 4] * num_players
+    header[:, 3] += head + lanes.cells.size
+    table = np.concatenate([header, lanes.bounds], axis=1)
+    start = np.array([count, num_players, lanes.num_terminals], np.int32)
+    return np.concatenate([start, table.ravel(), lanes.cells.ravel(), lanes.rows], dtype=np.int32)
+
+
+@_jit
+def realize(tree: Ints, policy: Floats, plan: Floats, reach: Floats) -> None:
+    """Write the realization plan of a policy, (sequences,), and its own reach of each infoset, (I,)."""
+    plan[0] = 1.0
+    for i in range(reach.shape[0]):
+        r = plan[np.uint32(tree[0, i])]
+        reach[i] = r
+        for j in range(np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])):
+            plan[j + np.uint64(1)] = r * policy[j]
+
+
+@_jit
+def _gather(player: int, lanes: Ints, at: int, num_players: int, plans: Floats, rows: Floats) -> None:
+    """Fill a batch's rows: the plans of the others, zero for `player`."""
+    width, where = lanes[at + 1], lanes[at + 3]
+    for q in range(num_players):
+        begin, end = lanes[at + 6 + q] * width, lanes[at + 7 + q] * width
+        if q == player:
+            rows[begin:end] = 0.0
+        else:
+            plan = plans[q]
+            source = lanes[where + begin : where + end]
+            target = rows[begin:end]
+            for k in range(source.shape[0]):
+                target[k] = plan[np.uint32(source[k])]
+
+
+@_jit
+def _multiply(player: int, lanes: Ints, at: int, num_players: int, weight: Floats, rows: Floats) -> None:
+    """Add weight x product of the others' rows to the own row, over all cells of a batch.
+
+    One loop over lanes per cell for two and three players; a row of products in between for more.
+    """
+    z, width, cell = np.uint64(lanes[at]), np.uint64(lanes[at + 1]), lanes[at + 4]
+    a = 1 if player == 0 else 0
+    b = 1 if player == 2 else 2
+    product = np.uint64(lanes[at + 5]) * width
+    for _ in range(lanes[at + 2]):
+        i, x = np.uint64(lanes[cell + player]) * width, np.uint64(lanes[cell + a]) * width
+        if num_players == 2:
+            for k in range(width):
+                rows[i + k] += weight[z + k] * rows[x + k]
+        elif num_players == 3:
+            y = np.uint64(lanes[cell + b]) * width
+            for k in range(width):
+                rows[i + k] += weight[z + k] * rows[x + k] * rows[y + k]
+        else:
+            for k in range(width):
+                rows[product + k] = weight[z + k] * rows[x + k]
+            for q in range(a + 1, num_players):
+                if q != player:
+                    y = np.uint64(lanes[cell + q]) * width
+                    for k in range(width):
+                        rows[product + k] *= rows[y + k]
+            for k in range(width):
+                rows[i + k] += rows[product + k]
+        z += width
+        cell += num_players
+
+
+@_jit
+def _scattered(player: int, first: int, sequence: Ints, weight: Floats, plans: Floats, total: Floats) -> None:
+    """Add the terminals that belong to no batch, one by one."""
+    num_players = sequence.shape[0]
+    own = sequence[player]
+    a = 1 if player == 0 else 0
+    b = 1 if player == 2 else 2
+    x, plan_x = sequence[a], plans[a]
+    if num_players == 2:
+        for z in range(first, weight.shape[0]):
+            total[np.uint32(own[z])] += weight[z] * plan_x[np.uint32(x[z])]
+    elif num_players == 3:
+        y, plan_y = sequence[b], plans[b]
+        for z in range(first, weight.shape[0]):
+            total[np.uint32(own[z])] += weight[z] * plan_x[np.uint32(x[z])] * plan_y[np.uint32(y[z])]
+    else:
+        for z in range(first, weight.shape[0]):
+            product = weight[z]
+            for q in range(num_players):
+                if q != player:
+                    product *= plans[q, np.uint32(sequence[q, z])]
+            total[np.uint32(own[z])] += product
+
+
+@_jit
+def terminal_sums(
+    player: int, lanes: Ints, sequence: Ints, weight: Floats, plans: Floats, total: Floats, rows: Floats
+) -> None:
+    """Write g_p: for each own sequence, the sum over its terminals of weight x the others' plans."""
+    total[:] = 0.0
+    num_players = lanes[1]
+    for batch in range(lanes[0]):
+        at = 3 + batch * (7 + num_players)
+        _gather(player, lanes, at, num_players, plans, rows)
+        _multiply(player, lanes, at, num_players, weight, rows)
+        width, where = lanes[at + 1], lanes[at + 3]
+        begin, end = lanes[at + 6 + player] * width, lanes[at + 7 + player] * width
+        target = lanes[where + begin : where + end]
+        source = rows[begin:end]
+        for k in range(target.shape[0]):
+            total[np.uint32(target[k])] += source[k]
+    _scattered(player, lanes[2], sequence, weight, plans, total)
+
+
+@_jit
+def regrets(
+    player: int, tree: Ints, lanes: Ints, sequence: Ints, weight: Floats, plans: Floats, policy: Floats,
+    total: Floats, rows: Floats, out: Floats,
+) -> None:  # fmt: skip
+    """Write the counterfactual regret of each pair: q[I, a] - v[I], leaves to root."""
+    terminal_sums(player, lanes, sequence, weight, plans, total, rows)
+    for i in range(tree.shape[1] - 2, -1, -1):
+        begin, end = np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])
+        value = 0.0
+        for j in range(begin, end):
+            value += policy[j] * total[j + np.uint64(1)]
+        for j in range(begin, end):
+            out[j] = total[j + np.uint64(1)] - value
+        total[np.uint32(tree[0, i])] += value
+
+
+@_jit
+def best_response(tree: Ints, total: Floats) -> float:
+    """The value of a best response to the plans that gave `total`, which is overwritten."""
+    for i in range(tree.shape[1] - 2, -1, -1):
+        best = -np.inf
+        for j in range(np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])):
+            best = max(best, total[j + np.uint64(1)])
+        total[np.uint32(tree[0, i])] += best
+    return float(total[0])
+
+
+@_jit
+def expected_value(plan: Floats, total: Floats) -> float:
+    """The player's expected utility: its own plan times g_p."""
+    value = 0.0
+    for s in range(total.shape[0]):
+        value += plan[s] * total[s]
+    return value
+
+
+@_jit
+def counterfactual_reach(tree: Ints, total: Floats, out: Floats) -> None:
+    """Write the reach of chance and the others, (I,), given g_p with the chance probabilities as weight.
+
+    The others reach an infoset as often as they reach the ends of the game below it while p plays one action
+    throughout, here the first of each infoset.
+    """
+    for i in range(out.shape[0] - 1, -1, -1):
+        out[i] = total[np.uint32(tree[1, i]) + np.uint64(1)]
+        total[np.uint32(tree[0, i])] += out[i]
+
+
+FINE, NOT_FINITE, NEGATIVE, NOT_ONE = 0, 1, 2, 3
+"""What `project` and `average` found wrong with an infoset's numbers."""
+
+
+@_jit
+def project(tree: Ints, policy: Floats, out: Floats) -> tuple[int, int]:
+    """Write the distributions that `policy` is up to rounding; or say what is wrong and in which infoset.
+
+    Entries may be negative by 1e-9 and sums differ from one by 1e-6; entries are clipped at 0 and divided by
+    their sum.
+    """
+    for i in range(tree.shape[1] - 1):
+        begin, end = np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])
+        raw = mass = 0.0
+        for j in range(begin, end):
+            x = policy[j]
+            if not np.isfinite(x):
+                return NOT_FINITE, i
+            if x < -1e-9:
+                return NEGATIVE, i
+            raw += x
+            out[j] = max(x, 0.0)
+            mass += out[j]
+        if abs(raw - 1.0) > 1e-6:
+            return NOT_ONE, i
+        for j in range(begin, end):
+            out[j] /= mass
+    return FINE, 0
+
+
+@_jit
+def average(tree: Ints, cumulative: Floats, out: Floats) -> tuple[int, int]:
+    """Write normalised rows of a cumulative policy, uniform where there is no mass; or say what is wrong."""
+    for i in range(tree.shape[1] - 1):
+        begin, end = np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])
+        mass = 0.0
+        for j in range(begin, end):
+            x = cumulative[j]
+            if x < -1e-9:
+                return NEGATIVE, i
+            out[j] = max(x, 0.0)
+            mass += out[j] + 0.0 * x  # Keeps a NaN, which max() may drop.
+        if not np.isfinite(mass):
+            return NOT_FINITE, i
+        for j in range(begin, end):
+            out[j] = out[j] / mass if mass > 0.0 else 1.0 / (end - begin)
+    return FINE, 0

@@ -1,0 +1,384 @@
+"""The campaign's loop: ask -> propose -> screen -> evaluate -> tell, until a budget ends it.
+
+Determinism. Candidate k is proposed from the population as it stood after candidate k - L was told (L: lookahead),
+with randomness derived from (seed, k); screening and telling happen in the order of ordinals. So the number of
+workers and their timing change the speed of a campaign and nothing else, and a killed one goes on as it would have:
+what was told is told again from the database, what was evaluated but not told is taken from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from evaluators.base import Domain, Evaluation, Outcome, Plan, Tag
+from evolve import population as populations
+from evolve.config import CampaignConfig
+from evolve.errors import EvolveError
+from evolve.events import BaselineScored, Looked, Observer, Started, Summary, Told
+from evolve.operators.base import Context, Operator, Parent, Proposal, ProposalError
+from evolve.population import Member, Population
+from evolve.screening import Screen
+from evolve.service import EvaluationService
+from evolve.stored import PLAN, from_record, to_record
+from evolve.trees import canonical_hash
+from results.records import CandidateRecord, StoredCandidate
+from results.writer import CampaignWriter
+
+SEED_OPERATOR = "seed"
+END_OF_CAMPAIGN = "end of campaign"
+
+
+class EngineFault(RuntimeError):
+    """Evaluations fail for reasons that are ours or the machine's, again and again. The database is intact."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a campaign is made of, resolved and checked.
+
+    Attributes:
+        config: the configuration.
+        domain: its domain.
+        plan: what every candidate runs.
+        seed_source: the program that the search starts from.
+        baselines: name -> source of the programs that it is compared with.
+        operator: makes children of one parent.
+        crossover: makes children of two.
+    """
+
+    config: CampaignConfig
+    domain: Domain
+    plan: Plan
+    seed_source: str
+    baselines: Mapping[str, str]
+    operator: Operator
+    crossover: Operator
+
+
+class Turns:
+    """Lets coroutines through one at a time, in the order of their numbers."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def take(self, number: int) -> AsyncIterator[None]:
+        """Wait for `number`'s turn; the next one comes when the block ends without an exception."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._next == number)
+        yield
+        async with self._changed:
+            self._next += 1
+            self._changed.notify_all()
+
+
+class Campaign:
+    """One search in progress. `run` once; `stop` ends it in order."""
+
+    def __init__(
+        self, setup: Setup, writer: CampaignWriter, service: EvaluationService, observer: Observer, isolation: str
+    ) -> None:
+        self._setup = setup
+        self._config = setup.config
+        self._writer = writer
+        self._service = service
+        self._observe = observer
+        self._isolation = isolation
+        domain = setup.domain
+        self._objective = setup.config.objective or domain.default_objective
+        self._context = Context(domain.components, domain.mechanisms)
+        self._screen = Screen(domain)
+        self._history = [Population.empty(self._objective, setup.config.population)]
+        self._sources: dict[str, str] = {}
+        self._hashes: dict[str, str] = {}
+        self._outcomes: Counter[str] = Counter()
+        self._pending: Mapping[int, StoredCandidate] = {}
+        self._baselines: dict[str, Evaluation] = {}
+        self._stopping = False
+        self._deadline = float("inf")
+
+    @property
+    def told(self) -> int:
+        """Candidates told so far: the ordinal that is told next."""
+        return len(self._history) - 1
+
+    def stop(self) -> None:
+        """Start no more candidates; `run` returns when those in flight are told."""
+        self._stopping = True
+
+    async def run(self) -> Summary:
+        """Search until a budget is used up.
+
+        Raises:
+            EngineFault: the machine cannot evaluate anything.
+        """
+        self._restore()
+        config = self._config
+        self._observe(
+            Started(
+                campaign=config.campaign_name,
+                domain=config.domain,
+                objective=self._objective,
+                candidates=config.candidates,
+                told=self.told,
+                workers=config.workers,
+                isolation=self._isolation,
+                games=tuple(dict.fromkeys(i.game for i in self._setup.plan.instances)),
+            )
+        )
+        self._writer.set_status("running")
+        if config.time_s is not None:
+            self._deadline = time.monotonic() + config.time_s
+        try:
+            await self._score_baselines()
+            await self._search()
+            if not self._stopping:
+                await self._look()
+        except BaseException:
+            self._writer.set_status("interrupted")
+            raise
+        status = "interrupted" if self._stopping else "finished"
+        self._writer.set_status("interrupted" if self._stopping else "finished")
+        best = self._history[-1].best
+        return Summary(
+            campaign=config.campaign_name,
+            status=status,
+            best=best.program_id if best else None,
+            objectives=best.objectives if best else {},
+            candidates=self.told,
+            outcomes=dict(sorted(self._outcomes.items())),
+        )
+
+    def _restore(self) -> None:
+        state = self._writer.load()
+        for program in self._writer.load_programs().values():
+            self._sources[program.id], self._hashes[program.id] = program.source, program.tree_hash
+        for record in state.baselines:
+            self._baselines[record.program_id] = from_record(record)
+        for stored in state.told:
+            self._admit(stored.candidate)
+            self._advance(stored.candidate, self._stored_objectives(stored))
+        self._pending = state.pending
+
+    @staticmethod
+    def _stored_objectives(stored: StoredCandidate) -> Mapping[str, float]:
+        return next((e.scores for e in stored.evaluations if e.plan == PLAN), {})
+
+    def _admit(self, candidate: CandidateRecord) -> None:
+        if candidate.program_id is not None:
+            self._screen.admit(self._hashes[candidate.program_id], candidate.ordinal)
+
+    def _advance(self, candidate: CandidateRecord, objectives: Mapping[str, float]) -> bool:
+        """Tell the population; whether the candidate is the best so far."""
+        member = None
+        if candidate.outcome == Tag.OK and candidate.program_id is not None:
+            member = Member(candidate.program_id, candidate.ordinal, candidate.island, objectives)
+        now = populations.tell(self._history[-1], candidate.ordinal, member)
+        self._history.append(now)
+        self._outcomes[candidate.outcome or ""] += 1
+        return member is not None and now.best is member
+
+    async def _score_baselines(self) -> None:
+        async def score(name: str, source: str) -> None:
+            program_id = self._add(source, name)
+            remembered = program_id in self._baselines
+            if not remembered:
+                evaluation = await self._service.evaluate(source, self._setup.plan)
+                self._check_machine(evaluation)
+                self._writer.record_evaluation(
+                    to_record(evaluation, program_id=program_id, ordinal=None, plan=PLAN)
+                )
+                self._baselines[program_id] = evaluation
+            self._observe(BaselineScored(name, program_id, self._baselines[program_id], remembered))
+
+        async with asyncio.TaskGroup() as group:
+            for name, source in self._setup.baselines.items():
+                group.create_task(score(name, source))
+
+    async def _search(self) -> None:
+        self._screening, self._telling = Turns(self.told), Turns(self.told)
+        upcoming = self.told
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                while self._may_start(upcoming):
+                    running.add(asyncio.create_task(self._candidate(upcoming)))
+                    upcoming += 1
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _may_start(self, ordinal: int) -> bool:
+        """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""
+        if ordinal in self._pending:
+            return ordinal < self._config.candidates
+        ready = self.told >= self._asks_at(ordinal)
+        return (
+            ready
+            and ordinal < self._config.candidates
+            and not self._stopping
+            and time.monotonic() < self._deadline
+        )
+
+    def _asks_at(self, ordinal: int) -> int:
+        """How many candidates were told in the population that a candidate is proposed from."""
+        return max(1, ordinal - self._config.lookahead + 1) if ordinal else 0
+
+    async def _candidate(self, ordinal: int) -> None:
+        stored = self._pending.get(ordinal)
+        if stored is None or stored.candidate.outcome is None:
+            candidate, objectives = await self._new(ordinal)
+        else:
+            candidate, objectives = stored.candidate, self._stored_objectives(stored)
+            async with self._screening.take(ordinal):
+                self._admit(candidate)
+        if ordinal == 0 and candidate.outcome != Tag.OK:
+            raise EvolveError(
+                f"the seed program ended as {candidate.outcome}: {candidate.message}.",
+                "A search starts from a program that works: see `evolve evaluate`.",
+            )
+        async with self._telling.take(ordinal):
+            self._writer.tell(ordinal)
+            improved = self._advance(candidate, objectives)
+            self._observe(
+                Told(
+                    ordinal=ordinal,
+                    program_id=candidate.program_id,
+                    operator=candidate.operator,
+                    outcome=Outcome(Tag(candidate.outcome or Tag.INFRASTRUCTURE), candidate.message),
+                    objectives=objectives,
+                    improved=improved,
+                    note=candidate.note,
+                )
+            )
+
+    async def _new(self, ordinal: int) -> tuple[CandidateRecord, Mapping[str, float]]:
+        """Propose, screen, evaluate and store a candidate."""
+        rng = random.Random(f"{self._config.seed}:{ordinal}")
+        parents = self._parents(ordinal, rng)
+        operator = self._operator(len(parents), rng)
+        parents = parents[: operator.num_parents] if operator else []
+        kind = operator.kind if operator else SEED_OPERATOR
+        async with self._screening.take(ordinal):
+            proposal, tree_hash, stopped = await self._screened(operator, parents, rng)
+            if stopped is None:
+                self._screen.admit(tree_hash, ordinal)
+        evaluation = None
+        if stopped is None and proposal is not None:
+            evaluation = await self._evaluate(proposal.source, parents)
+        outcome = evaluation.outcome if evaluation else stopped
+        assert outcome is not None
+        with self._writer.transaction():
+            program_id = self._add(proposal.source, "", tree_hash) if proposal else None
+            candidate = CandidateRecord(
+                ordinal=ordinal,
+                operator=proposal.kind if proposal else kind,
+                program_id=program_id,
+                parents=tuple(p.program_id for p in parents),
+                note="; ".join(proposal.notes) if proposal else "",
+                island=ordinal % self._config.population.islands,
+                outcome=outcome.tag.value,
+                message=outcome.message,
+            )
+            self._writer.record_candidate(candidate)
+            if evaluation and program_id:
+                self._writer.record_evaluation(
+                    to_record(evaluation, program_id=program_id, ordinal=ordinal, plan=PLAN)
+                )
+        return candidate, evaluation.objectives if evaluation else {}
+
+    def _parents(self, ordinal: int, rng: random.Random) -> list[Member]:
+        """Two parents where there are two; none for the seed, or when the seed itself failed."""
+        if ordinal == 0:
+            return []
+        return populations.choose(self._history[self._asks_at(ordinal)], ordinal, 2, rng)
+
+    def _operator(self, num_parents: int, rng: random.Random) -> Operator | None:
+        if num_parents == 0:
+            return None
+        crossed = rng.random() < self._config.crossover
+        return self._setup.crossover if crossed and num_parents > 1 else self._setup.operator
+
+    async def _screened(
+        self, operator: Operator | None, parents: list[Member], rng: random.Random
+    ) -> tuple[Proposal | None, str, Outcome | None]:
+        """A proposal that passes, or the last of several that did not, with the reason."""
+        if operator is None:
+            proposal = Proposal(self._setup.seed_source, SEED_OPERATOR)
+            judged = self._screen.judge(proposal.source)
+            return proposal, judged.tree_hash, judged.stopped
+        chosen = [Parent(m.program_id, self._sources[m.program_id], m.objectives) for m in parents]
+        proposal, tree_hash, stopped = None, "", None
+        for _ in range(self._config.attempts):
+            try:
+                proposal = await operator.propose(chosen, self._context, rng)
+            except ProposalError as error:
+                proposal, stopped = None, Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
+                operator, chosen = self._setup.operator, chosen[: self._setup.operator.num_parents]
+                continue
+            judged = self._screen.judge(proposal.source)
+            tree_hash, stopped = judged.tree_hash, judged.stopped
+            if stopped is None:
+                break
+        return proposal, tree_hash, stopped
+
+    async def _evaluate(self, source: str, parents: list[Member]) -> Evaluation:
+        floors = {}
+        if parents:
+            for stage in self._setup.plan.stages:
+                mean = parents[0].objectives.get(f"stage/{stage.name}")
+                if stage.margin is not None and mean is not None:
+                    floors[stage.name] = mean - stage.margin
+        evaluation = await self._service.evaluate(source, self._setup.plan, floors)
+        self._check_machine(evaluation)
+        return evaluation
+
+    @staticmethod
+    def _check_machine(evaluation: Evaluation) -> None:
+        if evaluation.outcome.tag is Tag.INFRASTRUCTURE:
+            raise EngineFault(
+                f"an evaluation failed for reasons of the machine, every time: {evaluation.outcome.message}"
+            )
+
+    def _add(self, source: str, name: str, tree_hash: str | None = None) -> str:
+        tree_hash = canonical_hash(source) if tree_hash is None else tree_hash
+        program_id = self._writer.add_program(source, tree_hash=tree_hash, name=name)
+        self._sources[program_id], self._hashes[program_id] = source, tree_hash
+        return program_id
+
+    async def _look(self) -> None:
+        """Run the best program and every baseline on games that the search did not see; each run is a recorded look."""
+        best = self._history[-1].best
+        if best is None:
+            return
+        plan = self._setup.domain.plan(
+            self._setup.domain.holdout, tiers=("exact",), iterations=self._config.iterations
+        )
+        names = {name: self._add(source, name) for name, source in self._setup.baselines.items()}
+        for program_id in dict.fromkeys([best.program_id, *names.values()]):
+            evaluation = await self._service.evaluate(self._sources[program_id], plan)
+            self._check_machine(evaluation)
+            came = {result.instance: result.exploitability for result in evaluation.results}
+            with self._writer.transaction():
+                for instance in plan.instances:
+                    self._writer.record_promotion(
+                        program_id,
+                        game=instance.game,
+                        iterations=instance.iterations,
+                        exploitability=came.get(instance),
+                        purpose=END_OF_CAMPAIGN,
+                    )
+            self._observe(Looked(program_id, evaluation, self._writer.looks()))

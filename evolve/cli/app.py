@@ -1,0 +1,55 @@
+"""The command line: one Typer application, a module per group of commands.
+
+Modules import what is heavy (numpy, OpenSpiel, SQLAlchemy) inside their functions, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from evolve.cli import campaigns, checks, programs
+from evolve.cli import results as stored
+from evolve.cli.output import fail
+
+
+class Group(TyperGroup):
+    """Turns what a user got wrong into one line on standard error and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command.
+
+        Raises:
+            typer.Exit: 2, after a user's error was printed.
+        """
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if not (hasattr(error, "message") and hasattr(error, "hint")):
+                raise
+            fail(error.message, error.hint)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Discover game-solving algorithms: evolve the source of CFR variants, scored by exact exploitability.",
+    epilog="Start with: evolve run",
+)
+app.command("run")(campaigns.run)
+app.command("evaluate")(programs.evaluate)
+app.command("baselines")(programs.baselines)
+app.add_typer(stored.app, name="results")
+app.command("games")(checks.games)
+app.command("doctor")(checks.doctor)
+
+
+def main() -> None:
+    """Entry point of the ``evolve`` command."""
+    app()

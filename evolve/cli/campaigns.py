@@ -1,0 +1,127 @@
+"""``evolve run``: start a campaign or continue it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evolve.cli.output import DbOption, JsonOption, database, fail, print_json, split
+
+if TYPE_CHECKING:
+    from evolve.config import CampaignConfig
+    from evolve.events import Event, Summary
+
+INTERRUPTED = 130
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def run(  # noqa: PLR0913 - each is an option of the command
+    config: Annotated[
+        Path | None, typer.Argument(help="TOML file with the campaign's configuration; options override it.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="Problem domain. [default: cfr]")] = None,
+    operator: Annotated[str | None, typer.Option(help="What proposes programs. [default: symbolic]")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id.")
+    ] = None,
+    games: Annotated[str | None, typer.Option(help="Training games, separated by commas.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of each run.")] = None,
+    candidates: Annotated[int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")] = None,
+    time: Annotated[str | None, typer.Option(help="Budget: wall time, such as 90s, 10m or 2h.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Evaluation processes. [default: one per core]")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random. [default: 0]")] = None,
+    name: Annotated[str | None, typer.Option(help="Campaign's name. [default: <domain>-<operator>-s<seed>]")] = None,
+    min_isolation: Annotated[
+        str | None, typer.Option(help="Refuse to start below this sandbox level. [default: rlimits]")
+    ] = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search for a better program, or continue the search of the same name.
+
+    Ctrl-C once finishes what is being evaluated, twice stops at once; the same command goes on from there.
+
+    Example: evolve run --candidates 60 --seed 1
+    """
+    from evolve.config import load_config  # noqa: PLC0415
+    from evolve.start import run as run_campaign  # noqa: PLC0415
+
+    options = {
+        "domain": domain,
+        "operator": operator,
+        "start": start,
+        "games": split(games),
+        "iterations": iterations,
+        "candidates": candidates,
+        "time_s": _seconds(time),
+        "workers": workers,
+        "seed": seed,
+        "name": name,
+        "min_isolation": min_isolation,
+    }
+    settings = load_config(config, options)
+    where = database(db, settings.db)
+    try:
+        summary = run_campaign(settings, db=where, observer=_observer(settings, as_json=as_json))
+    except (KeyboardInterrupt, BaseExceptionGroup, _cancelled()) as error:
+        if not _is_interrupt(error):
+            raise
+        fail("stopped.", "The same command continues; nothing that was evaluated is lost.")
+        raise typer.Exit(INTERRUPTED) from error
+    _end(summary, settings, where, as_json=as_json)
+
+
+def _observer(settings: CampaignConfig, *, as_json: bool) -> Any:
+    if as_json:
+        return _print_event
+    from evolve.cli.display import Display  # noqa: PLC0415
+
+    return Display(settings)
+
+
+def _print_event(event: Event) -> None:
+    from evolve.cli.events import as_json  # noqa: PLC0415
+
+    print_json(as_json(event))
+
+
+def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(summary.as_json())
+    else:
+        from evolve.cli.ending import print_ending  # noqa: PLC0415
+
+        print_ending(summary, settings, where)
+    if summary.status == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+
+
+def _cancelled() -> type[BaseException]:
+    from asyncio import CancelledError  # noqa: PLC0415
+
+    return CancelledError
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_interrupt(e) for e in error.exceptions)
+    return isinstance(error, (KeyboardInterrupt, _cancelled()))
+
+
+def _seconds(text: str | None) -> float | None:
+    """Seconds that a duration such as 90s, 10m or 2h has; a bare number is seconds."""
+    if text is None:
+        return None
+    from evolve.errors import ConfigError  # noqa: PLC0415
+
+    unit = text[-1:].lower()
+    digits = text[:-1] if unit in _UNITS else text
+    try:
+        value = float(digits) * _UNITS.get(unit, 1)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise ConfigError(f"--time: expected a duration such as 90s, 10m or 2h; got {text!r}.")
+    return value

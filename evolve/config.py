@@ -1,0 +1,137 @@
+"""Configuration of a campaign: what `evolve run` takes from a TOML file and from its options."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evaluators.base import nearest
+from evolve.errors import ConfigError
+from evolve.population import Settings as PopulationSettings
+
+RAISABLE = frozenset({"candidates", "time_s"})
+"""Budgets: a continued campaign may have them raised."""
+
+FREE = frozenset({"workers", "min_isolation", "db"})
+"""What changes neither programs nor scores: a continued campaign takes what the new command says."""
+
+
+class LimitsConfig(BaseModel):
+    """Overrides of the domain's limits for one sandbox session (one program on one game)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cpu_s: float | None = Field(None, gt=0)
+    wall_s: float | None = Field(None, gt=0)
+    call_wall_s: float | None = Field(None, gt=0)
+    memory_mib: int | None = Field(None, gt=0)
+
+
+class CampaignConfig(BaseModel):
+    """One search. Every field has a default, so that ``evolve run`` alone is a campaign."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("", pattern=r"^[\w.+-]*$")
+    domain: str = "cfr"
+    operator: str = "symbolic"
+    start: str = ""
+    """Seed name, path or stored id that the search starts from; the domain's seed by default."""
+    seed: int = Field(0, ge=0)
+    suite: str = "train"
+    games: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    iterations: int | None = Field(None, ge=1)
+    objective: str = ""
+    """What decides "better"; the domain's default when empty."""
+    candidates: int = Field(160, ge=1)
+    time_s: float | None = Field(None, gt=0)
+    workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    lookahead: int = Field(8, ge=1)
+    crossover: float = Field(0.15, ge=0, le=1)
+    """Share of the children that are a crossover of two parents."""
+    attempts: int = Field(3, ge=1)
+    """How often an operator tries again when its child fails screening."""
+    db: str = ""
+    """Results database, when neither an option nor the environment names one."""
+    min_isolation: str = "rlimits"
+    limits: LimitsConfig = LimitsConfig()
+    population: PopulationSettings = PopulationSettings()
+
+    @property
+    def campaign_name(self) -> str:
+        """The given name, or ``<domain>-<operator>-s<seed>``."""
+        return self.name or f"{self.domain}-{self.operator}-s{self.seed}"
+
+
+def load_config(path: Path | None, options: Mapping[str, Any]) -> CampaignConfig:
+    """The configuration in a TOML file, with options of the command line over it.
+
+    Args:
+        path: the file, or None for the defaults.
+        options: field -> value; None stands for "not given".
+
+    Raises:
+        ConfigError: no such file, no TOML, an unknown key (with the nearest), a value of the wrong kind.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"config: expected a TOML file at {path}; {error.strerror}.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"config: expected TOML in {path}; {error}.") from error
+    return parse_config(values | {key: value for key, value in options.items() if value is not None})
+
+
+def parse_config(values: Mapping[str, Any]) -> CampaignConfig:
+    """The configuration that plain values describe.
+
+    Raises:
+        ConfigError: the first thing that is wrong, in one line.
+    """
+    try:
+        return CampaignConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(f"config: unknown key {key!r}.", nearest(key, _keys(CampaignConfig))) from error
+        raise ConfigError(f"config: {key}: {first['msg']}; got {first['input']!r}.") from error
+
+
+def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> CampaignConfig:
+    """The configuration of a continued campaign: `wanted`, whose budgets may be higher than the stored ones.
+
+    Raises:
+        ConfigError: another option differs, or a budget was lowered.
+    """
+    before = parse_config(stored)
+    for field in CampaignConfig.model_fields:
+        old, new = getattr(before, field), getattr(wanted, field)
+        if old == new or field in FREE:
+            continue
+        if field == "candidates" and new > old:
+            continue
+        if field in RAISABLE and (new is None or (old is not None and new > old)):
+            continue
+        raise ConfigError(
+            f"campaign {wanted.campaign_name!r} exists with {field} = {old!r}; this command says {new!r}.",
+            "Budgets may be raised; for anything else start a new campaign with --name.",
+        )
+    return wanted
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    found = []
+    for name, field in model.model_fields.items():
+        found.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += _keys(field.annotation, f"{prefix}{name}.")
+    return found

@@ -1,0 +1,81 @@
+"""Checks of the machine that a campaign would run on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from evaluators.base import get_domain
+from evolve.start import versions
+from results.errors import StoreError
+from sandbox.base import Level, SandboxFault
+from sandbox.process import ProcessSandbox
+from sandbox.selfcheck import check as attack
+
+PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
+
+
+class Finding(NamedTuple):
+    """One check: what, whether it is as it should be, and what came."""
+
+    check: str
+    ok: bool
+    came: str
+
+
+def examine(db: str) -> list[Finding]:
+    """All checks, quick ones first. Writes nothing but the caches of kernels and games."""
+    return [_versions(), _one_place(), *_sandbox(), _kernels(), _database(db)]
+
+
+def _versions() -> Finding:
+    return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
+
+
+def _one_place() -> Finding:
+    """Other distributions install top-level packages called `results` and `evaluators` too."""
+    import importlib.util  # noqa: PLC0415
+
+    found = {}
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        found[name] = str(Path(spec.origin).parent.parent) if spec and spec.origin else "nowhere"
+    places = set(found.values())
+    if len(places) == 1:
+        return Finding("packages from one place", True, places.pop())
+    return Finding("packages from one place", False, ", ".join(f"{k}: {v}" for k, v in found.items()))
+
+
+def _sandbox() -> list[Finding]:
+    try:
+        with ProcessSandbox() as sandbox:
+            layers = ", ".join(f"{name} {state}" for name, state in sandbox.layers.items())
+            level = Finding("sandbox level", sandbox.level >= Level.KERNEL, f"{sandbox.level.label} ({layers})")
+            return [level, *(Finding(f"sandbox: {f.attack}", f.held, f.came) for f in attack(sandbox))]
+    except SandboxFault as fault:
+        return [Finding("sandbox level", False, fault.message)]
+
+
+def _kernels() -> Finding:
+    """Compile and run the smallest training game with the seed, in process."""
+    import seeds  # noqa: PLC0415
+    from sandbox.inprocess import InProcessSandbox  # noqa: PLC0415
+
+    domain = get_domain("cfr")
+    plan = domain.plan(["kuhn2"], tiers=("exact",), iterations=100)
+    with InProcessSandbox() as sandbox:
+        evaluation = domain.evaluate(seeds.source("cfr", domain.seed), plan, sandbox)
+    came = evaluation.results[0].exploitability if evaluation.outcome.ok else evaluation.outcome.message
+    return Finding("CFR+ on Kuhn poker", evaluation.outcome.ok, f"exploitability {came} after 100 iterations")
+
+
+def _database(db: str) -> Finding:
+    from results.store import open_store  # noqa: PLC0415
+
+    if "://" not in db and not Path(db).exists():
+        return Finding("database", True, f"none at {db} yet; the first campaign makes it")
+    try:
+        with open_store(db, create=False, read_only=True):
+            return Finding("database", True, db)
+    except StoreError as error:
+        return Finding("database", False, f"{error.message} {error.hint}".strip())

@@ -1,0 +1,28 @@
+"""What a user of the engine can get wrong: one line, and a hint what to do next.
+
+EvolveError
+├── ConfigError       a configuration that cannot be used, or that differs from the stored campaign's
+└── IsolationError    the machine does not reach the isolation that the campaign asks for
+
+Two packages below have trees of their own, because they import nothing of the engine; the command line treats all
+three alike: `evaluators.base.InputError` (domains, games, programs) and `results.errors.StoreError` (databases).
+"""
+
+from __future__ import annotations
+
+
+class EvolveError(Exception):
+    """Root: `message` says what was expected and what came, `hint` what to do next (or "")."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(EvolveError):
+    """A configuration that cannot be used."""
+
+
+class IsolationError(EvolveError):
+    """The sandbox is weaker than the campaign's minimum."""

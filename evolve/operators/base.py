@@ -1,0 +1,106 @@
+"""Contract of an operator: parents in, a child's source out.
+
+An operator knows nothing of games, scores' meaning or databases. Everything random comes from the `rng` it
+is handed, so that the same parents, context and rng state always give the same child; an operator that
+awaits something outside (a model) records the answer elsewhere. `random.Random` is used rather than numpy's
+generators because the streams of its methods are stable across versions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evaluators.base import Component, Mechanism
+from evolve.errors import EvolveError
+
+
+class ProposalError(EvolveError):
+    """This operator can make no child of these parents; the campaign draws another operator or parent."""
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A program that a child is made from, with what selection knows of it.
+
+    Attributes:
+        program_id: content address in the results database.
+        source: the program.
+        objectives: objective -> score, larger is better; empty before its evaluation.
+    """
+
+    program_id: str
+    source: str
+    objectives: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the domain tells its operators: the evolvable classes and the mechanisms that may go into them."""
+
+    components: tuple[Component, ...]
+    mechanisms: tuple[Mechanism, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A child before screening.
+
+    Attributes:
+        source: the child's program.
+        kind: name of the operator that made it.
+        notes: one line per change, in the order in which they were made.
+    """
+
+    source: str
+    kind: str
+    notes: tuple[str, ...] = ()
+
+
+class Operator(Protocol):
+    """Turns parents into a child's source."""
+
+    @property
+    def kind(self) -> str:
+        """The operator's name in configuration, database and reports."""
+        ...
+
+    @property
+    def num_parents(self) -> int:
+        """How many parents `propose` wants."""
+        ...
+
+    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+        """A child of `parents`.
+
+        Raises:
+            ProposalError: when the operator finds no child of these parents.
+        """
+        ...
+
+
+class ScriptedOperator:
+    """Hands out given sources in turn, whatever the parents: the operator of tests and dry runs.
+
+    Args:
+        sources: the children's programs.
+    """
+
+    kind = "scripted"
+    num_parents = 1
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._sources = iter(sources)
+
+    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+        """The next source.
+
+        Raises:
+            ProposalError: when there are no more.
+        """
+        source = next(self._sources, None)
+        if source is None:
+            raise ProposalError("scripted: expected one more source; all have been handed out.")
+        return Proposal(source, self.kind)

@@ -1,0 +1,271 @@
+"""Mechanism blocks in a program's text: found by their header comments, inserted, removed, redrawn.
+
+A block is a header comment ``# name: summary`` directly above the mechanism's statements, followed by a
+blank line:
+
+    cumulative_regret = info_states.cumulative_regret
+    # trend: adds how far regrets are above their moving average
+    trend_gap = cumulative_regret - self.trend_average
+    ...
+
+Input blocks stand at the top of the method, below a binding of their target to a local name where the target
+is no name itself; blocks on the returned value stand at the bottom, between a binding and ``return``. A
+header whose statements someone has since rewritten is ordinary code: its literals may be perturbed, but it
+is never removed, and its mechanism is not inserted a second time.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from evaluators.base import Mechanism
+from evolve.operators.code import Code, Edit, Site, walk
+from evolve.operators.templates import local_names, match, number_text, render, template
+
+RETURN = "return"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A recognised mechanism: statements `first` to `last` (inclusive) of `site.statements`."""
+
+    site: Site
+    mechanism: Mechanism
+    first: int
+    last: int
+    literals: Mapping[str, list[ast.expr]]
+
+    @property
+    def statements(self) -> list[ast.stmt]:
+        """The block's statements."""
+        return self.site.statements[self.first : self.last + 1]
+
+
+def find_blocks(code: Code, site: Site, mechanisms: Iterable[Mechanism]) -> list[Block]:
+    """The site's recognised blocks in the order in which they stand."""
+    known = {m.name: m for m in mechanisms if m.component == site.component.name}
+    aliases = {m.target: m.variable for m in known.values() if not m.target.isidentifier()}
+    found: list[Block] = []
+    for index, statement in enumerate(site.statements):
+        mechanism = known.get(_header_name(code, statement.lineno - 1))
+        if mechanism is None or (found and index <= found[-1].last):
+            continue
+        last = index + len(template(mechanism)) - 1
+        statements = site.statements[index : last + 1]
+        literals = match(mechanism, statements, aliases)
+        if literals is not None and all(map(code.stands_alone, statements)):
+            found.append(Block(site, mechanism, index, last, literals))
+    return found
+
+
+def _header_name(code: Code, lineno: int) -> str:
+    """The mechanism that a comment line claims to head, or ""."""
+    name, colon, _ = code.lines[lineno - 1].strip().removeprefix("#").strip().partition(":")
+    return name if code.is_comment(lineno) and colon else ""
+
+
+def can_insert(code: Code, site: Site, mechanism: Mechanism) -> bool:
+    """Whether the mechanism fits: right arguments, not there yet, no name taken, a place to put it."""
+    method = site.method
+    lines = range(method.lineno, (method.end_lineno or method.lineno) + 1)
+    if not site.takes_mechanisms or any(_header_name(code, line) == mechanism.name for line in lines):
+        return False
+    if site.names & local_names(mechanism) or site.class_names & mechanism.state.keys():
+        return False
+    if not site.statements or not all(map(code.stands_alone, site.statements)):
+        return False
+    if mechanism.target == RETURN:
+        last = site.statements[-1]
+        return isinstance(last, ast.Return) and last.value is not None
+    if mechanism.target.isidentifier():
+        return mechanism.target in site.arguments
+    free = mechanism.variable not in site.names or _binding(site, mechanism) is not None
+    return free and mechanism.target not in site.assigned_attributes
+
+
+def _binding(site: Site, mechanism: Mechanism) -> int | None:
+    """Index of the statement that binds the mechanism's target to its variable."""
+    for index, statement in enumerate(site.statements):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=mechanism.variable)], value=value) if (
+                ast.unparse(value) == mechanism.target
+            ):
+                return index
+    return None
+
+
+def insert(
+    code: Code, site: Site, mechanism: Mechanism, values: Mapping[str, float], peers: list[Block]
+) -> Code:
+    """The program with the mechanism as the last of its target's blocks; `peers` are the site's blocks."""
+    indent = " " * site.statements[0].col_offset
+    header = f"# {mechanism.name}: {mechanism.summary}"
+    lines = [f"{indent}{line}" for line in [header, *render(mechanism, values)]]
+    place = _insert_at_return if mechanism.target == RETURN else _insert_at_top
+    return code.edited([*place(code, site, mechanism, lines, peers), *_state_edits(code, site, mechanism)])
+
+
+def _insert_at_top(
+    code: Code, site: Site, mechanism: Mechanism, lines: list[str], peers: list[Block]
+) -> list[Edit]:
+    same = [block.last for block in peers if block.mechanism.target == mechanism.target]
+    bound = None if mechanism.target.isidentifier() else _binding(site, mechanism)
+    edits: list[Edit] = []
+    if same:
+        after = same[-1]
+    elif bound is not None:
+        after = bound
+    else:
+        after = _end_of_inputs(site, peers)
+        if not mechanism.target.isidentifier():
+            lines = [
+                f"{lines[0][: site.statements[0].col_offset]}{mechanism.variable} = {mechanism.target}",
+                *lines,
+            ]
+            for statement in site.statements[after + 1 :]:
+                edits += _renamed(code, statement, mechanism.target, mechanism.variable)
+    if after < 0:
+        return [*edits, code.insert_lines(code.first_line(site.statements[0]), [*lines, ""])]
+    line = _last_line(site.statements[after]) + 1
+    if any(block.last == after for block in peers):
+        line += code.is_blank(line)
+    return [*edits, code.insert_lines(line, [*lines, *([] if code.is_blank(line) else [""])])]
+
+
+def _end_of_inputs(site: Site, peers: list[Block]) -> int:
+    """Index of the last statement of the input blocks and bindings with which the method begins, or -1."""
+    starts = {block.first: block for block in peers if block.mechanism.target != RETURN}
+    index = 0
+    while index < len(site.statements):
+        bound = any(_binding(site, b.mechanism) == index for b in starts.values() if b.first == index + 1)
+        if index in starts:
+            index = starts[index].last + 1
+        elif bound:
+            index += 1
+        else:
+            break
+    return index - 1
+
+
+def _insert_at_return(
+    code: Code, site: Site, mechanism: Mechanism, lines: list[str], peers: list[Block]
+) -> list[Edit]:
+    last, variable = site.statements[-1], mechanism.variable
+    assert isinstance(last, ast.Return)
+    if isinstance(last.value, ast.Name) and last.value.id == variable:
+        return [code.insert_lines(code.first_line(last), [*lines, ""])]
+    start = code.start(last)
+    space = "" if code.segment(start + len(RETURN), start + len(RETURN) + 1) == " " else " "
+    indent = " " * last.col_offset
+    return [
+        Edit(start, start + len(RETURN), f"{variable} ={space}"),
+        code.insert_lines(_last_line(last) + 1, [*lines, "", f"{indent}return {variable}"]),
+    ]
+
+
+def _renamed(code: Code, below: ast.AST, expression: str, text: str) -> list[Edit]:
+    """Edits that put `text` wherever `expression`, a name or an attribute, is read."""
+    return [
+        code.replace(node, text)
+        for node in walk(below)
+        if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load)
+        and ast.unparse(node) == expression
+    ]  # fmt: skip
+
+
+def _last_line(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno
+
+
+def _state_edits(code: Code, site: Site, mechanism: Mechanism) -> list[Edit]:
+    """The mechanism's class attributes: after the class's other attributes, else above its first method."""
+    if not mechanism.state:
+        return []
+    owner = site.owner
+    indent = " " * owner.body[0].col_offset
+    lines = [
+        f"{indent}{name} = {start}  # state of {mechanism.name}" for name, start in mechanism.state.items()
+    ]
+    attributes = [s for s in owner.body if isinstance(s, ast.Assign | ast.AnnAssign)]
+    if attributes:
+        return [code.insert_lines(_last_line(attributes[-1]) + 1, lines)]
+    first = next(s for s in owner.body if isinstance(s, ast.FunctionDef))
+    return [code.insert_lines(code.first_line(first), [*lines, ""])]
+
+
+def can_remove(block: Block) -> bool:
+    """Whether nothing else in the method reads what the block binds for itself."""
+    own = local_names(block.mechanism)
+    rest = block.site.statements[: block.first] + block.site.statements[block.last + 1 :]
+    return not any(isinstance(n, ast.Name) and n.id in own for s in rest for n in ast.walk(s))
+
+
+def remove(code: Code, block: Block, peers: list[Block]) -> Code:
+    """The program without the block; with the last block of a target its binding goes too."""
+    site, mechanism = block.site, block.mechanism
+    statements = site.statements
+    first = block.statements[0].lineno - 1
+    last = _last_line(block.statements[-1])
+    edits = [code.replace_lines(first, last + code.is_blank(last + 1), [])]
+    if sum(peer.mechanism.target == mechanism.target for peer in peers) == 1:
+        edits += _unbound_return(code, block) if mechanism.target == RETURN else _unbound_input(code, block)
+    own = {id(s) for s in block.statements}
+    rest = [s for s in [*site.owner.body, *statements] if s is not site.method and id(s) not in own]
+    used = {n.attr for s in rest for n in ast.walk(s) if isinstance(n, ast.Attribute)}
+    return code.edited(edits + _stateless(code, site.owner, mechanism.state.keys() - used))
+
+
+def _unbound_return(code: Code, block: Block) -> list[Edit]:
+    statements, variable = block.site.statements, block.mechanism.variable
+    match statements[block.first - 1], statements[-1]:
+        case ast.Assign(targets=[ast.Name(id=bound)]) as assign, ast.Return(
+            value=ast.Name(id=returned)
+        ) as final:
+            if block.first and block.last == len(statements) - 2 and bound == returned == variable:
+                start, value = code.start(assign), code.segment(code.start(assign), code.end(assign))
+                equals = start + len(value.split("=", 1)[0].encode())
+                return [
+                    Edit(start, equals + 1, RETURN),
+                    code.replace_lines(final.lineno, _last_line(final), []),
+                ]
+    return []
+
+
+def _unbound_input(code: Code, block: Block) -> list[Edit]:
+    site, mechanism = block.site, block.mechanism
+    index = None if mechanism.target.isidentifier() else _binding(site, mechanism)
+    rest = [s for i, s in enumerate(site.statements) if not block.first <= i <= block.last]
+    everywhere = [
+        n for s in rest for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == mechanism.variable
+    ]
+    stored = [n for n in everywhere if not isinstance(n.ctx, ast.Load)]
+    renames = [edit for s in rest for edit in _renamed(code, s, mechanism.variable, mechanism.target)]
+    if index is None or len(stored) != 1 or len(renames) != len(everywhere) - 1:
+        return []
+    line = site.statements[index].lineno
+    return [code.replace_lines(line, line, []), *renames]
+
+
+def _stateless(code: Code, owner: ast.ClassDef, names: set[str]) -> list[Edit]:
+    edits: list[Edit] = []
+    lines: list[int] = []
+    for statement in owner.body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)]) if name in names and code.stands_alone(statement):
+                lines += range(statement.lineno, _last_line(statement) + 1)
+    if lines:
+        alone = code.is_blank(lines[0] - 1) and code.is_blank(lines[-1] + 1)
+        edits = [code.replace_lines(line, line, []) for line in lines]
+        edits += [code.replace_lines(lines[-1] + 1, lines[-1] + 1, [])] if alone else []
+    return edits
+
+
+def reparameterise(code: Code, block: Block, values: Mapping[str, float]) -> Code:
+    """The program with `values` in the place of the block's constants of these names."""
+    return code.edited(
+        code.replace(node, number_text(value))
+        for name, value in values.items()
+        for node in block.literals[name]
+    )

@@ -1,0 +1,210 @@
+"""Crossover without a model: whole component classes of one parent in the place of the other's.
+
+A class brings along the module-level names that it needs (imports, constants, helper functions), renamed
+where the recipient has another use for the name; names that only the replaced classes needed go.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from collections.abc import Collection, Iterable, Sequence
+from itertools import combinations
+
+from evolve.operators.base import Context, Parent, Proposal, ProposalError
+from evolve.operators.code import Code, Edit, find_sites, has_docstring, walk
+from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
+from evolve.trees import canonical_form
+
+_IMPORTS = (ast.Import, ast.ImportFrom)
+
+
+class CrossoverOperator:
+    """Takes some component classes from the second parent, the rest from the first."""
+
+    kind = "crossover"
+    num_parents = 2
+
+    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+        """The first parent with component classes of the second.
+
+        Raises:
+            ProposalError: if every such child is one of the parents.
+        """
+        return cross(parents[0].source, parents[1].source, context, rng)
+
+
+def cross(first: str, second: str, context: Context, rng: random.Random) -> Proposal:
+    """`first` with some component classes of `second`: `CrossoverOperator.propose` without waiting.
+
+    Raises:
+        ProposalError: if a parent does not parse, or every such child is one of the parents.
+    """
+    try:
+        recipient, donor = Code(first), Code(second)
+    except (SyntaxError, ValueError) as error:
+        raise ProposalError(f"crossover: expected parents that parse; got {error}.") from error
+    known = {canonical_form(first), canonical_form(second)}
+    for names in _choices(recipient, donor, context, rng):
+        child = graft(recipient, donor, names, context)
+        if child is not None and canonical_form(child.text) not in known:
+            altered = {MODULE} if is_module_altered(donor) else set()
+            bases = list(dict.fromkeys([*bases_of(recipient), *bases_of(donor)]))
+            child = describe(child, context, changed=(), altered=altered, bases=bases)
+            return Proposal(
+                child.text, CrossoverOperator.kind, (f"{', '.join(names)} from the second parent",)
+            )
+    raise ProposalError(
+        "crossover: expected parents that differ in two components or more; every child equals one of them.",
+        "Choose a more distant second parent.",
+    )
+
+
+def _choices(recipient: Code, donor: Code, context: Context, rng: random.Random) -> list[tuple[str, ...]]:
+    """The sets of components worth taking: some of those that differ, not all; in random order."""
+    theirs = find_sites(donor, context.components)
+    differing = [
+        name
+        for name, site in find_sites(recipient, context.components).items()
+        if name in theirs and ast.dump(site.owner) != ast.dump(theirs[name].owner)
+    ]
+    choices = [names for size in range(1, len(differing)) for names in combinations(differing, size)]
+    rng.shuffle(choices)
+    return choices
+
+
+def graft(recipient: Code, donor: Code, names: Collection[str], context: Context) -> Code | None:
+    """`recipient` with the donor's classes called `names`, or None where names clash beyond renaming."""
+    components = {component.name for component in context.components}
+    renamed = _without_clashes(recipient, donor, names, components)
+    if renamed is None:
+        return None
+    sites, theirs = find_sites(recipient, context.components), find_sites(renamed, context.components)
+    present = {ast.dump(statement) for statement in recipient.tree.body}
+    needed = [s for s in _needed(renamed, names, components) if ast.dump(s) not in present]
+    edits = [
+        recipient.replace_lines(
+            recipient.first_line(sites[name].owner),
+            _last_line(sites[name].owner),
+            _text(renamed, theirs[name].owner),
+        )
+        for name in names
+    ]
+    imports = [line for s in needed if isinstance(s, _IMPORTS) for line in _text(renamed, s)]
+    others = [line for s in needed if not isinstance(s, _IMPORTS) for line in [*_text(renamed, s), "", ""]]
+    above = min(recipient.first_line(site.owner) for site in sites.values())
+    edits = [
+        recipient.insert_lines(_line_for_imports(recipient), imports),
+        recipient.insert_lines(above, others),
+        *edits,
+    ]
+    orphans = {n for s in _needed(recipient, names, components) for n in _bound(s)}
+    return _pruned(recipient.edited(edits), orphans)
+
+
+def _last_line(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno
+
+
+def _text(code: Code, statement: ast.stmt) -> list[str]:
+    """The statement's lines with the comments directly above."""
+    return code.lines[code.first_line(statement) - 1 : _last_line(statement)]
+
+
+def _line_for_imports(code: Code) -> int:
+    imports = [s for s in code.tree.body if isinstance(s, _IMPORTS)]
+    if imports:
+        return _last_line(imports[-1]) + 1
+    return _last_line(code.tree.body[0]) + 1 if has_docstring(code.tree) else 1
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """The module-level names that a top-level statement binds."""
+    if isinstance(statement, _IMPORTS):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    nested = [s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)]
+    return names.union(*map(_bound, nested))
+
+
+def _used(node: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _needed(code: Code, names: Iterable[str], components: set[str]) -> list[ast.stmt]:
+    """The top-level statements that the classes called `names` need, directly or not, in their order."""
+    helpers = [s for s in code.tree.body if not (isinstance(s, ast.ClassDef) and s.name in components)]
+    classes = [s for s in code.tree.body if isinstance(s, ast.ClassDef) and s.name in names]
+    wanted = set().union(*map(_used, classes))
+    found: set[int] = set()
+    while new := [s for s in helpers if id(s) not in found and _bound(s) & wanted]:
+        found |= {id(s) for s in new}
+        wanted = wanted.union(*map(_used, new))
+    return [s for s in helpers if id(s) in found]
+
+
+def _without_clashes(
+    recipient: Code, donor: Code, names: Collection[str], components: set[str]
+) -> Code | None:
+    """The donor with needed names renamed where the recipient binds them to something else."""
+    theirs = {ast.dump(s) for s in donor.tree.body}
+    bound = {n: s for s in recipient.tree.body for n in _bound(s) if ast.dump(s) not in theirs}
+    mine = {ast.dump(s) for s in recipient.tree.body}
+    clashing = [
+        s for s in _needed(donor, names, components) if ast.dump(s) not in mine and _bound(s) & bound.keys()
+    ]
+    if any(isinstance(s, _IMPORTS) for s in clashing):
+        return None
+    taken = _used(recipient.tree) | _used(donor.tree) | bound.keys()
+    fresh: dict[str, str] = {}
+    for name in sorted({n for s in clashing for n in _bound(s) & bound.keys()}):
+        fresh[name] = next(new for i in range(2, len(taken) + 3) if (new := f"{name}_{i}") not in taken)
+    return _renamed(donor, fresh) if fresh else donor
+
+
+def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:
+    """The program with names renamed, or None where one stands in a place without a position."""
+    edits: list[Edit] = []
+    for node in ast.walk(code.tree):
+        if isinstance(node, ast.arg) and node.arg in fresh:
+            return None
+        if isinstance(node, ast.Global | ast.Nonlocal) and fresh.keys() & set(node.names):
+            return None
+    visited = [node for node in walk(code.tree) if isinstance(node, ast.Name) and node.id in fresh]
+    if len(visited) != sum(isinstance(node, ast.Name) and node.id in fresh for node in ast.walk(code.tree)):
+        return None
+    edits += [code.replace(node, fresh[node.id]) for node in visited]
+    for statement in code.tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in fresh:
+            start = code.start(statement)
+            header = re.match(r"(def|class)\s+", code.segment(start, code.end(statement)))
+            if header is None:
+                return None
+            at = start + header.end()
+            edits.append(Edit(at, at + len(statement.name.encode()), fresh[statement.name]))
+    return code.edited(edits)
+
+
+def _pruned(code: Code, orphans: set[str]) -> Code:
+    """The program without the helpers among `orphans` that nothing uses any more."""
+    while True:
+        statements = code.tree.body
+        unused = [
+            s
+            for s in statements
+            if (bound := _bound(s))
+            and bound <= orphans
+            and not any(bound & _used(other) for other in statements if other is not s)
+        ]
+        if not unused:
+            return code
+        edits = []
+        for statement in unused:
+            last = _last_line(statement)
+            while code.is_blank(last + 1) and not isinstance(statement, _IMPORTS):
+                last += 1
+            edits.append(code.replace_lines(code.first_line(statement), last, []))
+        code = code.edited(edits)

@@ -1,0 +1,114 @@
+"""Honest docstrings for evolved programs, written from what the code holds.
+
+A docstring says what the program or class was evolved from, whether that base's own formula was altered, and
+which mechanisms it holds now, in order. It is read back at the next change, so nothing else has to remember
+a lineage. A class that holds no mechanism and is unaltered says what its base says.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Collection, Sequence
+
+from evolve.operators.base import Context
+from evolve.operators.blocks import Block, find_blocks
+from evolve.operators.code import Code, Edit, find_sites, has_docstring
+
+MODULE = ""
+"""Stands for the module, its constants and helper functions, where a component's name is expected."""
+
+_EVOLVED = "Evolved from: "
+_ALTERED = "Altered: a constant, an operator or a function of the base's own formula was changed."
+_ALTERED_MODULE = "Altered: a constant or a helper function outside the classes was changed."
+_CROSS = "; and from: "
+_WIDTH = 100
+_BASE_LENGTH = 240
+
+
+def describe(
+    code: Code,
+    context: Context,
+    *,
+    changed: Collection[str],
+    altered: Collection[str] = (),
+    bases: Sequence[str] = (),
+) -> Code:
+    """The program with fresh docstrings.
+
+    Args:
+        code: the program after a change.
+        context: the domain's components and mechanisms.
+        changed: components that the change touched; their docstrings are rewritten, the module's always is.
+        altered: components (or `MODULE`) in which the change touched code outside blocks.
+        bases: the programs that this one was evolved from; by default those that its docstring names.
+    """
+    edits: list[Edit] = []
+    parts: list[str] = []
+    for name, site in find_sites(code, context.components).items():
+        bullets = _bullets(find_blocks(code, site, context.mechanisms))
+        marked = name in altered or _ALTERED in _paragraphs(site.owner)
+        if name in changed:
+            own = [_ALTERED] * marked + ["\n".join(["Mechanisms, in order:", *bullets])] * bool(bullets)
+            base = _base(site.owner, "an undescribed rule.")
+            edits.append(_docstring(code, site.owner, [_EVOLVED + base if own else base, *own]))
+        if marked or bullets:
+            what = ["its own formula altered"] * marked + ["with mechanisms, in order:"] * bool(bullets)
+            parts.append("\n".join([f"{name}: {', '.join(what)}{'' if bullets else '.'}", *bullets]))
+    if MODULE in altered or is_module_altered(code):
+        parts.append(_ALTERED_MODULE)
+    base = f"{_CROSS.join(bases or bases_of(code))}."
+    return code.edited([*edits, _docstring(code, code.tree, [_EVOLVED + base, *parts])])
+
+
+def bases_of(code: Code) -> list[str]:
+    """The programs that a program says it was evolved from, or what it says of itself."""
+    bases = _base(code.tree, "an undescribed program.").rstrip(".").split(_CROSS)
+    return [textwrap.shorten(base, _BASE_LENGTH, placeholder=" ...") for base in bases]
+
+
+def is_module_altered(code: Code) -> bool:
+    """Whether the program says that its constants or helper functions were changed."""
+    return _ALTERED_MODULE in _paragraphs(code.tree)
+
+
+def _base(node: ast.Module | ast.ClassDef, unknown: str) -> str:
+    """What a docstring says its module or class was evolved from: by default its own first paragraph."""
+    paragraphs = _paragraphs(node)
+    return paragraphs[0].removeprefix(_EVOLVED) if paragraphs else unknown
+
+
+def _paragraphs(node: ast.Module | ast.ClassDef) -> list[str]:
+    text = ast.get_docstring(node) or ""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+def _bullets(blocks: Sequence[Block]) -> list[str]:
+    return [f"* {block.mechanism.name}: {block.mechanism.summary}" for block in blocks]
+
+
+def _docstring(code: Code, node: ast.Module | ast.ClassDef, parts: Sequence[str]) -> Edit:
+    """The edit that gives a module or class the docstring of these paragraphs (lines that stay lines)."""
+    indent = " " * (0 if isinstance(node, ast.Module) else node.body[0].col_offset)
+    lines = _wrapped(parts)
+    closing = [f'{indent}"""'] if len(lines) > 1 else []
+    quoted = [
+        f'{indent}"""{lines[0]}{"" if closing else chr(34) * 3}',
+        *(f"{indent}{x}" if x else "" for x in lines[1:]),
+    ]
+    text = [*quoted, *closing]
+    if has_docstring(node):
+        return code.replace(node.body[0], "\n".join(text)[len(indent) :])
+    line = 1 if isinstance(node, ast.Module) else code.first_line(node.body[0])
+    return code.insert_lines(line, [*text, ""])
+
+
+def _wrapped(parts: Sequence[str]) -> list[str]:
+    safe = [part.replace("\\", "/").replace('"', "'") for part in parts]
+    lines: list[str] = []
+    for part in safe:
+        for line in part.split("\n"):
+            hanging = "  " if line.startswith("* ") else ""
+            lines += textwrap.wrap(line, _WIDTH, subsequent_indent=hanging, break_on_hyphens=False)
+        lines.append("")
+    return lines[:-1]

@@ -1,0 +1,104 @@
+"""Constants outside mechanism blocks: which may be perturbed, and by how much.
+
+Zero has no scale and a one that is added or subtracted shifts an index or completes a fraction: both are
+part of the formula's shape and stay. So do guards against division by zero, indices and the arguments of
+``range``.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evolve.operators.code import Code, Edit, walk
+from evolve.operators.templates import number_text, round_to_digits
+
+_GUARD = 1e-6
+_HUGE = 1e100
+_SPREAD = 0.4
+_EXPONENT_SPREAD = 0.25
+_EXPONENT_RANGE = (0.1, 8.0)
+_INTEGER_FUNCTIONS = frozenset({"range", "reshape", "zeros", "ones", "arange", "round"})
+_INTEGER_KEYWORDS = frozenset({"axis", "ndim", "dtype", "decimals", "ddof", "maxlen"})
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A constant that may be perturbed, and its part in the expression around it."""
+
+    node: ast.Constant
+    exponent: bool
+    scale: bool
+    """Whether it stands in arithmetic, so that a small integer may become a fraction."""
+
+
+def find_literals(roots: Iterable[ast.AST], excluded: set[int]) -> list[Literal]:
+    """The perturbable constants below `roots`, in source order; `excluded` are ids of nodes to skip."""
+    found: list[Literal] = []
+    for root in roots:
+        parents = {child: node for node in walk(root) for child in ast.iter_child_nodes(node)}
+        for node in walk(root):
+            if (
+                isinstance(node, ast.Constant)
+                and _is_number(node)
+                and not _is_excluded(node, parents, excluded)
+            ):
+                literal = _classified(node, parents)
+                found += [literal] if literal else []
+    return found
+
+
+def _is_number(node: ast.Constant) -> bool:
+    value = node.value
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
+
+
+def _is_excluded(node: ast.AST, parents: dict[ast.AST, ast.AST], excluded: set[int]) -> bool:
+    inner: ast.AST | None = None
+    current: ast.AST | None = node
+    while current is not None:
+        match current:
+            case ast.Subscript() if inner is current.slice:
+                return True
+            case ast.keyword(arg=str(name)) if name in _INTEGER_KEYWORDS:
+                return True
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _INTEGER_FUNCTIONS:
+                return True
+        if id(current) in excluded:
+            return True
+        inner, current = current, parents.get(current)
+    return False
+
+
+def _classified(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> Literal | None:
+    value = node.value
+    assert isinstance(value, int | float)
+    child: ast.AST = node
+    while isinstance(parents.get(child), ast.UnaryOp):
+        child = parents[child]
+    parent = parents.get(child)
+    operation = parent.op if isinstance(parent, ast.BinOp) else None
+    if abs(value) < _GUARD or (value == 1 and isinstance(operation, ast.Add | ast.Sub)):
+        return None
+    exponent = isinstance(parent, ast.BinOp) and isinstance(operation, ast.Pow) and parent.right is child
+    return Literal(node, exponent, isinstance(operation, ast.Add | ast.Sub | ast.Mult | ast.Div | ast.Pow))
+
+
+def perturb(code: Code, literal: Literal, rng: random.Random) -> tuple[Edit, str]:
+    """An edit that moves the constant a log-normal step away, and a note of it. The sign stays."""
+    old = literal.node.value
+    assert isinstance(old, int | float)
+    new: float = round_to_digits(
+        old * math.exp(rng.gauss(0.0, _EXPONENT_SPREAD if literal.exponent else _SPREAD))
+    )
+    if literal.exponent:
+        low, high = _EXPONENT_RANGE
+        new = min(max(new, min(low, old)), max(high, old))
+    elif isinstance(old, int) and not (literal.scale and abs(old) < 10):
+        new = max(round(new), 1)
+    if new == old:
+        new = type(new)(old + 1) if isinstance(new, int) else round_to_digits(old * 1.1, 3)
+    return code.replace(literal.node, number_text(new)), f"{number_text(old)} -> {number_text(new)}"

@@ -1,0 +1,99 @@
+"""Operators and functions replaced by near ones, from a small table.
+
+Near means: same shapes, a related curve, and no new way to divide by zero. Taking the bound off a clipped
+value is one of them, since whether regrets are clipped is the oldest difference between CFR variants.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from evolve.operators.code import Code, Edit, walk
+
+_FUNCTIONS = {
+    "sqrt": ("cbrt", "log1p", "tanh"),
+    "cbrt": ("sqrt", "log1p"),
+    "log1p": ("sqrt", "tanh"),
+    "log": ("log1p",),
+    "tanh": ("arctan", "log1p"),
+    "arctan": ("tanh",),
+    "abs": ("square",),
+    "square": ("abs",),
+    "maximum": ("minimum",),
+    "minimum": ("maximum",),
+    "max_actions": ("sum_actions",),
+    "sum_actions": ("max_actions",),
+}
+_OPERATORS: dict[type[ast.operator], tuple[str, ...]] = {ast.Add: ("-",), ast.Sub: ("+",), ast.Div: ("*",)}
+_COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
+    ast.Gt: (">=", "<"),
+    ast.GtE: (">", "<="),
+    ast.Lt: ("<=", ">"),
+    ast.LtE: ("<", ">="),
+}
+_BOUNDING = frozenset({"maximum", "minimum", "clip"})
+
+Swap = tuple[Edit, str]
+"""An edit and a note of it."""
+
+
+def find_swaps(code: Code, roots: Iterable[ast.AST], excluded: set[int]) -> list[list[Swap]]:
+    """The near alternatives at each place below `roots` that has any; `excluded` are ids of nodes to skip."""
+    found: list[list[Swap]] = []
+    for root in roots:
+        nodes = list(_walk_included(root, excluded))
+        loose = {id(child) for node in nodes for child in _loose_children(node)}
+        found += [_at(code, node, loose) for node in nodes]
+    return [swaps for swaps in found if swaps]
+
+
+def _loose_children(node: ast.AST) -> list[ast.expr]:
+    """The expressions right below `node` that need no brackets, whatever they are."""
+    match node:
+        case ast.Return(value=ast.expr() as value) | ast.Assign(value=value):
+            return [value]
+        case ast.Call(args=arguments):
+            return arguments
+    return []
+
+
+def _walk_included(root: ast.AST, excluded: set[int]) -> Iterable[ast.AST]:
+    hidden = {id(inner) for node in walk(root) if id(node) in excluded for inner in ast.walk(node)}
+    return (node for node in walk(root) if id(node) not in hidden)
+
+
+def _at(code: Code, node: ast.AST, loose: set[int]) -> list[Swap]:
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
+        case ast.BinOp(left=left, right=right, op=op):
+            return _between(code, left, right, _OPERATORS.get(type(op), ()))
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            return _between(code, left, right, _COMPARISONS.get(type(op), ()))
+    return []
+
+
+def _other_functions(code: Code, node: ast.Call, name: str) -> list[Swap]:
+    end = code.end(node.func)
+    start = end - len(name.encode())
+    return [(Edit(start, end, other), f"{name} -> {other}") for other in _FUNCTIONS.get(name, ())]
+
+
+def _unbounded(code: Code, node: ast.Call, name: str, loose: set[int]) -> list[Swap]:
+    if name not in _BOUNDING or not node.args or isinstance(node.args[0], ast.Constant | ast.Starred):
+        return []
+    inner = code.segment(code.start(node.args[0]), code.end(node.args[0]))
+    text = inner if id(node) in loose and "\n" not in inner else f"({inner})"
+    return [(code.replace(node, text), f"bound of {name} taken off")]
+
+
+def _between(code: Code, left: ast.expr, right: ast.expr, symbols: tuple[str, ...]) -> list[Swap]:
+    """Replace the operator's own text, which between the operands is neither space nor bracket."""
+    start, end = code.end(left), code.start(right)
+    gap = code.segment(start, end)
+    old = gap.strip(" ()\n\\")
+    if not old or not gap.isascii() or len(old) > 2:
+        return []
+    at = start + gap.index(old)
+    return [(Edit(at, at + len(old), new), f"{old} -> {new}") for new in symbols]

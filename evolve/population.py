@@ -1,0 +1,154 @@
+"""The population: islands of archived programs, and who becomes a parent.
+
+Pure functions of (population, rng): the same tells in the same order give the same population, and the same rng
+state the same parents. Island k mod n receives candidate k. An island's archive keeps the best program of each
+cluster (programs whose per-game scores agree to a tenth of a decade), so that copies do not crowd and specialists
+survive; it is bounded, so that a campaign of ten thousand candidates asks as fast as one of a hundred.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """How the population is kept and sampled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    islands: int = Field(2, ge=1)
+    archive: int = Field(24, ge=2)
+    """Programs that an island keeps."""
+    temperature: float = Field(2.0, gt=0)
+    """In ranks: the parent of rank r is drawn with probability proportional to exp(-r / temperature)."""
+    specialists: float = Field(0.2, ge=0, le=1)
+    """Share of the parents that are ranked by the score of one game, drawn at random, instead of the objective."""
+    migrate_every: int = Field(16, ge=1)
+    """Tells of an island between two visits of its neighbour's best program."""
+    stagnation: int = Field(60, ge=1)
+    """Tells of an island without a better program before it is reseeded from the best of all islands."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A program that selection may see."""
+
+    program_id: str
+    ordinal: int
+    island: int
+    objectives: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Island:
+    """One archive, best first by the objective, and the tells that it counted."""
+
+    archive: tuple[Member, ...] = ()
+    tells: int = 0
+    improved_at: int = 0
+    """`tells` when its best program was found, or when it was reseeded last."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """All islands. `objective` decides what "best" means; larger is better."""
+
+    objective: str
+    settings: Settings
+    islands: tuple[Island, ...] = field(default=())
+
+    @classmethod
+    def empty(cls, objective: str, settings: Settings) -> Population:
+        """A population before the first tell."""
+        return cls(objective, settings, tuple(Island() for _ in range(settings.islands)))
+
+    @property
+    def best(self) -> Member | None:
+        """The best program told so far; the earliest among equals."""
+        tops = [island.archive[0] for island in self.islands if island.archive]
+        return min(tops, key=lambda m: (-m.objectives[self.objective], m.ordinal), default=None)
+
+
+def tell(population: Population, ordinal: int, member: Member | None) -> Population:
+    """The population after a candidate of its turn ended; `member` is None when it did not end ok.
+
+    The first member (the seed) founds every island.
+    """
+    if member is not None and population.best is None:
+        founded = Island(archive=(member,))
+        return replace(population, islands=tuple(founded for _ in population.islands))
+    index = ordinal % len(population.islands)
+    island = population.islands[index]
+    island = replace(island, tells=island.tells + 1)
+    if member is not None:
+        island = _insert(island, member, population)
+    if island.tells % population.settings.migrate_every == 0:
+        neighbour = population.islands[index - 1]
+        island = _insert(island, neighbour.archive[0], population) if neighbour.archive else island
+    best = population.best
+    if best is not None and island.tells - island.improved_at > population.settings.stagnation:
+        tops = {i.archive[0].program_id: i.archive[0] for i in population.islands if i.archive}
+        archive = sorted(tops.values(), key=lambda m: _order(m, population.objective))
+        island = replace(island, archive=tuple(archive), improved_at=island.tells)
+    islands = (*population.islands[:index], island, *population.islands[index + 1 :])
+    return replace(population, islands=islands)
+
+
+def choose(population: Population, ordinal: int, count: int, rng: random.Random) -> list[Member]:
+    """Distinct parents for a candidate, from its island; fewer than `count` when the archive has fewer.
+
+    One ranking is drawn for each call: the objective, or the score of one game (`Settings.specialists`).
+    """
+    settings = population.settings
+    archive = population.islands[ordinal % len(population.islands)].archive
+    ranking = population.objective
+    parts = sorted(name for name in archive[0].objectives if name.startswith(f"{ranking}/")) if archive else []
+    if parts and rng.random() < settings.specialists:
+        ranking = rng.choice(parts)
+    ranked = sorted(archive, key=lambda m: _order(m, ranking))
+    chosen: list[Member] = []
+    while ranked and len(chosen) < count:
+        weights = [math.exp(-rank / settings.temperature) for rank in range(len(ranked))]
+        chosen.append(ranked.pop(rng.choices(range(len(ranked)), weights)[0]))
+    return chosen
+
+
+def signature(member: Member, objective: str) -> tuple[float, ...]:
+    """The member's per-game scores to a tenth: members that share it are one cluster."""
+    parts = sorted(name for name in member.objectives if name.startswith(f"{objective}/"))
+    return tuple(round(member.objectives[name], 1) for name in parts or [objective])
+
+
+def _order(member: Member, objective: str) -> tuple[float, int]:
+    return (-member.objectives[objective], member.ordinal)
+
+
+def _insert(island: Island, member: Member, population: Population) -> Island:
+    objective = population.objective
+    if any(m.program_id == member.program_id for m in island.archive):
+        return island
+    own = signature(member, objective)
+    rivals = [m for m in island.archive if signature(m, objective) == own]
+    if any(_order(rival, objective) <= _order(member, objective) for rival in rivals):
+        return island
+    others = [m for m in island.archive if m not in rivals]
+    archive = _trim([*others, member], objective, population.settings.archive)
+    top = island.archive[0] if island.archive else None
+    better = top is None or member.objectives[objective] > top.objectives[objective]
+    return replace(island, archive=archive, improved_at=island.tells if better else island.improved_at)
+
+
+def _trim(members: Sequence[Member], objective: str, size: int) -> tuple[Member, ...]:
+    """The best `size` members, with the best of each game among them."""
+    ranked = sorted(members, key=lambda m: _order(m, objective))
+    parts = sorted(name for name in ranked[0].objectives if name.startswith(f"{objective}/"))
+    specialists = {min(ranked, key=lambda m: _order(m, part)).ordinal for part in parts}
+    kept = [m for m in ranked if m.ordinal in specialists][:size]
+    room = size - len(kept)
+    rest = [m for m in ranked if m.ordinal not in specialists][:room]
+    return tuple(sorted([*kept, *rest], key=lambda m: _order(m, objective)))

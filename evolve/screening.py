@@ -1,0 +1,44 @@
+"""Screening: what never reaches an evaluation, because it is no program of the domain or a known one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluators.base import Domain, Outcome, ProgramError, Tag
+from evolve.trees import canonical_hash
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A source's canonical tree hash ("" when it does not parse), and why it goes no further (None: it does)."""
+
+    tree_hash: str
+    stopped: Outcome | None = None
+
+
+class Screen:
+    """Judges sources in the order in which they are shown; remembers what passed.
+
+    Args:
+        domain: whose interface sources must implement.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._first: dict[str, int] = {}
+
+    def judge(self, source: str) -> Screened:
+        """Whether a source may be evaluated. Does not remember it: see `admit`."""
+        try:
+            self._domain.check(source)
+        except ProgramError as error:
+            return Screened("", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
+        tree_hash = canonical_hash(source)
+        if tree_hash in self._first:
+            message = f"the same program as candidate {self._first[tree_hash]}"
+            return Screened(tree_hash, Outcome(Tag.DUPLICATE, message))
+        return Screened(tree_hash)
+
+    def admit(self, tree_hash: str, ordinal: int) -> None:
+        """Remember a program: later ones with the same tree are its duplicates."""
+        self._first.setdefault(tree_hash, ordinal)

@@ -1,0 +1,80 @@
+"""The evaluation service: programs in, evaluations out, with the retries that the outcomes ask for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from evaluators.base import LIMIT_TAGS, Evaluation, Outcome, Plan, Tag
+from evolve.executors.job import Job, run_job
+
+INFRASTRUCTURE_TRIES = 3
+
+
+class EvaluationService:
+    """Runs jobs on an executor. Limit outcomes are retried once, alone, at double limits; then they are facts.
+
+    Args:
+        domain: name of the domain.
+        executor: where jobs run.
+        workers: how many jobs it is given at once; more would only wait inside it.
+    """
+
+    def __init__(self, domain: str, executor: Executor, workers: int) -> None:
+        self._domain = domain
+        self._executor = executor
+        self._workers = workers
+        self._running = 0
+        self._alone = False
+        self._changed = asyncio.Condition()
+
+    async def evaluate(
+        self, source: str, plan: Plan, floors: Mapping[str, float] | None = None
+    ) -> Evaluation:
+        """The evaluation of a program.
+
+        An outcome of ``infrastructure`` comes back only when it came every time.
+        """
+        job = Job(self._domain, source, plan, floors)
+        async with self._slot(alone=False):
+            evaluation = await self._run(job)
+        if evaluation.outcome.tag in LIMIT_TAGS:
+            async with self._slot(alone=True):
+                evaluation = await self._run(replace(job, plan=replace(plan, limits=plan.limits.doubled())))
+        return evaluation
+
+    async def _run(self, job: Job) -> Evaluation:
+        for _ in range(INFRASTRUCTURE_TRIES):
+            try:
+                evaluation = await asyncio.wrap_future(self._executor.submit(run_job, job))
+            except BrokenProcessPool as error:
+                evaluation = _lost(str(error))
+            if evaluation.outcome.tag is not Tag.INFRASTRUCTURE:
+                break
+        return evaluation
+
+    @asynccontextmanager
+    async def _slot(self, *, alone: bool) -> AsyncIterator[None]:
+        """A place to run in; alone, when a busy machine may have been what hit the limit."""
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: not self._alone and self._running < (1 if alone else self._workers)
+            )
+            self._running += 1
+            self._alone = alone
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._running -= 1
+                self._alone = False if alone else self._alone
+                self._changed.notify_all()
+
+
+def _lost(message: str) -> Evaluation:
+    outcome = Outcome(Tag.INFRASTRUCTURE, f"an evaluation worker died: {message}")
+    return Evaluation(outcome=outcome, results=(), objectives={}, isolation="", cpu_s=0.0, wall_s=0.0)

@@ -1,0 +1,64 @@
+"""Between the domains' evaluations and the results database's plain records."""
+
+from __future__ import annotations
+
+from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
+from results.records import CurveRecord, EvaluationRecord
+
+PLAN = "search"
+"""Name under which the evaluations that selection reads are stored."""
+
+
+def to_record(evaluation: Evaluation, *, program_id: str, ordinal: int | None, plan: str) -> EvaluationRecord:
+    """An evaluation as it is stored."""
+    return EvaluationRecord(
+        ordinal=ordinal,
+        program_id=program_id,
+        plan=plan,
+        outcome=evaluation.outcome.tag.value,
+        message=evaluation.outcome.message,
+        isolation=evaluation.isolation,
+        cpu_s=evaluation.cpu_s,
+        wall_s=evaluation.wall_s,
+        log=evaluation.log,
+        scores=dict(evaluation.objectives),
+        curves=tuple(
+            CurveRecord(
+                instance=r.instance.name,
+                game=r.instance.game,
+                variant=r.instance.variant,
+                iterations=r.instance.iterations,
+                game_string=r.game_string,
+                uniform=r.uniform,
+                points=r.curve,
+                cpu_s=r.cpu_s,
+                wall_s=r.wall_s,
+                candidate_cpu_s=r.candidate_cpu_s,
+            )
+            for r in evaluation.results
+        ),
+    )
+
+
+def from_record(record: EvaluationRecord) -> Evaluation:
+    """A stored evaluation as the engine sees it."""
+    return Evaluation(
+        outcome=Outcome(Tag(record.outcome), record.message),
+        results=tuple(
+            InstanceResult(
+                instance=Instance(c.instance, c.game, c.variant, c.iterations),
+                game_string=c.game_string,
+                curve=c.points,
+                uniform=c.uniform,
+                cpu_s=c.cpu_s,
+                wall_s=c.wall_s,
+                candidate_cpu_s=c.candidate_cpu_s,
+            )
+            for c in record.curves
+        ),
+        objectives=dict(record.scores),
+        isolation=record.isolation,
+        cpu_s=record.cpu_s,
+        wall_s=record.wall_s,
+        log=record.log,
+    )

@@ -1,0 +1,250 @@
+"""From "a path or a URL" to a database of this version's schema.
+
+An existing database is looked at before anything is written: one that is newer, or not ours, is refused and
+keeps every byte. An older one is upgraded in a single transaction, so that a kill leaves the old or the new
+schema.
+
+SQLite runs in WAL mode, so readers never wait and never block the writer, with ``synchronous=NORMAL``. A
+commit is then in the operating system's cache, which outlives the process: kill -9 at any instant loses
+nothing committed. A power cut may undo the last commits before a checkpoint, always a suffix of them, and a
+campaign repeats those candidates. FULL would protect these too, at an fsync per commit, in the campaign's
+event loop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from results.errors import DatabaseError
+from results.locks import ADVISORY_CLASS, AdvisoryLocks, FileLocks, Locks
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+BUSY_TIMEOUT_S = 30.0
+"""How long a commit waits for another campaign's commit in the same SQLite file."""
+
+WRITING = {"sqlite_begin": "BEGIN IMMEDIATE"}
+"""Execution options of a connection that will write: it waits for its turn at the start, not halfway."""
+
+_OTHER = "Name another database with --db."
+
+
+def open_engine(where: str | os.PathLike[str], *, create: bool, read_only: bool) -> tuple[Engine, Locks]:
+    """An engine on a database with the current schema, and the writers' locks that belong to it.
+
+    Raises:
+        DatabaseError: see the module; also missing, or its directory cannot be written.
+    """
+    url = _parse(where)
+    if url.get_backend_name() != "sqlite":
+        return _open_server(url, read_only=read_only)
+    path = _sqlite_path(url)
+    _check_file(path, create=create and not read_only)
+    with _as_database_errors(path):
+        look = _look_at_file(path)
+        if look is None and read_only:
+            raise DatabaseError(f"The database {path} is empty.", "Start a campaign with `evolve run`.")
+        if look != head():
+            with disposing(_sqlite_engine(path, "rwc")) as engine:
+                upgrade(engine)
+        engine = _sqlite_engine(path, "ro" if read_only else "rw")
+        engine.connect().close()
+    return engine, FileLocks(path)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring a database to the newest schema, all or nothing. Two processes may do so at once."""
+    from alembic import command  # noqa: PLC0415 - slow to import, and only a new or old database needs it
+
+    with engine.connect().execution_options(**WRITING) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_CLASS}, 0)")
+        if _revision(connection, str(engine.url)) != head():
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """The revisions that this program knows, oldest first: the files under `migrations/versions`."""
+    folder = Path(__file__).parent / "migrations" / "versions"
+    return tuple(sorted(file.name[:4] for file in folder.glob("[0-9][0-9][0-9][0-9]_*.py")))
+
+
+def head() -> str:
+    """The newest revision."""
+    return revisions()[-1]
+
+
+@contextmanager
+def disposing(engine: Engine) -> Iterator[Engine]:
+    """The engine, whose connections are closed at the end."""
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _parse(where: str | os.PathLike[str]) -> URL:
+    text = os.fspath(where)
+    if "://" not in text:
+        return URL.create("sqlite", database=text)
+    try:
+        url = make_url(text)
+    except ArgumentError as error:
+        raise DatabaseError(f"{text!r} is neither a file path nor a database URL.", _OTHER) from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise DatabaseError(
+            f"Expected a SQLite file or a postgresql:// URL; got {url.render_as_string()}.", _OTHER
+        )
+    return url
+
+
+def _sqlite_path(url: URL) -> Path:
+    if not url.database or url.database == ":memory:" or url.query:
+        raise DatabaseError(
+            f"Expected the path of a database file; got {url.render_as_string()}.",
+            "Campaigns are kept in files, so that they can be continued.",
+        )
+    return Path(url.database).expanduser()
+
+
+def _check_file(path: Path, *, create: bool) -> None:
+    if path.is_dir():
+        raise DatabaseError(f"Expected a database file; {path} is a directory.", _OTHER)
+    if path.exists():
+        try:
+            with path.open("rb") as file:
+                start = file.read(16)
+        except OSError as error:
+            raise DatabaseError(f"{path} cannot be read: {error.strerror}.", _OTHER) from error
+        if start and start != b"SQLite format 3\0":
+            raise DatabaseError(f"{path} is not a database.", _OTHER)
+        return
+    if not create:
+        raise DatabaseError(
+            f"There is no database at {path}.", "Start a campaign with `evolve run`, or name one with --db."
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(
+            f"The directory {path.parent} cannot be made: {error.strerror}.", _OTHER
+        ) from error
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DatabaseError(f"The directory {path.parent} cannot be written.", _OTHER)
+
+
+def _look_at_file(path: Path) -> str | None:
+    """The revision of an existing file, without a chance of writing to it."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    with disposing(_sqlite_engine(path, "ro")) as engine, engine.connect() as connection:
+        return _revision(connection, str(path))
+
+
+def _revision(connection: Connection, where: str) -> str | None:
+    """The schema's revision; None for a database without any table.
+
+    Raises:
+        DatabaseError: newer than this program, or somebody else's.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if not tables:
+        return None
+    if not {"alembic_version", "campaigns", "programs", "candidates"} <= tables:
+        raise DatabaseError(f"{where} is a database of something else.", _OTHER)
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if found not in revisions():
+        raise DatabaseError(
+            f"{where} has schema {found}, which is newer than this program's {head()}.",
+            "Upgrade evolve-marl, or name another database with --db.",
+        )
+    return str(found)
+
+
+def _open_server(url: URL, *, read_only: bool) -> tuple[Engine, Locks]:
+    where = url.render_as_string()
+    options: dict[str, Any] = {"postgresql_readonly": True} if read_only else {}
+    try:
+        engine = create_engine(url, json_serializer=_to_json, execution_options=options)
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            f"{where} needs the Python package {error.name}.", f"Install it: pip install {error.name}"
+        ) from error
+    try:
+        with _as_database_errors(where):
+            with engine.connect() as connection:
+                look = _revision(connection, where)
+            if look is None and read_only:
+                raise DatabaseError(f"The database {where} is empty.", "Start a campaign with `evolve run`.")
+            if look != head():
+                with disposing(create_engine(url)) as writing:
+                    upgrade(writing)
+    except DatabaseError:
+        engine.dispose()
+        raise
+    return engine, AdvisoryLocks(engine)
+
+
+@contextmanager
+def _as_database_errors(where: object) -> Iterator[None]:
+    """What the driver says while a database is being opened, in one line."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseError(f"The database {where} cannot be opened: {reason}.", _OTHER) from error
+
+
+def _sqlite_engine(path: Path, mode: str) -> Engine:
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    if mode == "ro" and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
+        # A place where nobody writes, such as a read-only mount: WAL's shared index could not be made there.
+        uri += "&immutable=1"
+    creator = partial(
+        sqlite3.connect, uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    engine = create_engine("sqlite://", creator=creator, poolclass=QueuePool, json_serializer=_to_json)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+        with closing(connection.cursor()) as cursor:
+            if mode != "ro":
+                cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = NORMAL")
+            cursor.execute("PRAGMA foreign_keys = ON")
+
+    # The driver would begin a transaction only before the first change, and none around a table's creation.
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return engine
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def _alembic_config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", "results:migrations")
+    config.set_main_option("path_separator", "os")
+    return config

@@ -1,0 +1,183 @@
+"""Which program a person means, and everything known of it. Reading only, plain dataclasses out."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, and_, func, select
+
+from results.errors import AmbiguousError, UnknownNameError, nearest
+from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
+from results.records import CampaignRecord, EvaluationRecord, ProgramRecord
+from results.schema import Candidate, Evaluation, Parent, Program
+from results.store import Store
+
+SHORTEST_ID = 4
+"""How many characters of a program's id must be given at least."""
+
+_SAME_CANDIDATE = and_(Parent.campaign_id == Candidate.campaign_id, Parent.ordinal == Candidate.ordinal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a program was proposed, and from what."""
+
+    campaign: str
+    ordinal: int
+    operator: str
+    note: str
+    island: int
+    outcome: str | None
+    message: str
+    parents: tuple[str, ...]
+    created_at: datetime
+
+
+class Child(NamedTuple):
+    """A candidate that was made from a program; `program_id` is None when no program came of it."""
+
+    campaign: str
+    ordinal: int
+    program_id: str | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramDetails:
+    """Everything known of a program; `evaluations` are (campaign's name, evaluation) pairs."""
+
+    program: ProgramRecord
+    evaluations: tuple[tuple[str, EvaluationRecord], ...]
+    origins: tuple[Origin, ...]
+    children: tuple[Child, ...]
+
+
+def program(store: Store, ref: str) -> ProgramDetails:
+    """Everything about one program.
+
+    Args:
+        store: where to look.
+        ref: its id, the beginning of it (4 characters or more), its name, or ``campaign:ordinal``.
+
+    Raises:
+        UnknownNameError: nothing of that name, or a candidate that never became a program.
+        AmbiguousError: the beginning of several ids.
+    """
+    with store.reading() as connection:
+        key = _resolve(connection, ref)
+        names = {record.id: record.name for record in all_campaigns(connection)}
+        numbers = connection.execute(
+            select(Evaluation.id, Evaluation.campaign_id).where(Evaluation.program_id == key)
+        )
+        campaign_of = {number: names[campaign_id] for number, campaign_id in numbers}
+        evaluations = load_evaluations(connection, Evaluation.program_id == key)
+        return ProgramDetails(
+            program=load_programs(connection, Program.id == key)[key],
+            evaluations=tuple((campaign_of[number], one) for number, one in evaluations.items()),
+            origins=_origins(connection, key, names),
+            children=_children(connection, key, names),
+        )
+
+
+def _resolve(connection: Connection, ref: str) -> str:
+    campaign, colon, ordinal = ref.rpartition(":")
+    if colon and ordinal.isdecimal():
+        return _of_ordinal(connection, get_campaign(connection, campaign), int(ordinal))
+    named = connection.scalars(select(Program.id).where(Program.name == ref).order_by(Program.id)).all()
+    if named and ref:
+        return _only(named, ref)
+    if re.fullmatch(rf"[0-9a-fA-F]{{{SHORTEST_ID},64}}", ref):
+        start = ref.lower()
+        # A range, unlike LIKE, uses the primary key; "g" is the first letter after the hexadecimal digits.
+        between = (Program.id >= start, Program.id < start + "g")
+        found = connection.scalars(select(Program.id).where(*between).order_by(Program.id).limit(9)).all()
+        if found:
+            return _only(found, ref)
+    known = connection.scalars(select(Program.name).where(Program.name != ""))
+    raise UnknownNameError(
+        f"Expected a program's id (its first {SHORTEST_ID} characters or more), name or campaign:ordinal;"
+        f" nothing fits {ref!r}.",
+        nearest(ref, known),
+    )
+
+
+def _of_ordinal(connection: Connection, campaign: CampaignRecord, ordinal: int) -> str:
+    ours = Candidate.campaign_id == campaign.id
+    row = connection.execute(
+        select(Candidate.program_id, Candidate.outcome, Candidate.message).where(
+            ours, Candidate.ordinal == ordinal
+        )
+    ).one_or_none()
+    if row is None:
+        last = connection.scalar(select(func.max(Candidate.ordinal)).where(ours))
+        hint = "It has none yet." if last is None else f"Its last one is {last}."
+        raise UnknownNameError(f"The campaign {campaign.name!r} has no candidate {ordinal}.", hint)
+    if row.program_id is None:
+        state = row.outcome or "still being proposed"
+        raise UnknownNameError(
+            f"Candidate {ordinal} of {campaign.name!r} never became a program ({state}).", row.message
+        )
+    return str(row.program_id)
+
+
+def _only(found: Sequence[str], ref: str) -> str:
+    if len(found) > 1:
+        shown = ", ".join(key[: max(12, len(ref) + 4)] for key in found[:4])
+        more = ", ..." if len(found) > 4 else ""
+        raise AmbiguousError(f"{ref!r} fits more than one program.", f"Say more of its id: {shown}{more}.")
+    return str(found[0])
+
+
+def _origins(connection: Connection, key: str, names: Mapping[int, str]) -> tuple[Origin, ...]:
+    parents: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for campaign_id, ordinal, parent in connection.execute(
+        select(Parent.campaign_id, Parent.ordinal, Parent.program_id)
+        .join(Candidate, _SAME_CANDIDATE)
+        .where(Candidate.program_id == key)
+        .order_by(Parent.campaign_id, Parent.ordinal, Parent.position)
+    ):
+        parents[campaign_id, ordinal].append(parent)
+    rows = connection.execute(
+        select(
+            Candidate.campaign_id,
+            Candidate.ordinal,
+            Candidate.operator,
+            Candidate.note,
+            Candidate.island,
+            Candidate.outcome,
+            Candidate.message,
+            Candidate.created_at,
+        )
+        .where(Candidate.program_id == key)
+        .order_by(Candidate.campaign_id, Candidate.ordinal)
+    )
+    return tuple(
+        Origin(
+            campaign=names[row.campaign_id],
+            ordinal=row.ordinal,
+            operator=row.operator,
+            note=row.note,
+            island=row.island,
+            outcome=row.outcome,
+            message=row.message,
+            parents=tuple(parents.get((row.campaign_id, row.ordinal), ())),
+            created_at=row.created_at,
+        )
+        for row in rows
+    )
+
+
+def _children(connection: Connection, key: str, names: Mapping[int, str]) -> tuple[Child, ...]:
+    rows = connection.execute(
+        select(Candidate.campaign_id, Candidate.ordinal, Candidate.program_id, Candidate.outcome)
+        .join(Parent, _SAME_CANDIDATE)
+        .where(Parent.program_id == key)
+        .distinct()
+        .order_by(Candidate.campaign_id, Candidate.ordinal)
+    )
+    return tuple(Child(names[row.campaign_id], row.ordinal, row.program_id, row.outcome) for row in rows)

@@ -1,0 +1,274 @@
+"""What the command line and the viewer ask about campaigns. Reading only, plain dataclasses out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+
+from results.errors import UnknownNameError, nearest
+from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
+from results.records import (
+    OK,
+    CampaignRecord,
+    EvaluationRecord,
+    EventRecord,
+    ProgramRecord,
+    PromotionRecord,
+    Status,
+)
+from results.schema import Campaign, Candidate, Evaluation, Event, Program, Promotion, Score
+from results.store import Store
+
+_Query = TypeVar("_Query", bound="Select[*tuple[Any, ...]]")
+_Number = TypeVar("_Number", int, float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignSummary:
+    """One line about a campaign.
+
+    `status` is ``interrupted`` also when it says running but no living process writes it; `best` is the
+    best value of the campaign's objective so far, None before the first; `cpu_s` sums the evaluations.
+    """
+
+    name: str
+    domain: str
+    status: Status
+    candidates: int
+    objective: str
+    best: float | None
+    cpu_s: float
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedCandidate:
+    """A place in a table: a candidate whose evaluation ended ok, and all of its scores."""
+
+    rank: int
+    ordinal: int
+    program_id: str
+    value: float
+    scores: Mapping[str, float]
+    operator: str
+    note: str
+    island: int
+    cpu_s: float
+
+
+class Progress(NamedTuple):
+    """A scored candidate and the best value up to it."""
+
+    ordinal: int
+    value: float
+    best: float
+
+
+def campaigns(store: Store) -> list[CampaignSummary]:
+    """Every campaign, oldest first."""
+    with store.reading() as connection:
+        records = all_campaigns(connection)
+        counts = _by_campaign(
+            connection, select(Candidate.campaign_id, func.count()).group_by(Candidate.campaign_id)
+        )
+        cpu = _by_campaign(
+            connection,
+            select(Evaluation.campaign_id, func.sum(Evaluation.cpu_s)).group_by(Evaluation.campaign_id),
+        )
+        best = _by_campaign(
+            connection,
+            _scored(select(Candidate.campaign_id, func.max(Score.value)))
+            .join(Campaign, Campaign.id == Candidate.campaign_id)
+            .where(Campaign.plan == Evaluation.plan, Campaign.objective == Score.objective)
+            .group_by(Candidate.campaign_id),
+        )
+    return [
+        CampaignSummary(
+            name=record.name,
+            domain=record.domain,
+            status=_living_status(store, record),
+            candidates=counts.get(record.id, 0),
+            objective=record.objective,
+            best=best.get(record.id),
+            cpu_s=cpu.get(record.id, 0.0),
+            created_at=record.created_at,
+            finished_at=record.finished_at,
+        )
+        for record in records
+    ]
+
+
+def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 10) -> list[RankedCandidate]:
+    """The best candidates of a campaign, best first; equal ones in the order of their ordinals.
+
+    Args:
+        store: where to look.
+        campaign: its name.
+        objective: ranks them; the campaign's own unless given.
+        n: how many at most.
+
+    Raises:
+        UnknownNameError: no such campaign, or nothing in it was scored on this objective.
+    """
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        wanted = _checked_objective(connection, record, objective)
+        rows = connection.execute(
+            _scored(
+                select(
+                    Evaluation.id,
+                    Candidate.ordinal,
+                    Candidate.program_id,
+                    Score.value,
+                    Candidate.operator,
+                    Candidate.note,
+                    Candidate.island,
+                    Evaluation.cpu_s,
+                )
+            )
+            .where(*_on(record, wanted))
+            .order_by(Score.value.desc(), Candidate.ordinal)
+            .limit(n)
+        ).all()
+        scores: dict[int, dict[str, float]] = defaultdict(dict)
+        chosen = [row.id for row in rows]
+        for number, name, value in connection.execute(
+            select(Score.evaluation_id, Score.objective, Score.value).where(Score.evaluation_id.in_(chosen))
+        ):
+            scores[number][name] = value
+    return [
+        RankedCandidate(
+            rank=place,
+            ordinal=row.ordinal,
+            program_id=row.program_id,
+            value=row.value,
+            scores=scores[row.id],
+            operator=row.operator,
+            note=row.note,
+            island=row.island,
+            cpu_s=row.cpu_s,
+        )
+        for place, row in enumerate(rows, start=1)
+    ]
+
+
+def best_so_far(store: Store, campaign: str, objective: str | None = None) -> list[Progress]:
+    """Every scored candidate of a campaign by ordinal, with the best value up to it. Raises as `top`."""
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        wanted = _checked_objective(connection, record, objective)
+        rows = connection.execute(
+            _scored(select(Candidate.ordinal, Score.value))
+            .where(*_on(record, wanted))
+            .order_by(Candidate.ordinal)
+        ).all()
+    series: list[Progress] = []
+    for ordinal, value in rows:
+        best = max(value, series[-1].best) if series else value
+        series.append(Progress(ordinal, value, best))
+    return series
+
+
+def outcomes(store: Store, campaign: str) -> dict[str, int]:
+    """Outcome -> how many candidates ended so, most frequent first. Undecided candidates are not counted."""
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(Candidate.outcome, func.count())
+            .where(Candidate.campaign_id == record.id, Candidate.outcome.is_not(None))
+            .group_by(Candidate.outcome)
+            .order_by(func.count().desc(), Candidate.outcome)
+        )
+        return {outcome: count for outcome, count in rows if outcome is not None}
+
+
+def looks(store: Store, campaign: str) -> list[PromotionRecord]:
+    """Every look of a campaign at a sealed game, oldest first."""
+    names = tuple(PromotionRecord.__dataclass_fields__)
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(*(getattr(Promotion, name) for name in names))
+            .where(Promotion.campaign_id == record.id)
+            .order_by(Promotion.id)
+        )
+        return [PromotionRecord(**row._mapping) for row in rows]
+
+
+def events(store: Store, campaign: str) -> list[EventRecord]:
+    """Everything worth remembering of a campaign, oldest first."""
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(Event.kind, Event.payload, Event.happened_at)
+            .where(Event.campaign_id == record.id)
+            .order_by(Event.id)
+        )
+        return [EventRecord(kind=kind, payload=payload, happened_at=moment) for kind, payload, moment in rows]
+
+
+def baselines(store: Store, campaign: str) -> list[tuple[ProgramRecord, EvaluationRecord]]:
+    """The programs that a campaign evaluated for comparison, in the order they finished."""
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        where = (Evaluation.campaign_id == record.id, Evaluation.ordinal.is_(None))
+        evaluations = load_evaluations(connection, *where)
+        ids = select(Evaluation.program_id).where(*where)
+        programs = load_programs(connection, Program.id.in_(ids))
+    return [(programs[one.program_id], one) for one in evaluations.values()]
+
+
+def _scored(query: _Query) -> _Query:
+    """A query over candidates that selection sees, their evaluations and scores."""
+    return (
+        query.select_from(Candidate)
+        .join(
+            Evaluation,
+            and_(Evaluation.campaign_id == Candidate.campaign_id, Evaluation.ordinal == Candidate.ordinal),
+        )
+        .join(Score, Score.evaluation_id == Evaluation.id)
+        .where(Candidate.outcome == OK)
+    )
+
+
+def _on(record: CampaignRecord, objective: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Candidate.campaign_id == record.id,
+        Evaluation.plan == record.plan,
+        Score.objective == objective,
+    )
+
+
+def _by_campaign(connection: Connection, query: Select[int, _Number]) -> dict[int, _Number]:
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _checked_objective(connection: Connection, record: CampaignRecord, objective: str | None) -> str:
+    """The objective to rank by: the campaign's own, or one on which something was scored."""
+    if objective is None or objective == record.objective:
+        return record.objective
+    known = set(
+        connection.scalars(
+            select(Score.objective)
+            .distinct()
+            .join(Evaluation, Evaluation.id == Score.evaluation_id)
+            .where(Evaluation.campaign_id == record.id)
+        )
+    )
+    if objective not in known:
+        raise UnknownNameError(
+            f"Nothing in {record.name!r} was scored on {objective!r}.", nearest(objective, known)
+        )
+    return objective
+
+
+def _living_status(store: Store, record: CampaignRecord) -> Status:
+    if record.status == "running" and store.writer_of(record.id) is None:
+        return "interrupted"
+    return record.status

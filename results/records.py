@@ -1,0 +1,167 @@
+"""Plain records of a campaign: what the store takes and gives back.
+
+Frozen data without behaviour and without a database behind it. Outcomes are the engine's words (``ok``,
+``timeout``, ...), stored as they come; the only one that means something here is ``ok``: scores need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import isfinite
+from typing import Any, Literal
+
+OK = "ok"
+
+Status = Literal["running", "finished", "interrupted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignSpec:
+    """One search as it was asked for. `config`, `versions` and `machine` are JSON objects.
+
+    `objective` is the one that decides "better", and `plan` the name of the plan whose evaluations
+    selection reads: tables rank by these two.
+    """
+
+    name: str
+    domain: str
+    seed: int
+    objective: str
+    plan: str
+    config: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    machine: Mapping[str, Any]
+    git_commit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignRecord(CampaignSpec):
+    """A stored campaign. `finished_at` is when it last stopped, None while its status is ``running``."""
+
+    id: int
+    status: Status
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramRecord:
+    """A program: `id` is the SHA-256 (hex) of `source`, `name` a seed's or baseline's, "" for evolved."""
+
+    id: str
+    tree_hash: str
+    name: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRecord:
+    """The program that one ordinal of a campaign stands for, and how it came about.
+
+    `program_id` is None when no program came of it (its operator failed); `parents` are program ids, the
+    first one being the one that was changed; `outcome` is None until it is decided.
+    """
+
+    ordinal: int
+    operator: str
+    program_id: str | None = None
+    parents: tuple[str, ...] = ()
+    note: str = ""
+    island: int = 0
+    outcome: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveRecord:
+    """One instance of an evaluation: (iteration, exploitability) pairs, the last one final; costs."""
+
+    instance: str
+    game: str
+    variant: str
+    iterations: int
+    game_string: str
+    uniform: float
+    points: tuple[tuple[int, float], ...]
+    cpu_s: float
+    wall_s: float
+    candidate_cpu_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord:
+    """One program on one plan. `ordinal` is None for a baseline, evaluated for comparison and never selected.
+
+    Raises:
+        ValueError: a number that is not finite, or scores beside an outcome other than ok.
+    """
+
+    ordinal: int | None
+    program_id: str
+    plan: str
+    outcome: str
+    isolation: str
+    cpu_s: float
+    wall_s: float
+    message: str = ""
+    log: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    curves: tuple[CurveRecord, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Stop what selection must never see: SQLite would store NaN as NULL, and a failure has no score."""
+        if self.scores and self.outcome != OK:
+            raise ValueError(f"an evaluation that ended as {self.outcome!r} has scores: {dict(self.scores)}")
+        numbers = [self.cpu_s, self.wall_s, *self.scores.values()]
+        for curve in self.curves:
+            numbers += [curve.uniform, curve.cpu_s, curve.wall_s, curve.candidate_cpu_s]
+            numbers += [value for _, value in curve.points]
+        if not all(map(isfinite, numbers)):
+            raise ValueError("an evaluation has a number that is not finite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCandidate:
+    """A candidate as the database has it, with the evaluations that finished. Told: selection has seen it."""
+
+    candidate: CandidateRecord
+    evaluations: tuple[EvaluationRecord, ...]
+    told: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignState:
+    """What a continued campaign starts from.
+
+    Attributes:
+        told: candidates that selection has seen, by ordinal.
+        pending: ordinal -> candidate recorded but not told, with its evaluations if they finished.
+        baselines: evaluations of programs that are no candidates.
+    """
+
+    told: tuple[StoredCandidate, ...]
+    pending: Mapping[int, StoredCandidate]
+    baselines: tuple[EvaluationRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionRecord:
+    """One look at a sealed game. `exploitability` is None when the program failed there: still a look."""
+
+    program_id: str
+    game: str
+    iterations: int
+    exploitability: float | None
+    purpose: str
+    looked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRecord:
+    """Something worth remembering that happened to a campaign; `payload` is a JSON object."""
+
+    kind: str
+    payload: Mapping[str, Any]
+    happened_at: datetime

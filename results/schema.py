@@ -1,0 +1,193 @@
+"""The tables. Changing one means a new revision under `migrations/versions/`: a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from results.columns import AnyText, CompressedText, PackedPoints, Points, UtcDateTime
+from results.records import Status
+
+
+class Base(DeclarativeBase):
+    """Common metadata; constraints have names, which later revisions need to change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - the name and form that SQLAlchemy asks for
+        str: AnyText,
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+    }
+
+
+class Campaign(Base):
+    """One search."""
+
+    __tablename__ = "campaigns"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    domain: Mapped[str]
+    seed: Mapped[int] = mapped_column(BigInteger)
+    objective: Mapped[str]
+    plan: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    versions: Mapped[dict[str, Any]]
+    machine: Mapped[dict[str, Any]]
+    git_commit: Mapped[str | None]
+    status: Mapped[Status] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class Program(Base):
+    """A program, once, whichever campaigns found it: `id` is the SHA-256 of its normalised source."""
+
+    __tablename__ = "programs"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tree_hash: Mapped[str]
+    name: Mapped[str]
+    source: Mapped[str] = mapped_column(CompressedText)
+
+
+class Candidate(Base):
+    """One ordinal of a campaign."""
+
+    __tablename__ = "candidates"
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    program_id: Mapped[str | None] = mapped_column(ForeignKey("programs.id"), index=True)
+    operator: Mapped[str]
+    note: Mapped[str]
+    island: Mapped[int]
+    outcome: Mapped[str | None]
+    message: Mapped[str]
+    created_at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+
+
+class Parent(Base):
+    """One parent of a candidate; position 0 is the one that was changed."""
+
+    __tablename__ = "parents"
+    __table_args__ = (
+        ForeignKeyConstraint(["campaign_id", "ordinal"], ["candidates.campaign_id", "candidates.ordinal"]),
+        {"sqlite_with_rowid": False},
+    )
+
+    campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.id"), index=True)
+
+
+class Evaluation(Base):
+    """One program on one plan; `ordinal` is null for baselines."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (
+        ForeignKeyConstraint(["campaign_id", "ordinal"], ["candidates.campaign_id", "candidates.ordinal"]),
+        UniqueConstraint("campaign_id", "ordinal", "plan"),
+        Index(
+            "ix_evaluations_baselines",
+            "campaign_id",
+            "program_id",
+            "plan",
+            unique=True,
+            sqlite_where=text("ordinal IS NULL"),
+            postgresql_where=text("ordinal IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    ordinal: Mapped[int | None]
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.id"), index=True)
+    plan: Mapped[str]
+    outcome: Mapped[str]
+    message: Mapped[str]
+    isolation: Mapped[str]
+    cpu_s: Mapped[float]
+    wall_s: Mapped[float]
+    log: Mapped[str] = mapped_column(CompressedText)
+    finished_at: Mapped[datetime]
+
+
+class Score(Base):
+    """One objective of an evaluation that ended ok; larger is better."""
+
+    __tablename__ = "scores"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
+    objective: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float]
+
+
+class Curve(Base):
+    """What one instance of an evaluation gave, in the plan's order."""
+
+    __tablename__ = "curves"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    instance: Mapped[str]
+    game: Mapped[str]
+    variant: Mapped[str]
+    iterations: Mapped[int] = mapped_column(BigInteger)
+    game_string: Mapped[str]
+    uniform: Mapped[float]
+    points: Mapped[Points] = mapped_column(PackedPoints)
+    cpu_s: Mapped[float]
+    wall_s: Mapped[float]
+    candidate_cpu_s: Mapped[float]
+
+
+class Promotion(Base):
+    """One look at a sealed game; `exploitability` is null when the program failed there."""
+
+    __tablename__ = "promotions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    program_id: Mapped[str] = mapped_column(ForeignKey("programs.id"))
+    game: Mapped[str]
+    iterations: Mapped[int] = mapped_column(BigInteger)
+    exploitability: Mapped[float | None]
+    purpose: Mapped[str]
+    looked_at: Mapped[datetime]
+
+
+class Event(Base):
+    """Something worth remembering."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    happened_at: Mapped[datetime]

@@ -1,0 +1,135 @@
+"""The results database, as the engine uses it: `open_store`, then `begin_campaign` or `continue_campaign`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Self
+
+from sqlalchemy import Connection, Engine, insert
+from sqlalchemy.exc import IntegrityError
+
+from results.database import open_engine
+from results.errors import BusyError
+from results.loading import find_campaign, get_campaign
+from results.locks import Locks
+from results.records import CampaignRecord, CampaignSpec
+from results.schema import Campaign
+from results.writer import CampaignWriter, Clock, as_store_errors, begin_writing
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def open_store(
+    where: str | os.PathLike[str], *, create: bool = True, read_only: bool = False, clock: Clock = utc_now
+) -> Store:
+    """The store in a database, which is brought to this version's schema first.
+
+    Args:
+        where: the path of a SQLite file, or an SQLAlchemy URL (sqlite or postgresql).
+        create: make the file, and the directory it is in, when there is none.
+        read_only: the connections cannot write; a missing or empty database is an error then.
+        clock: gives the times that are stored; aware.
+
+    Raises:
+        DatabaseError: newer than this program, no database of ours, missing, or not to be written.
+    """
+    engine, locks = open_engine(where, create=create, read_only=read_only)
+    return Store(engine, locks, clock)
+
+
+# The storage contract.
+#
+# What is durable when. Every method of CampaignWriter is one transaction, and when it returns, its effect
+# survives kill -9 of this process. Inside `with writer.transaction():` the methods share one transaction:
+# all of it survives from the moment the block has ended, and none of it before. What was acknowledged in
+# this sense is never lost and never half there. (A power cut may take the last commits of a SQLite file,
+# newest first; see results.database.)
+#
+# A candidate's way. record_candidate makes the row of an ordinal and may replace it, until tell marks it;
+# from then on it never changes. record_evaluation is called when an evaluation finishes, in whatever order
+# that happens, and before its candidate is told, so a killed campaign finds the evaluation again and does
+# not repeat it. The engine tells in the order of ordinals; `load` gives the told candidates in that order,
+# and what was recorded but not told by ordinal. A candidate is told only when it has an outcome.
+#
+# Who may write. A campaign has exactly one writer: the CampaignWriter that holds its lock, which dies with
+# the process. Different campaigns in one database may be written by different processes; SQLite makes their
+# commits queue. Readers need no lock, never wait and never make anyone wait. Programs belong to no
+# campaign: they are content-addressed, only ever added, and the same one added twice is one row.
+#
+# Threads. A CampaignWriter belongs to one thread at a time. A Store may be read from several.
+
+
+class Store:
+    """An open database: find campaigns, read programs, become a campaign's writer. A context manager."""
+
+    def __init__(self, engine: Engine, locks: Locks, clock: Clock) -> None:
+        self._engine = engine
+        self._locks = locks
+        self._clock = clock
+
+    def close(self) -> None:
+        """Close all connections. Writers are closed before."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one consistent state of the database."""
+        with as_store_errors(), self._engine.connect() as connection:
+            yield connection
+
+    def find_campaign(self, name: str) -> CampaignRecord | None:
+        """The campaign called `name`, if there is one."""
+        with self.reading() as connection:
+            return find_campaign(connection, name)
+
+    def writer_of(self, campaign_id: int) -> str | None:
+        """Which living process writes the campaign, in words, or None."""
+        return self._locks.holder(campaign_id)
+
+    def begin_campaign(self, spec: CampaignSpec) -> CampaignWriter:
+        """Store a new campaign, with status ``running``, and become its writer.
+
+        Raises:
+            BusyError: there is a campaign of this name (another process may have begun it just now).
+        """
+        row = vars(spec) | {"status": "running", "created_at": self._clock(), "finished_at": None}
+        try:
+            with begin_writing(self._engine) as connection:
+                connection.execute(insert(Campaign), row)
+        except IntegrityError as error:
+            raise BusyError(
+                f"There is a campaign {spec.name!r} in this database already.",
+                "Continue it, or choose another name with --name.",
+            ) from error
+        return self.continue_campaign(spec.name)
+
+    def continue_campaign(self, name: str) -> CampaignWriter:
+        """Become the writer of a stored campaign. Its status stays as it is.
+
+        Raises:
+            UnknownNameError: there is none of this name.
+            BusyError: a living process writes it.
+        """
+        with self.reading() as connection:
+            campaign = get_campaign(connection, name)
+        if not self._locks.acquire(campaign.id):
+            holder = self._locks.holder(campaign.id) or "another process"
+            raise BusyError(
+                f"The campaign {name!r} is being written by {holder}.",
+                "Wait until it ends, or stop it; its results can be read meanwhile.",
+            )
+        return CampaignWriter(self._engine, self._locks, self._clock, campaign.id)

@@ -1,0 +1,204 @@
+"""The one writer of a campaign. What its methods promise is said in `results.store`: the storage contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.exc import OperationalError
+
+from results.database import WRITING
+from results.errors import DatabaseError
+from results.loading import load_campaign, load_programs, load_state
+from results.locks import Locks
+from results.records import (
+    CampaignRecord,
+    CampaignState,
+    CandidateRecord,
+    EvaluationRecord,
+    ProgramRecord,
+    PromotionRecord,
+    Status,
+)
+from results.schema import Campaign, Candidate, Evaluation, Event, Program, Promotion
+from results.writing import mark_told, write_candidate, write_evaluation, write_program
+
+Clock = Callable[[], datetime]
+
+
+class CampaignWriter:
+    """Writes one campaign, whose lock it holds until it is closed. A context manager."""
+
+    def __init__(self, engine: Engine, locks: Locks, clock: Clock, campaign_id: int) -> None:
+        self._engine = engine
+        self._locks = locks
+        self._clock = clock
+        self._id = campaign_id
+        self._current: Connection | None = None
+
+    def close(self) -> None:
+        """Give the lock back. The campaign's status stays as it was set last."""
+        self._locks.release(self._id)
+
+    def __enter__(self) -> Self:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything that the block records durable at its end, together, or nothing if it raises."""
+        with self._connection():
+            yield
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        if self._current is not None:
+            yield self._current
+            return
+        with begin_writing(self._engine) as connection:
+            self._current = connection
+            try:
+                yield connection
+            finally:
+                self._current = None
+
+    @property
+    def campaign(self) -> CampaignRecord:
+        """The campaign as it is stored now."""
+        with self._connection() as connection:
+            return load_campaign(connection, self._id)
+
+    def load(self) -> CampaignState:
+        """Everything recorded so far: what a continued campaign starts from."""
+        with self._connection() as connection:
+            return load_state(connection, self._id)
+
+    def load_programs(self) -> dict[str, ProgramRecord]:
+        """Id -> program: all that this campaign proposed or evaluated."""
+        ids = select(Candidate.program_id).where(Candidate.campaign_id == self._id)
+        evaluated = select(Evaluation.program_id).where(Evaluation.campaign_id == self._id)
+        with self._connection() as connection:
+            return load_programs(connection, Program.id.in_(ids) | Program.id.in_(evaluated))
+
+    def set_status(self, status: Status) -> None:
+        """Say that the campaign runs (again), has finished, or was interrupted."""
+        stopped = None if status == "running" else self._clock()
+        self._update(status=status, finished_at=stopped)
+
+    def set_config(self, config: Mapping[str, Any]) -> None:
+        """Replace the resolved configuration, as when a budget is raised."""
+        self._update(config=dict(config))
+
+    def add_program(self, source: str, *, tree_hash: str, name: str = "") -> str:
+        """Store a program unless it is known, and give its id.
+
+        Args:
+            source: Python source; newlines are normalised before it is hashed.
+            tree_hash: hash of the canonical syntax tree, as the engine makes it.
+            name: a seed's or baseline's; "" for evolved programs. A known program keeps the name it has.
+        """
+        with self._connection() as connection:
+            return write_program(connection, source, tree_hash=tree_hash, name=name)
+
+    def record_candidate(self, candidate: CandidateRecord) -> None:
+        """Store a candidate, or replace what is stored of it. Its programs must have been added.
+
+        Raises:
+            ValueError: the candidate was told: it never changes again.
+        """
+        with self._connection() as connection:
+            if not write_candidate(connection, self._id, candidate, self._clock()):
+                raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
+
+    def record_evaluation(self, evaluation: EvaluationRecord) -> None:
+        """Store a finished evaluation. Its candidate must have been recorded (a baseline has none).
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: the candidate, or baseline, has an evaluation on this plan already.
+        """
+        with self._connection() as connection:
+            write_evaluation(connection, self._id, evaluation, self._clock())
+
+    def tell(self, ordinal: int) -> None:
+        """Mark a candidate as seen by selection.
+
+        Raises:
+            ValueError: it has no outcome, was told before, or is unknown.
+        """
+        with self._connection() as connection:
+            if not mark_told(connection, self._id, ordinal, self._clock()):
+                raise ValueError(f"candidate {ordinal} cannot be told: unknown, undecided or told before")
+
+    def record_promotion(
+        self, program_id: str, *, game: str, iterations: int, exploitability: float | None, purpose: str
+    ) -> None:
+        """Store a look at a sealed game.
+
+        Args:
+            program_id: the program that was looked at; candidate or baseline.
+            game: which sealed game.
+            iterations: how many it was run for.
+            exploitability: what came out; None when the program failed there.
+            purpose: why somebody looked.
+        """
+        row = PromotionRecord(
+            program_id=program_id,
+            game=game,
+            iterations=iterations,
+            exploitability=exploitability,
+            purpose=purpose,
+            looked_at=self._clock(),
+        )
+        with self._connection() as connection:
+            connection.execute(insert(Promotion), vars(row) | {"campaign_id": self._id})
+
+    def looks(self) -> int:
+        """How many looks at sealed games this campaign has had."""
+        query = select(func.count()).select_from(Promotion).where(Promotion.campaign_id == self._id)
+        with self._connection() as connection:
+            return connection.execute(query).scalar_one()
+
+    def add_event(self, kind: str, payload: Mapping[str, Any]) -> None:
+        """Store something worth remembering; `payload` is a JSON object."""
+        row = {"campaign_id": self._id, "kind": kind, "payload": dict(payload), "happened_at": self._clock()}
+        with self._connection() as connection:
+            connection.execute(insert(Event), row)
+
+    def _update(self, **values: Any) -> None:
+        with self._connection() as connection:
+            connection.execute(update(Campaign).where(Campaign.id == self._id).values(**values))
+
+
+@contextmanager
+def begin_writing(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that will write, committed at the end of the block."""
+    with (
+        as_store_errors(),
+        engine.connect().execution_options(**WRITING) as connection,
+        connection.begin(),
+    ):
+        yield connection
+
+
+@contextmanager
+def as_store_errors() -> Iterator[None]:
+    """A disk that is full, a file that is locked or read-only, a server that is gone: in one line.
+
+    Raises:
+        DatabaseError: with the driver's words.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseError(
+            f"The database failed: {reason}.",
+            "What was recorded is kept; continue when it is back.",
+        ) from error

@@ -1,0 +1,173 @@
+"""No sandbox at all, behind the same contract: guest and program run in this very process.
+
+For a user's own files, and for tests of what uses a sandbox. Nothing is limited: a program may loop for ever,
+read the keys of this process or end it. Exceptions become the verdicts that a process sandbox gives them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from sandbox.base import Array, Callback, Level, Limits, SandboxFault, Usage, Verdict
+from sandbox.runner import execute, wire
+
+
+class InProcessSession:
+    """Implements `sandbox.base.Session` by plain function calls."""
+
+    def __init__(
+        self, limits: Limits, room: int, callbacks: Mapping[str, Callback], on_end: Callable[[], None]
+    ) -> None:
+        self._limits = limits
+        self._room = room
+        self._callbacks = callbacks
+        self._on_end = on_end
+        self._log = io.StringIO()
+        self._opened, self._cpu_s = time.monotonic(), 0.0
+        self._program = ""
+        self._module: types.ModuleType | None = None
+        self._loaded: execute.Loaded | None = None
+        self._usage: Usage | None = None
+
+    def start(self, guest: str, program: str) -> None:
+        """Load guest and program.
+
+        Raises:
+            SandboxFault: one of them raised.
+        """
+        self._program = program
+        with self._inside():
+            self._loaded = execute.Loaded(guest, program, self._ask)
+
+    def call(
+        self, name: str, scalars: Sequence[float] = (), arrays: Sequence[Array] = ()
+    ) -> tuple[Array, ...]:
+        """Run the guest's handler `name`; see `sandbox.base.Session.call`.
+
+        Raises:
+            SandboxFault: with the verdict; the session is dead then.
+            ValueError: the arguments are not what a process sandbox carries.
+            RuntimeError: the session has ended.
+        """
+        if self._usage is not None or self._loaded is None:
+            raise RuntimeError("session: expected no call after a fault or close")
+        try:
+            specs = tuple(wire.spec_of(value, f"{name}: array {i}") for i, value in enumerate(arrays))
+            wire.pack_header(wire.Header(name, len(scalars), specs))
+            _, end = wire.place(specs, 0, self._room)
+        except wire.WireError as error:
+            raise ValueError(str(error)) from None
+        with self._inside():
+            handler = self._loaded.handler(name)
+            numbers = tuple(float(value) for value in scalars)
+            results = handler(numbers, tuple(value.copy() for value in arrays))
+            wire.place(execute.result_specs(name, results), end, self._room)
+        return tuple(value.copy() for value in results)
+
+    def close(self) -> Usage:
+        """End the session; see `sandbox.base.Session.close`."""
+        if self._usage is None:
+            log = execute.clean(self._log.getvalue(), max(self._limits.log_bytes, 4))
+            self._usage = Usage(self._cpu_s, time.monotonic() - self._opened, 0.0, log)
+            self._loaded = None
+            self._on_end()
+        return self._usage
+
+    @contextlib.contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Run program code: its prints are the log, its exceptions are faults, its time is counted."""
+        began = time.process_time()
+        before = sys.modules.get(execute.PROGRAM)
+        if self._module is not None:
+            sys.modules[execute.PROGRAM] = self._module
+        try:
+            with contextlib.redirect_stdout(self._log), contextlib.redirect_stderr(self._log):
+                yield
+        except _CallersError as error:
+            self.close()
+            raise error.error from None
+        except BaseException as error:
+            failure = execute.describe(error, self._program)
+            self.close()
+            raise SandboxFault(Verdict(failure.verdict), failure.message) from error
+        finally:
+            self._cpu_s += time.process_time() - began
+            self._module = sys.modules.pop(execute.PROGRAM, None)
+            if before is not None:
+                sys.modules[execute.PROGRAM] = before
+
+    def _ask(
+        self, name: str, scalars: Sequence[float] = (), arrays: Sequence[Array] = ()
+    ) -> tuple[Array, ...]:
+        """Run the caller's callback `name` for the guest."""
+        function = self._callbacks.get(name)
+        if function is None:
+            known = ", ".join(self._callbacks) or "none"
+            raise execute.BadResult(f"callback: expected one of {known}; got {name!r}")
+        for i, value in enumerate(arrays):
+            wire.spec_of(value, f"callback {name}: array {i}")
+        try:
+            numbers = tuple(float(value) for value in scalars)
+            return tuple(value.copy() for value in function(numbers, tuple(value.copy() for value in arrays)))
+        except Exception as error:
+            raise _CallersError(error) from error
+
+
+class _CallersError(BaseException):
+    """Carries an exception of a callback, which is the caller's own, past the program's handlers."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class InProcessSandbox:
+    """Implements `sandbox.base.Sandbox` without isolation; a session at a time, as with a process."""
+
+    def __init__(self) -> None:
+        self._open = False
+
+    @property
+    def level(self) -> Level:
+        """`Level.NONE`."""
+        return Level.NONE
+
+    def open(
+        self,
+        guest: str,
+        program: str,
+        *,
+        limits: Limits,
+        shared_bytes: int,
+        callbacks: Mapping[str, Callback] | None = None,
+    ) -> InProcessSession:
+        """Load `program` beside `guest` into this process; see `sandbox.base.Sandbox.open`.
+
+        Raises:
+            SandboxFault: the program did not start.
+            RuntimeError: the session before is still open.
+        """
+        if self._open:
+            raise RuntimeError("sandbox: expected one session at a time, the last one is still open")
+        self._open = True
+        session = InProcessSession(limits, wire.rounded_room(shared_bytes), callbacks or {}, self._ended)
+        session.start(guest, program)
+        return session
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> InProcessSandbox:
+        """The sandbox itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Nothing is held."""
+
+    def _ended(self) -> None:
+        self._open = False

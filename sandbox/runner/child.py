@@ -1,0 +1,176 @@
+"""The life of a child: confine itself, load one guest and one program, answer calls until it is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+
+from . import confine, execute, wire
+
+RESERVE_BYTES = 8 << 20
+_REMEMBERED = 256
+"""Headers remembered before all are forgotten; a domain uses a handful."""
+
+
+STARTED = wire.token(wire.RESULT, wire.pack_header(wire.Header()))
+"""Sent when the child is confined (a fault before that is ours) and again when the program has started."""
+
+
+class Job(NamedTuple):
+    """One session, as the runner hands it to the child that it forked."""
+
+    descriptors: confine.Descriptors
+    budget: confine.Budget
+    memory: int
+    """Descriptor of the shared memory, which starts with the sources of guest and program."""
+    shared_bytes: int
+    guest_bytes: int
+    program_bytes: int
+    parent: int
+
+
+def run(job: Job) -> NoReturn:
+    """Serve one session in this process, which ends with it."""
+    shared = mmap.mmap(job.memory, job.shared_bytes)
+    sources_end = job.guest_bytes + job.program_bytes
+    guest = shared[: job.guest_bytes].decode()
+    program = shared[job.guest_bytes : sources_end].decode()
+    # Given back when memory runs out, so that there is room to say so.
+    reserve = mmap.mmap(-1, RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    confine.confine(job.descriptors, job.budget, parent=job.parent)
+    _open_streams()
+    channel = Channel(shared)
+    os.write(confine.RESULTS, STARTED)
+    loaded: execute.Loaded | None = None
+    try:
+        loaded = execute.Loaded(guest, program, channel.ask)
+        channel.serve(loaded)
+    except BaseException as error:  # noqa: BLE001 - everything an untrusted program raises is reported
+        if isinstance(error, MemoryError):
+            reserve.close()
+        failure = execute.describe(error, program)
+        del error, loaded
+        _report(failure)
+    os._exit(0)
+
+
+def _open_streams() -> None:
+    """Give the program streams of its own: the runner's were opened on other files."""
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)  # type: ignore[misc]
+    log = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+    sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = log  # type: ignore[misc]
+
+
+def _report(failure: execute.Failure) -> None:
+    """Say why this session ends; what was printed goes first, since the driver kills at once."""
+    with contextlib.suppress(Exception):
+        sys.__stdout__.flush()  # type: ignore[union-attr]
+    body = bytes([execute.FAILURES.index(failure.verdict)]) + failure.message.encode(errors="replace")
+    os.write(confine.RESULTS, wire.token(wire.ERROR, body))
+
+
+class _Call(NamedTuple):
+    """What the header of a call means: who answers and where the arrays lie."""
+
+    name: str
+    handler: execute.Handler
+    scalars: struct.Struct
+    arrays: tuple[wire.Array, ...]
+    end: int
+
+
+class _Result(NamedTuple):
+    """Where results of certain shapes go, and the token that announces them."""
+
+    arrays: tuple[wire.Array, ...]
+    token: bytes
+
+
+class Channel:
+    """The child's end of a session: receives calls, sends results, asks callbacks."""
+
+    def __init__(self, shared: mmap.mmap) -> None:
+        self._shared = shared
+        self._end = 0
+        self._calls: dict[bytes, _Call] = {}
+        self._results: dict[Any, _Result] = {}
+
+    def serve(self, loaded: execute.Loaded) -> NoReturn:
+        """Answer calls for ever; the first thing it says is that the program has started.
+
+        Raises:
+            BaseException: what a handler raised.
+        """
+        read, write, flush = os.read, os.write, sys.stdout.flush
+        calls, results = self._calls, self._results
+        write(confine.RESULTS, STARTED)
+        while True:
+            data = read(confine.CALLS, wire.MAX_TOKEN)
+            if not data:
+                os._exit(0)
+            end = 3 + data[1] + 256 * data[2]
+            call = calls.get(data[:end]) or self._learn_call(data, end, loaded)
+            self._end = call.end
+            values = call.handler(call.scalars.unpack_from(data, end), call.arrays)
+            result = None
+            if type(values) is tuple:
+                result = results.get(
+                    (call.end, *[(v.dtype, v.shape) for v in values if type(v) is np.ndarray])
+                )
+            if result is None or len(result.arrays) != len(values):
+                result = self._learn_result(call, values)
+            for target, value in zip(result.arrays, values, strict=True):
+                target[...] = value
+            flush()
+            write(confine.RESULTS, result.token)
+
+    def ask(
+        self, name: str, scalars: Sequence[float] = (), arrays: Sequence[wire.Array] = ()
+    ) -> tuple[wire.Array, ...]:
+        """Have the driver run its callback `name`; the arrays lie after those of the call being answered."""
+        specs = tuple(wire.spec_of(value, f"callback {name}: array {i}") for i, value in enumerate(arrays))
+        targets, end = self._place(specs, self._end)
+        for target, value in zip(targets, arrays, strict=True):
+            target[...] = value
+        header = wire.Header(name, len(scalars), specs)
+        data = wire.token(wire.ASK, wire.pack_header(header)) + wire.scalar_format(len(scalars)).pack(
+            *scalars
+        )
+        os.write(confine.RESULTS, data)
+        answer = os.read(confine.CALLS, wire.MAX_TOKEN)
+        if not answer:
+            os._exit(0)
+        sources, _ = self._place(wire.read_header(answer).specs, end)
+        return tuple(source.copy() for source in sources)
+
+    def _place(self, specs: Sequence[wire.Spec], start: int) -> tuple[tuple[wire.Array, ...], int]:
+        offsets, end = wire.place(specs, start, len(self._shared))
+        return wire.views(self._shared, specs, offsets), end
+
+    def _learn_call(self, data: bytes, end: int, loaded: execute.Loaded) -> _Call:
+        """Read a header that is new."""
+        header = wire.read_header(data)
+        arrays, arrays_end = self._place(header.specs, 0)
+        handler = loaded.handler(header.name)
+        call = _Call(header.name, handler, wire.scalar_format(header.scalars), arrays, arrays_end)
+        if len(self._calls) >= _REMEMBERED:
+            self._calls.clear()
+        self._calls[data[:end]] = call
+        return call
+
+    def _learn_result(self, call: _Call, values: Any) -> _Result:
+        """Check results whose shapes are new, and find their place after the inputs."""
+        specs = execute.result_specs(call.name, values)
+        arrays, _ = self._place(specs, call.end)
+        result = _Result(arrays, wire.token(wire.RESULT, wire.pack_header(wire.Header(specs=specs))))
+        if len(self._results) >= _REMEMBERED:
+            self._results.clear()
+        self._results[(call.end, *specs)] = result
+        return result

@@ -1,0 +1,124 @@
+"""The C library's calls that Python has no functions for, and their constants."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
+SECCOMP_MODE_FILTER = 2
+# These numbers are the same on every architecture: they were added after tables were unified.
+SYS_MOUNT_SETATTR = 442
+SYS_LANDLOCK_CREATE, SYS_LANDLOCK_ADD, SYS_LANDLOCK_RESTRICT = 444, 445, 446
+
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+class KernelError(OSError):
+    """A call that the kernel refused, with its name."""
+
+
+def check(result: int, name: str) -> int:
+    """`result` of the call `name`.
+
+    Raises:
+        KernelError: it is -1.
+    """
+    if result == -1:
+        number = ctypes.get_errno()
+        raise KernelError(number, f"{name}: {os.strerror(number)}")
+    return result
+
+
+def syscall(name: str, number: int, *arguments: object) -> int:
+    """Make the system call `number`; integers become C longs, other arguments pass as they are.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    converted = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return check(int(_libc.syscall(ctypes.c_long(number), *converted)), name)
+
+
+def prctl(option: int, value: int | ctypes.Array[ctypes.c_char] | object = 0, third: object = 0) -> None:
+    """Set a property of this process.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    convert = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in (value, third)]
+    zero = ctypes.c_ulong(0)
+    check(int(_libc.prctl(option, *convert, zero, zero)), "prctl")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    check(int(_libc.capset(header, nothing)), "capset")
+
+
+def set_filter(program: bytes) -> None:
+    """Restrict the system calls of this process, for good.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    code = ctypes.create_string_buffer(program, len(program))
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+
+    prctl(
+        PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(Program(len(program) // 8, ctypes.addressof(code)))
+    )
+
+
+def unshare(flags: int) -> None:
+    """Leave namespaces that are shared with others.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    check(int(_libc.unshare(flags)), "unshare")
+
+
+def mount(source: str | None, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    """Mount something.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    encode = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
+    check(int(_libc.mount(*encode, ctypes.c_ulong(flags), os.fsencode(options))), f"mount {target}")
+
+
+def unmount(target: str, flags: int) -> None:
+    """Unmount something.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    check(int(_libc.umount2(os.fsencode(target), flags)), f"umount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make `new` the root, with what was the root at `old`.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+    syscall("pivot_root", number, ctypes.c_char_p(os.fsencode(new)), ctypes.c_char_p(os.fsencode(old)))
+
+
+def keep_one_arena() -> None:
+    """Make the allocator use one arena for all threads, so that address space measures what is used."""
+    mallopt_arena_max = -8
+    _libc.mallopt(mallopt_arena_max, 1)

@@ -1,0 +1,170 @@
+"""What a warm runner does once: enter namespaces, load libraries, build rules, try what holds."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import random
+import socket
+import sysconfig
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import confine, kernel, landlock, namespaces, roots
+
+_PRELOADED = """
+abc array bisect cmath collections.abc contextlib copy csv dataclasses datetime decimal enum fractions
+functools graphlib hashlib heapq itertools json math numbers operator pprint queue random re statistics string
+struct textwrap threading time traceback typing unicodedata uuid warnings weakref zlib _pickle _zoneinfo
+"""
+"""Standard library modules that programs use often or that need native code, which cannot be loaded later."""
+
+_LAZY = {"numpy": ("fft", "linalg", "ma", "polynomial", "random", "testing")}
+"""Submodules that a package loads on first use only."""
+
+_HOLDS_NOTHING, _HOLDS_LIMITS, _HOLDS_LANDLOCK, _HOLDS_SECCOMP = 0, 1, 2, 4
+
+
+class Prepared(NamedTuple):
+    """A runner that is ready to fork children."""
+
+    rules: int
+    """Descriptor of the Landlock rules, -1 without Landlock."""
+    empty: int
+    """Descriptor that children get as their input."""
+    address_space: int
+    """Bytes that this process maps, and every child with it."""
+    layers: dict[str, str]
+    """For each of limits, landlock, seccomp and namespaces whether it holds: ``on``, or ``off: reason``."""
+
+
+def prepare(config: Mapping[str, Any]) -> Prepared:
+    """Make this process a warm runner.
+
+    Args:
+        config: ``modules`` to load, ``namespaces`` (whether to try), ``cpu`` to stay on (or null) and
+            ``parent``, the process to die with (or null).
+
+    Raises:
+        ImportError: a module to load is missing.
+        OSError: not even limits could be set.
+    """
+    if config["parent"] is not None:
+        confine.die_with_parent(config["parent"])
+    if config["cpu"] is not None:
+        os.sched_setaffinity(0, {config["cpu"]})
+    os.environ.clear()
+    walls = _enter_namespaces() if config["namespaces"] else "off: not asked for"
+    packages = _load(config["modules"])
+    stdlib = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
+    rules, landlock_layer = _build_rules(
+        [*packages, *(part for path in set(stdlib) for part in _parts(path))]
+    )
+    empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    if walls == "on":
+        walls = _show_only(sorted(set(stdlib)), packages)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    kernel.drop_capabilities()
+    held = _try(rules, empty)
+    if not held & _HOLDS_LIMITS:
+        raise OSError("a child could not confine itself; its traceback is above")
+    layers = {
+        "limits": "on",
+        "landlock": landlock_layer if held & _HOLDS_LANDLOCK else landlock_layer.replace("on", "off"),
+        "seccomp": "on" if held & _HOLDS_SECCOMP else "off: unknown machine or kernel without filters",
+        "namespaces": walls,
+    }
+    # Every child starts from the same state of the global generators, whichever runner it comes from.
+    random.seed(0)
+    np.random.seed(0)
+    gc.collect()
+    gc.freeze()
+    return Prepared(rules, empty, pages * os.sysconf("SC_PAGE_SIZE"), layers)
+
+
+def _load(modules: Sequence[str]) -> list[str]:
+    """Import what programs may use; the directories that the packages consist of."""
+    for name in _PRELOADED.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    for name in modules:
+        importlib.import_module(name)
+        for part in _LAZY.get(name, ()):
+            importlib.import_module(f"{name}.{part}")
+    _warm_up()
+    kernel.keep_one_arena()
+    return roots.withdraw()
+
+
+def _warm_up() -> None:
+    """Have the linear algebra library map its buffers now, in memory that children share."""
+    square = np.eye(64)
+    np.linalg.solve(square, square @ square)
+
+
+def _parts(stdlib: str) -> list[str]:
+    return landlock.readable_parts(stdlib) if Path(stdlib).is_dir() else []
+
+
+def _enter_namespaces() -> str:
+    try:
+        namespaces.enter()
+    except OSError as error:
+        return f"off: {error.strerror or error}"
+    namespaces.fork_first_process()
+    return "on"
+
+
+def _show_only(stdlib: Sequence[str], packages: Sequence[str]) -> str:
+    hidden = [f"{path}/{name}" for path in stdlib for name in ("site-packages", "dist-packages")]
+    try:
+        namespaces.show_only([*stdlib, *packages], hidden)
+    except OSError as error:
+        return f"off: {error.strerror or error}"
+    return "on"
+
+
+def _build_rules(paths: Sequence[str]) -> tuple[int, str]:
+    try:
+        return landlock.ruleset(paths), f"on: version {landlock.version()}"
+    except OSError as error:
+        return -1, f"off: {error.strerror or error}"
+
+
+def _try(rules: int, empty: int) -> int:
+    """Confine a child for trial and have it attempt what must fail; what held, in bits."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        found = _HOLDS_NOTHING
+        try:
+            kept = os.dup(2)
+            confine.confine(
+                confine.Descriptors(empty, kept, kept, kept, rules),
+                confine.Budget(10.0, 1 << 40),
+                parent=parent,
+            )
+            found = _HOLDS_LIMITS
+            found |= _HOLDS_LANDLOCK if _refused(os.listdir, "/") else 0
+            found |= _HOLDS_SECCOMP if _refused(socket.socket) else 0
+        except OSError as error:
+            os.write(2, f"{type(error).__name__}: {error}\n".encode())
+        finally:
+            os._exit(found)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _refused(action: Any, *arguments: object) -> bool:
+    try:
+        action(*arguments)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False

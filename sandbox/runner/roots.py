@@ -1,0 +1,39 @@
+"""Where the runner finds packages: the named ones only, so that their neighbours stay unknown."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
+
+
+class Roots(MetaPathFinder):
+    """Finds each package in a directory of its own."""
+
+    def __init__(self, roots: Mapping[str, str]) -> None:
+        """Know packages by name, each with the directory that holds it."""
+        self.roots = roots
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of one of the named packages; submodules are found through their package."""
+        root = self.roots.get(fullname)
+        return importlib.machinery.PathFinder.find_spec(fullname, [root]) if root is not None else None
+
+
+def install(arguments: Sequence[str]) -> None:
+    """Find the packages that `arguments` name, each as ``name=directory``."""
+    sys.meta_path.append(Roots(dict(argument.split("=", 1) for argument in arguments)))
+
+
+def withdraw() -> list[str]:
+    """Stop finding packages: what is not loaded by now never is. The directories of what was loaded."""
+    directories: list[str] = []
+    for finder in [f for f in sys.meta_path if isinstance(f, Roots)]:
+        sys.meta_path.remove(finder)
+        for name in finder.roots:
+            directories += list(getattr(sys.modules.get(name), "__path__", ()))
+    return directories

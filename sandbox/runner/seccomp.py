@@ -1,0 +1,170 @@
+"""The system calls a program may make, as a seccomp filter built in bytes (x86-64 and aarch64).
+
+Three answers: *allow* what numpy and pure Python need, some of it only with harmless arguments; *kill* what
+only an attack uses (the verdict is ``violation``, which nothing inside can hide); refuse everything else with
+EPERM, which Python shows as a readable PermissionError. Nothing may be mapped executable any more, so
+whatever native code a program uses was loaded before.
+"""
+
+from __future__ import annotations
+
+import platform
+import struct
+from typing import NamedTuple
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_EPERM, _ENOSYS = 1, 38
+_X32_BIT = 0x40000000
+
+PROT_EXEC = 4
+_CLONE_THREAD = 0x00010000
+_CLONE_NEW_ANYTHING = 0x7E020080
+_PRCTL = {"PR_SET_NAME": 15, "PR_GET_NAME": 16, "PR_SET_VMA": 0x53564D41}
+_IOCTL = {"TCGETS": 0x5401, "TIOCGWINSZ": 0x5413, "FIONREAD": 0x541B, "FIONBIO": 0x5421, "FIOCLEX": 0x5451}
+_FCNTL = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, "F_DUPFD_CLOEXEC": 1030}
+
+# name, number on x86-64, number on aarch64 ("-": there is none).
+_ALLOWED = """
+read 0 63                 write 1 64                readv 19 65               writev 20 66
+pread64 17 67             close 3 57                fstat 5 80                newfstatat 262 79
+statx 332 291             lseek 8 62                open 2 -                  openat 257 56
+stat 4 -                  lstat 6 -                 access 21 -               faccessat 269 48
+faccessat2 439 439        getdents 78 -             getdents64 217 61         readlink 89 -
+readlinkat 267 78         getcwd 79 17              dup 32 23                 dup2 33 -
+dup3 292 24               close_range 436 436       poll 7 -                  ppoll 271 73
+select 23 -               pselect6 270 72           munmap 11 215             mremap 25 216
+madvise 28 233            mincore 27 232            brk 12 214                futex 202 98
+futex_waitv 449 449       set_robust_list 273 99    get_robust_list 274 100   rseq 334 293
+membarrier 324 283        sched_yield 24 124        sched_getaffinity 204 123 getcpu 309 168
+set_tid_address 218 96    rt_sigaction 13 134       rt_sigprocmask 14 135     rt_sigreturn 15 139
+rt_sigpending 127 136     rt_sigtimedwait 128 137   rt_sigsuspend 130 133     sigaltstack 131 132
+pause 34 -                restart_syscall 219 128   getrandom 318 278         clock_gettime 228 113
+clock_getres 229 114      clock_nanosleep 230 115   nanosleep 35 101          gettimeofday 96 169
+time 201 -                times 100 153             getrusage 98 165          getrlimit 97 163
+sysinfo 99 179            uname 63 160              getpid 39 172             gettid 186 178
+getppid 110 173           getpgrp 111 -             getpgid 121 155           getsid 124 156
+getuid 102 174            geteuid 107 175           getgid 104 176            getegid 108 177
+getgroups 115 158         exit 60 93                exit_group 231 94
+"""
+_KILLED = """
+ptrace 101 117            process_vm_readv 310 270  process_vm_writev 311 271 bpf 321 280
+userfaultfd 323 282       io_uring_setup 425 425    io_uring_enter 426 426    io_uring_register 427 427
+perf_event_open 298 241   mount 165 40              umount2 166 39            unshare 272 97
+setns 308 268             keyctl 250 219            add_key 248 217           request_key 249 218
+pivot_root 155 41         chroot 161 51             init_module 175 105       finit_module 313 273
+delete_module 176 106     kexec_load 246 104        kexec_file_load 320 294   pidfd_getfd 438 438
+process_madvise 440 440   open_by_handle_at 304 265 fsopen 430 430            fsconfig 431 431
+fsmount 432 432           move_mount 429 429        open_tree 428 428         mount_setattr 442 442
+swapon 167 224            swapoff 168 225           reboot 169 142            acct 163 89
+quotactl 179 60           modify_ldt 154 -          iopl 172 -                ioperm 173 -
+"""
+_CONDITIONAL = """
+clone 56 220              clone3 435 435            mmap 9 222                mprotect 10 226
+prctl 157 167             prlimit64 302 261         kill 62 129               tgkill 234 131
+ioctl 16 29               fcntl 72 25
+"""
+
+
+class _Architecture(NamedTuple):
+    """How seccomp names a machine, and which column of the tables is its own."""
+
+    audit: int
+    column: int
+    has_x32: bool
+
+
+_ARCHITECTURES = {
+    "x86_64": _Architecture(audit=0xC000003E, column=1, has_x32=True),
+    "aarch64": _Architecture(audit=0xC00000B7, column=2, has_x32=False),
+}
+
+
+def build(pid: int, machine: str | None = None) -> bytes | None:
+    """The filter for the process `pid` (which may signal itself only), or None on an unknown machine.
+
+    Args:
+        pid: the process's own id as it sees it.
+        machine: as ``platform.machine()`` names it; this one by default.
+    """
+    architecture = _ARCHITECTURES.get(machine or platform.machine())
+    if architecture is None:
+        return None
+    program = [
+        _op(_LOAD, _ARCH_AT),
+        _op(_JUMP_EQUAL, architecture.audit, 1, 0),
+        _op(_RETURN, _KILL),
+        _op(_LOAD, _NUMBER_AT),
+    ]
+    if architecture.has_x32:
+        program += [_op(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1), _op(_RETURN, _KILL)]
+    for number in numbers(_ALLOWED, architecture.column).values():
+        program += [_op(_JUMP_EQUAL, number, 0, 1), _op(_RETURN, _ALLOW)]
+    for number in numbers(_KILLED, architecture.column).values():
+        program += [_op(_JUMP_EQUAL, number, 0, 1), _op(_RETURN, _KILL)]
+    conditional = numbers(_CONDITIONAL, architecture.column)
+    for name, block in _conditions(pid).items():
+        program += [_op(_JUMP_EQUAL, conditional[name], 0, len(block)), *block]
+    program.append(_op(_RETURN, _ERRNO | _EPERM))
+    return b"".join(program)
+
+
+def numbers(table: str, column: int) -> dict[str, int]:
+    """System call numbers by name from one of the tables above."""
+    words = table.split()
+    rows = (words[i : i + 3] for i in range(0, len(words), 3))
+    return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
+
+
+def _conditions(pid: int) -> dict[str, list[bytes]]:
+    """For each conditional call the block that decides it by its arguments; a block ends in a return."""
+    allow, refuse = _op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | _EPERM)
+    no_exec = [_argument(2), _op(_JUMP_SET, PROT_EXEC, 1, 0), allow, refuse]
+    own_pid = [_argument(0), _op(_JUMP_EQUAL, pid, 0, 1), allow, refuse]
+    return {
+        # A thread, and neither a new process nor a new namespace.
+        "clone": [
+            _argument(0),
+            _op(_JUMP_SET, _CLONE_NEW_ANYTHING, 2, 0),
+            _op(_JUMP_SET, _CLONE_THREAD, 0, 1),
+            allow,
+            refuse,
+        ],
+        # Its flags lie in memory, out of a filter's sight; told that it is missing, libc uses clone.
+        "clone3": [_op(_RETURN, _ERRNO | _ENOSYS)],
+        "mmap": no_exec,
+        "mprotect": no_exec,
+        "prctl": _one_of(0, list(_PRCTL.values())),
+        # Reading limits (a null `new_limit`) of oneself, never setting any.
+        "prlimit64": [
+            _argument(0),
+            _op(_JUMP_EQUAL, 0, 0, 5),
+            _argument(2),
+            _op(_JUMP_EQUAL, 0, 0, 3),
+            _argument(2, high=True),
+            _op(_JUMP_EQUAL, 0, 0, 1),
+            allow,
+            refuse,
+        ],
+        "kill": own_pid,
+        "tgkill": own_pid,
+        "ioctl": _one_of(1, list(_IOCTL.values())),
+        "fcntl": _one_of(1, list(_FCNTL.values())),
+    }
+
+
+def _one_of(argument: int, values: list[int]) -> list[bytes]:
+    """A block that allows the call when `argument` is one of `values`."""
+    last = len(values) - 1
+    tests = [_op(_JUMP_EQUAL, value, last - i, 0 if i < last else 1) for i, value in enumerate(values)]
+    return [_argument(argument), *tests, _op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | _EPERM)]
+
+
+def _argument(index: int, *, high: bool = False) -> bytes:
+    """Load one half of an argument (both machines are little-endian)."""
+    return _op(_LOAD, _ARGUMENTS_AT + 8 * index + (4 if high else 0))
+
+
+def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, if_true, if_false, value)

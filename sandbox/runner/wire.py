@@ -1,0 +1,257 @@
+"""The bytes between driver and inside: tokens about arrays in shared memory, and control frames.
+
+Two channels, neither of which can carry an object:
+
+*Tokens* travel between driver and child through two pipes in packet mode, one per packet: a kind byte, then
+for calls and results the *header* (handler name, dtype code and shape of every array) and float64 scalars.
+The arrays themselves lie in one shared mapping, in the order of the header, each aligned to 64 bytes. Equal
+names and shapes give equal header bytes, so both sides remember what a header means and a hot call parses
+nothing.
+
+*Frames* travel between driver and runner on a stream: two lengths, a JSON object, raw bytes, descriptors.
+
+Whatever is read here may have been written by an untrusted program: every length is checked against a cap,
+and the product of a shape against the room there is, before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import mmap
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+CALL, RESULT, ERROR, ASK, ANSWER = b"C", b"R", b"E", b"Q", b"A"
+"""Token kinds: driver calls, child results or fails; child asks a callback, driver answers."""
+
+MAX_TOKEN = 4096
+"""What a pipe carries as one packet; more numbers than fit belong into an array."""
+MAX_NDIM = 4
+MAX_ARRAYS = 64
+MAX_NAME = 64
+MAX_SCALARS = 128
+MAX_FRAME = 4 * 1024 * 1024
+MAX_FDS = 3
+ALIGNMENT = 64
+
+_CODES: dict[int, np.dtype[Any]] = {
+    code: np.dtype(name)
+    for code, name in enumerate(("float64", "float32", "int64", "int32", "uint8", "bool"), start=1)
+}
+_CODE_OF = {dtype: code for code, dtype in _CODES.items()}
+DTYPES = tuple(str(dtype) for dtype in _CODES.values())
+_PREFIX = struct.Struct("<cH")
+_HEADER = struct.Struct("<BBB")
+_FRAME = struct.Struct("<II")
+
+
+class WireError(Exception):
+    """Bytes or values that the wire does not carry: what was expected and what came."""
+
+
+class NoRoomError(WireError):
+    """Arrays larger than the shared mapping has room for."""
+
+
+class Spec(NamedTuple):
+    """What is known of an array before it exists."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+def spec_of(value: object, what: str) -> Spec:
+    """The spec of an array, `what` naming it in the error.
+
+    Raises:
+        WireError: it is no array, or one of a type that is not carried.
+    """
+    if not isinstance(value, np.ndarray):
+        raise WireError(f"{what}: expected a numpy array, got {type(value).__name__}")
+    if value.dtype not in _CODE_OF:
+        raise WireError(f"{what}: expected dtype {', '.join(DTYPES)}; got {value.dtype}")
+    if value.ndim > MAX_NDIM:
+        raise WireError(f"{what}: expected at most {MAX_NDIM} dimensions, got {value.ndim}")
+    return Spec(value.dtype, value.shape)
+
+
+class Header(NamedTuple):
+    """What a token says before its scalars: a handler's or callback's name (empty in results), then sizes."""
+
+    name: str = ""
+    scalars: int = 0
+    specs: tuple[Spec, ...] = ()
+
+
+def pack_header(header: Header) -> bytes:
+    """The bytes of `header`.
+
+    Raises:
+        WireError: the name is too long, or there are too many scalars or arrays.
+    """
+    name, scalars, specs = header
+    encoded = name.encode()
+    if len(encoded) > MAX_NAME:
+        raise WireError(f"name: expected at most {MAX_NAME} bytes, got {len(encoded)}")
+    if scalars > MAX_SCALARS or len(specs) > MAX_ARRAYS:
+        raise WireError(
+            f"call: expected <= {MAX_SCALARS} scalars, {MAX_ARRAYS} arrays; got {scalars} and {len(specs)}"
+        )
+    parts = [_HEADER.pack(len(encoded), scalars, len(specs)), encoded]
+    for dtype, shape in specs:
+        parts.append(struct.pack(f"<BB{len(shape)}Q", _CODE_OF[dtype], len(shape), *shape))
+    return b"".join(parts)
+
+
+def parse_header(data: bytes) -> Header:
+    """The header that `data` states; nothing is allocated by what it claims.
+
+    Raises:
+        WireError: the bytes are not exactly one header.
+    """
+    try:
+        name_length, scalars, count = _HEADER.unpack_from(data)
+        at = _HEADER.size + name_length
+        name = data[_HEADER.size : at].decode()
+        specs = []
+        for _ in range(count):
+            code, ndim = struct.unpack_from("<BB", data, at)
+            if code not in _CODES or ndim > MAX_NDIM:
+                raise WireError(
+                    f"array: expected a known dtype, ndim <= {MAX_NDIM}; got code {code}, ndim {ndim}"
+                )
+            specs.append(Spec(_CODES[code], struct.unpack_from(f"<{ndim}Q", data, at + 2)))
+            at += 2 + 8 * ndim
+    except (struct.error, UnicodeDecodeError) as error:
+        raise WireError(
+            f"header: expected name, dtypes and shapes; got {len(data)} unreadable bytes"
+        ) from error
+    if at != len(data) or name_length > MAX_NAME or scalars > MAX_SCALARS:
+        raise WireError(f"header: expected {at} bytes, got {len(data)}")
+    return Header(name, scalars, tuple(specs))
+
+
+def rounded_room(shared_bytes: int) -> int:
+    """Bytes of the mapping that has room for `shared_bytes` of arrays: with what aligning them may cost."""
+    return -(-(shared_bytes + ALIGNMENT * (MAX_ARRAYS + 1)) // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def place(specs: Sequence[Spec], start: int, room: int) -> tuple[tuple[int, ...], int]:
+    """Byte offset of every array when the first lies at or after `start`, and the byte after the last.
+
+    Raises:
+        NoRoomError: they end beyond `room`. A dimension of 0 counts as 1, so that none can exceed `room`.
+    """
+    offsets = []
+    for dtype, shape in specs:
+        start = -(-start // ALIGNMENT) * ALIGNMENT
+        offsets.append(start)
+        size = dtype.itemsize
+        for dimension in shape:
+            size *= max(dimension, 1)
+        if start + size > room:
+            raise NoRoomError(
+                f"arrays: expected at most {room} bytes of shared memory, got at least {start + size}"
+            )
+        start += size
+    return tuple(offsets), start
+
+
+def views(buffer: mmap.mmap, specs: Sequence[Spec], offsets: Sequence[int]) -> tuple[Array, ...]:
+    """Arrays that lie in `buffer` at `offsets`, which `place` has checked."""
+    return tuple(
+        np.ndarray(spec.shape, spec.dtype, buffer, offset)
+        for spec, offset in zip(specs, offsets, strict=True)
+    )
+
+
+def token(kind: bytes, body: bytes) -> bytes:
+    """A token of `kind` up to its scalars, which are appended as float64."""
+    return _PREFIX.pack(kind, len(body)) + body
+
+
+def body_end(data: bytes) -> int:
+    """Where the header of the received token `data` ends and its scalars begin.
+
+    Raises:
+        WireError: it is shorter than it says.
+    """
+    if len(data) < _PREFIX.size or len(data) < (end := _PREFIX.size + data[1] + 256 * data[2]):
+        raise WireError(f"token: expected a kind, a length and that many bytes; got {len(data)} bytes")
+    return end
+
+
+def read_header(data: bytes) -> Header:
+    """The header of the received token `data`, whose scalars are all there.
+
+    Raises:
+        WireError: the token is malformed.
+    """
+    end = body_end(data)
+    header = parse_header(data[_PREFIX.size : end])
+    if len(data) != end + 8 * header.scalars:
+        raise WireError(
+            f"token: expected {header.scalars} float64 after its header, got {len(data) - end} bytes"
+        )
+    return header
+
+
+def scalar_format(count: int) -> struct.Struct:
+    """How `count` scalars are written after a token's header."""
+    return struct.Struct(f"<{count}d")
+
+
+def send_frame(
+    sock: socket.socket, head: dict[str, Any], raw: bytes | memoryview = b"", fds: Sequence[int] = ()
+) -> None:
+    """Write one control frame; `fds` are duplicated into the receiver."""
+    text = json.dumps(head).encode()
+    start = _FRAME.pack(len(text), len(raw)) + text
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sent = sock.sendmsg([start], ancillary)
+    if sent < len(start):
+        sock.sendall(start[sent:])
+    if len(raw):
+        sock.sendall(raw)
+
+
+def recv_frame(sock: socket.socket) -> tuple[dict[str, Any], bytes, list[int]]:
+    """Read one control frame: its object, its raw bytes and the descriptors that came with it.
+
+    Raises:
+        EOFError: the other side is gone.
+        WireError: the bytes are no frame, or one beyond the cap.
+    """
+    start, fds, _, _ = socket.recv_fds(sock, _FRAME.size, MAX_FDS)
+    if not start:
+        raise EOFError("control socket: the other side is gone")
+    if len(start) < _FRAME.size:
+        start += _recv_exactly(sock, _FRAME.size - len(start))
+    head_length, raw_length = _FRAME.unpack(start)
+    if head_length + raw_length > MAX_FRAME:
+        raise WireError(f"frame: expected at most {MAX_FRAME} bytes, got {head_length + raw_length}")
+    try:
+        head = json.loads(_recv_exactly(sock, head_length))
+    except ValueError as error:
+        raise WireError("frame: expected a JSON object") from error
+    if not isinstance(head, dict):
+        raise WireError(f"frame: expected a JSON object, got {type(head).__name__}")
+    return head, _recv_exactly(sock, raw_length), fds
+
+
+def _recv_exactly(sock: socket.socket, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        chunk = sock.recv(min(length - len(data), 1 << 16))
+        if not chunk:
+            raise EOFError(f"control socket: expected {length} bytes, got {len(data)}")
+        data += chunk
+    return bytes(data)

@@ -1,0 +1,43 @@
+"""APCFR+: adaptive asymmetric predictive CFR+.
+
+Meng et al., arXiv 2503.12770, 2025. R_{t+1} = [R_t + r_t]+ with R_1 = r_0 = 0. Per information set
+S1 += |r_t - r_{t-1}|^2, S2 += |R_{t+1} - R_t|^2, a = min(sqrt(S1 / S2), 5), and 5 where S2 = 0;
+policy proportional to [R_{t+1} + r_t / (1 + a)]+; average weight t^2.
+"""
+
+import numpy as np
+
+
+class RegretAccumulator:
+    """Regret matching+: cumulative regrets are clipped at zero."""
+
+    def update_accumulate_regret(self, info_states, iteration_number, cfr_regrets):
+        return np.maximum(info_states.cumulative_regret + cfr_regrets, 0.0)
+
+
+class PolicyFromRegretAccumulator:
+    """The forecast's step shrinks where regrets change faster than the cumulative regrets move."""
+
+    def __init__(self):
+        self.last_regrets = self.last_cumulative = 0.0
+        self.surprise = self.movement = 0.0
+
+    def get_updated_current_policy(self, info_states, iteration_number, cfr_regrets, previous_policy):
+        regret = info_states.cumulative_regret
+        self.surprise += info_states.sum_actions((cfr_regrets - self.last_regrets) ** 2)
+        self.movement += info_states.sum_actions((regret - self.last_cumulative) ** 2)
+        self.last_regrets, self.last_cumulative = cfr_regrets, regret
+        moved = self.movement > 0.0
+        ratio = np.sqrt(self.surprise / np.where(moved, self.movement, 1.0))
+        step = 1.0 / (1.0 + np.where(moved, np.minimum(ratio, 5.0), 5.0))
+        return info_states.normalize(regret + info_states.per_action(step) * cfr_regrets)
+
+
+class PolicyAccumulator:
+    """Quadratic averaging: iteration t weighs t^2."""
+
+    def update_accumulate_policy(
+        self, info_states, iteration_number, info_state_policy, cfr_regrets, reach_prob, counterfactual_reach_prob
+    ):
+        weight = (iteration_number + 1.0) ** 2
+        return info_states.cumulative_policy + weight * info_states.per_action(reach_prob) * info_state_policy

@@ -1,0 +1,56 @@
+"""What every operator promises; each implementation inherits the same tests."""
+
+import asyncio
+import random
+
+import pytest
+
+from evolve.operators.base import Parent, ProposalError, ScriptedOperator
+from evolve.operators.crossover import CrossoverOperator
+from evolve.operators.symbolic import SymbolicOperator
+from evolve.trees import canonical_hash
+
+
+class OperatorContract:
+    def make(self, seed_sources):
+        raise NotImplementedError
+
+    @pytest.fixture
+    def parents(self, seed_sources):
+        return [Parent(name, seed_sources[name], {"decades": 4.0}) for name in ("cfr_plus", "dcfr", "cfr")]
+
+    def propose(self, seed_sources, parents, context, seed=0):
+        operator = self.make(seed_sources)
+        chosen = parents[: operator.num_parents]
+        return operator, asyncio.run(operator.propose(chosen, context, random.Random(seed)))
+
+    def test_the_proposal_says_who_made_it(self, seed_sources, parents, context):
+        operator, proposal = self.propose(seed_sources, parents, context)
+        assert proposal.kind == operator.kind
+
+    def test_the_same_input_gives_the_same_child(self, seed_sources, parents, context):
+        first, second = (self.propose(seed_sources, parents, context, seed=5)[1] for _ in range(2))
+        assert first == second
+
+    def test_the_child_is_a_new_program(self, seed_sources, parents, context):
+        _, proposal = self.propose(seed_sources, parents, context)
+        assert canonical_hash(proposal.source) not in {canonical_hash(parent.source) for parent in parents}
+
+
+class TestSymbolic(OperatorContract):
+    def make(self, seed_sources):
+        return SymbolicOperator()
+
+
+class TestCrossover(OperatorContract):
+    def make(self, seed_sources):
+        return CrossoverOperator()
+
+
+class TestScripted(OperatorContract):
+    def make(self, seed_sources):
+        return ScriptedOperator([seed_sources["pdcfr_plus"]])
+
+    def test_an_empty_script_is_said(self, parents, context):
+        with pytest.raises(ProposalError, match="handed out"):
+            asyncio.run(ScriptedOperator([]).propose(parents, context, random.Random(0)))

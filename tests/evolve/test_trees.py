@@ -1,0 +1,57 @@
+"""When two sources count as one program."""
+
+import pytest
+
+from evolve.trees import canonical_hash
+
+BASE = "def f(s, x):\n    y = x + 1\n    z = y * 2\n    return z - y\n"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        '"""Doc."""\n' + BASE,
+        BASE.replace("    y = ", '    """Doc."""\n    # why\n    y  =  '),
+        BASE.replace("y", "first").replace("z", "second"),
+        BASE.replace("return z - y", "out = z - y\n    return out"),
+        BASE.replace("x + 1", "(x + 1)"),
+    ],
+)
+def test_writing_does_not_count(same):
+    assert canonical_hash(same) == canonical_hash(BASE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        BASE.replace("1", "1.5"),
+        BASE.replace("z - y", "y - z"),
+        BASE.replace("x + 1", "x - 1"),
+        BASE.replace("def f(s, x)", "def f(x, s)"),
+        BASE.replace("def f", "def g"),
+    ],
+)
+def test_meaning_counts(other):
+    assert canonical_hash(other) != canonical_hash(BASE)
+
+
+def test_an_alias_of_an_arguments_attribute_does_not_count():
+    plain = "def f(s):\n    return s.r + s.r\n"
+    assert canonical_hash("def f(s):\n    r = s.r\n    return r + r\n") == canonical_hash(plain)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    r = s.r\n    r = r * 2\n    return r + r\n",
+        "    r = s.r\n    s.r = 0\n    return r + r\n",
+        "    global r\n    r = s.r\n    return r + r\n",
+        "    s = s.t\n    r = s.r\n    return r + r\n",
+    ],
+)
+def test_an_alias_that_could_differ_counts(body):
+    assert canonical_hash("def f(s):\n" + body) != canonical_hash("def f(s):\n    return s.r + s.r\n")
+
+
+def test_a_known_hash_does_not_change():
+    assert canonical_hash("x = 1\n") == "390bc1c684c16641777162d7f9ba42f7dbb99eb7b66a470a27bc1f2992fc47bc"
