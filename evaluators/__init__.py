@@ -1,0 +1,1 @@
+"""Problem domains: what programs are scored on."""

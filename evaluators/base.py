@@ -7,6 +7,7 @@ listing the package, so that a new one edits nothing here. The engine sees only 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -314,7 +315,7 @@ class Domain(Protocol):
 
 def domains() -> dict[str, Domain]:
     """All domains, by name: every package below `evaluators` that has a ``domain`` module."""
-    import evaluators  # noqa: PLC0415 - this module is part of that package
+    import evaluators
 
     found: dict[str, Domain] = {}
     for module in pkgutil.iter_modules(evaluators.__path__):
@@ -332,5 +333,7 @@ def get_domain(name: str) -> Domain:
     """
     found = domains()
     if name not in found:
-        raise InputError(f"domain: expected the name of a domain; got {name!r}.", nearest(name, sorted(found)))
+        raise InputError(
+            f"domain: expected the name of a domain; got {name!r}.", nearest(name, sorted(found))
+        )
     return found[name]

@@ -1,0 +1,1 @@
+"""Discover game-solving algorithms by evolving their source."""

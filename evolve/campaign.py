@@ -12,7 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,16 +21,15 @@ from evolve import population as populations
 from evolve.config import CampaignConfig
 from evolve.errors import EvolveError
 from evolve.events import BaselineScored, Looked, Observer, Started, Summary, Told
-from evolve.operators.base import Context, Operator, Parent, Proposal, ProposalError
+from evolve.operators.base import Operator
 from evolve.population import Member, Population
-from evolve.screening import Screen
+from evolve.proposing import Proposer
 from evolve.service import EvaluationService
 from evolve.stored import PLAN, from_record, to_record
 from evolve.trees import canonical_hash
 from results.records import CandidateRecord, StoredCandidate
 from results.writer import CampaignWriter
 
-SEED_OPERATOR = "seed"
 END_OF_CAMPAIGN = "end of campaign"
 
 
@@ -83,7 +82,12 @@ class Campaign:
     """One search in progress. `run` once; `stop` ends it in order."""
 
     def __init__(
-        self, setup: Setup, writer: CampaignWriter, service: EvaluationService, observer: Observer, isolation: str
+        self,
+        setup: Setup,
+        writer: CampaignWriter,
+        service: EvaluationService,
+        observer: Observer,
+        isolation: str,
     ) -> None:
         self._setup = setup
         self._config = setup.config
@@ -93,8 +97,14 @@ class Campaign:
         self._isolation = isolation
         domain = setup.domain
         self._objective = setup.config.objective or domain.default_objective
-        self._context = Context(domain.components, domain.mechanisms)
-        self._screen = Screen(domain)
+        self._proposer = Proposer(
+            domain,
+            setup.seed_source,
+            operator=setup.operator,
+            crossover=setup.crossover,
+            share=setup.config.crossover,
+            attempts=setup.config.attempts,
+        )
         self._history = [Population.empty(self._objective, setup.config.population)]
         self._sources: dict[str, str] = {}
         self._hashes: dict[str, str] = {}
@@ -173,7 +183,7 @@ class Campaign:
 
     def _admit(self, candidate: CandidateRecord) -> None:
         if candidate.program_id is not None:
-            self._screen.admit(self._hashes[candidate.program_id], candidate.ordinal)
+            self._proposer.screen.admit(self._hashes[candidate.program_id], candidate.ordinal)
 
     def _advance(self, candidate: CandidateRecord, objectives: Mapping[str, float]) -> bool:
         """Tell the population; whether the candidate is the best so far."""
@@ -268,27 +278,22 @@ class Campaign:
     async def _new(self, ordinal: int) -> tuple[CandidateRecord, Mapping[str, float]]:
         """Propose, screen, evaluate and store a candidate."""
         rng = random.Random(f"{self._config.seed}:{ordinal}")
-        parents = self._parents(ordinal, rng)
-        operator = self._operator(len(parents), rng)
-        parents = parents[: operator.num_parents] if operator else []
-        kind = operator.kind if operator else SEED_OPERATOR
+        population = self._history[self._asks_at(ordinal)]
         async with self._screening.take(ordinal):
-            proposal, tree_hash, stopped = await self._screened(operator, parents, rng)
-            if stopped is None:
-                self._screen.admit(tree_hash, ordinal)
+            draft = await self._proposer.draft(ordinal, population, self._sources, rng)
         evaluation = None
-        if stopped is None and proposal is not None:
-            evaluation = await self._evaluate(proposal.source, parents)
-        outcome = evaluation.outcome if evaluation else stopped
+        if draft.stopped is None and draft.proposal is not None:
+            evaluation = await self._evaluate(draft.proposal.source, draft.parents)
+        outcome = evaluation.outcome if evaluation else draft.stopped
         assert outcome is not None
         with self._writer.transaction():
-            program_id = self._add(proposal.source, "", tree_hash) if proposal else None
+            program_id = self._add(draft.proposal.source, "", draft.tree_hash) if draft.proposal else None
             candidate = CandidateRecord(
                 ordinal=ordinal,
-                operator=proposal.kind if proposal else kind,
+                operator=draft.operator,
                 program_id=program_id,
-                parents=tuple(p.program_id for p in parents),
-                note="; ".join(proposal.notes) if proposal else "",
+                parents=tuple(m.program_id for m in draft.parents),
+                note="; ".join(draft.proposal.notes) if draft.proposal else "",
                 island=ordinal % self._config.population.islands,
                 outcome=outcome.tag.value,
                 message=outcome.message,
@@ -300,42 +305,7 @@ class Campaign:
                 )
         return candidate, evaluation.objectives if evaluation else {}
 
-    def _parents(self, ordinal: int, rng: random.Random) -> list[Member]:
-        """Two parents where there are two; none for the seed, or when the seed itself failed."""
-        if ordinal == 0:
-            return []
-        return populations.choose(self._history[self._asks_at(ordinal)], ordinal, 2, rng)
-
-    def _operator(self, num_parents: int, rng: random.Random) -> Operator | None:
-        if num_parents == 0:
-            return None
-        crossed = rng.random() < self._config.crossover
-        return self._setup.crossover if crossed and num_parents > 1 else self._setup.operator
-
-    async def _screened(
-        self, operator: Operator | None, parents: list[Member], rng: random.Random
-    ) -> tuple[Proposal | None, str, Outcome | None]:
-        """A proposal that passes, or the last of several that did not, with the reason."""
-        if operator is None:
-            proposal = Proposal(self._setup.seed_source, SEED_OPERATOR)
-            judged = self._screen.judge(proposal.source)
-            return proposal, judged.tree_hash, judged.stopped
-        chosen = [Parent(m.program_id, self._sources[m.program_id], m.objectives) for m in parents]
-        proposal, tree_hash, stopped = None, "", None
-        for _ in range(self._config.attempts):
-            try:
-                proposal = await operator.propose(chosen, self._context, rng)
-            except ProposalError as error:
-                proposal, stopped = None, Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
-                operator, chosen = self._setup.operator, chosen[: self._setup.operator.num_parents]
-                continue
-            judged = self._screen.judge(proposal.source)
-            tree_hash, stopped = judged.tree_hash, judged.stopped
-            if stopped is None:
-                break
-        return proposal, tree_hash, stopped
-
-    async def _evaluate(self, source: str, parents: list[Member]) -> Evaluation:
+    async def _evaluate(self, source: str, parents: Sequence[Member]) -> Evaluation:
         floors = {}
         if parents:
             for stage in self._setup.plan.stages:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from sandbox.selfcheck import check as attack
+
 from evaluators.base import get_domain
 from evolve.start import versions
 from results.errors import StoreError
 from sandbox.base import Level, SandboxFault
 from sandbox.process import ProcessSandbox
-from sandbox.selfcheck import check as attack
 
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
 
@@ -34,7 +35,7 @@ def _versions() -> Finding:
 
 def _one_place() -> Finding:
     """Other distributions install top-level packages called `results` and `evaluators` too."""
-    import importlib.util  # noqa: PLC0415
+    import importlib.util
 
     found = {}
     for name in PACKAGES:
@@ -50,7 +51,9 @@ def _sandbox() -> list[Finding]:
     try:
         with ProcessSandbox() as sandbox:
             layers = ", ".join(f"{name} {state}" for name, state in sandbox.layers.items())
-            level = Finding("sandbox level", sandbox.level >= Level.KERNEL, f"{sandbox.level.label} ({layers})")
+            level = Finding(
+                "sandbox level", sandbox.level >= Level.KERNEL, f"{sandbox.level.label} ({layers})"
+            )
             return [level, *(Finding(f"sandbox: {f.attack}", f.held, f.came) for f in attack(sandbox))]
     except SandboxFault as fault:
         return [Finding("sandbox level", False, fault.message)]
@@ -58,8 +61,8 @@ def _sandbox() -> list[Finding]:
 
 def _kernels() -> Finding:
     """Compile and run the smallest training game with the seed, in process."""
-    import seeds  # noqa: PLC0415
-    from sandbox.inprocess import InProcessSandbox  # noqa: PLC0415
+    import seeds
+    from sandbox.inprocess import InProcessSandbox
 
     domain = get_domain("cfr")
     plan = domain.plan(["kuhn2"], tiers=("exact",), iterations=100)
@@ -70,7 +73,7 @@ def _kernels() -> Finding:
 
 
 def _database(db: str) -> Finding:
-    from results.store import open_store  # noqa: PLC0415
+    from results.store import open_store
 
     if "://" not in db and not Path(db).exists():
         return Finding("database", True, f"none at {db} yet; the first campaign makes it")

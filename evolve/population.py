@@ -107,7 +107,9 @@ def choose(population: Population, ordinal: int, count: int, rng: random.Random)
     settings = population.settings
     archive = population.islands[ordinal % len(population.islands)].archive
     ranking = population.objective
-    parts = sorted(name for name in archive[0].objectives if name.startswith(f"{ranking}/")) if archive else []
+    parts = (
+        sorted(name for name in archive[0].objectives if name.startswith(f"{ranking}/")) if archive else []
+    )
     if parts and rng.random() < settings.specialists:
         ranking = rng.choice(parts)
     ranked = sorted(archive, key=lambda m: _order(m, ranking))

@@ -62,8 +62,8 @@ def find_program(ref: str, *, domain: str | None = None, db: str | None = None) 
 
 def _stored(ref: str, db: str) -> Program | None:
     """The stored program whose id begins with `ref`; None where there is no database."""
-    from results.programs import program  # noqa: PLC0415 - SQLAlchemy only where it is needed
-    from results.store import open_store  # noqa: PLC0415
+    from results.programs import program
+    from results.store import open_store
 
     if "://" not in db and not Path(db).exists():
         return None
@@ -75,7 +75,7 @@ def _stored(ref: str, db: str) -> Program | None:
 
 
 def _identified(name: str, source: str, domain: str | None) -> Program:
-    from results.writing import program_id  # noqa: PLC0415
+    from results.writing import program_id
 
     chosen = _domain_of(source, domain)
     chosen.check(source)

@@ -26,7 +26,6 @@ from evolve.service import EvaluationService
 from evolve.stored import PLAN
 from results.records import CampaignSpec
 from results.store import open_store
-from results.writer import CampaignWriter
 from sandbox.base import Level
 
 OPERATORS = {"symbolic": SymbolicOperator}

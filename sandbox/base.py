@@ -106,7 +106,7 @@ class Usage(NamedTuple):
 
 
 class SandboxFault(Exception):
-    """A session ended other than by `Session.close`. The message, from inside, has at most 2,000 characters."""
+    """A session ended other than by `Session.close`. Its message is data from inside, <= 2,000 characters."""
 
     def __init__(self, verdict: Verdict, message: str) -> None:
         super().__init__(f"{verdict}: {message}")

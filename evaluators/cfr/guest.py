@@ -58,11 +58,11 @@ def checked(value, pairs, method):
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise BadResult(f"{method}: expected an array of {pairs} numbers; got {type(value).__name__} ({error})") from None  # noqa: F821
+        came = f"{method}: expected an array of {pairs} numbers; got {type(value).__name__} ({error})"
+        raise BadResult(came) from None  # noqa: F821
     if array.shape != (pairs,):
-        raise BadResult(  # noqa: F821
-            f"{method}: expected shape ({pairs},), one entry per (information set, action) pair; got {array.shape}"
-        )
+        came = f"expected shape ({pairs},), one entry per (information set, action) pair; got {array.shape}"
+        raise BadResult(f"{method}: {came}")  # noqa: F821
     return array
 
 
@@ -80,10 +80,14 @@ class Player:
         """Regrets in, next policy out; the average takes the policy of this traversal."""
         states, pairs, used = self.info_states, len(self.policy), self.policy
         states.cumulative_regret = checked(
-            self.regret.update_accumulate_regret(states, iteration, regrets), pairs, "update_accumulate_regret"
+            self.regret.update_accumulate_regret(states, iteration, regrets),
+            pairs,
+            "update_accumulate_regret",
         )
         states.cumulative_policy = checked(
-            self.average.update_accumulate_policy(states, iteration, used, regrets, reach, counterfactual_reach),
+            self.average.update_accumulate_policy(
+                states, iteration, used, regrets, reach, counterfactual_reach
+            ),
             pairs,
             "update_accumulate_policy",
         )

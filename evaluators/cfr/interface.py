@@ -9,9 +9,7 @@ from evaluators.base import Component, ProgramError, nearest
 _STATES = "info_states"
 
 COMPONENTS = (
-    Component(
-        "RegretAccumulator", "update_accumulate_regret", (_STATES, "iteration_number", "cfr_regrets")
-    ),
+    Component("RegretAccumulator", "update_accumulate_regret", (_STATES, "iteration_number", "cfr_regrets")),
     Component(
         "PolicyFromRegretAccumulator",
         "get_updated_current_policy",

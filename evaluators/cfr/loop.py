@@ -94,9 +94,11 @@ def _iterate(rule: Rule, iterations: int, game: Game, session: Session) -> tuple
                 arrays.append(game.counterfactual_reach(p))
             (policy,) = session.call("step", (p, k), arrays)
             try:
-                game.set_policy(p, game.project(p, policy))
+                game.set_policy(p, game.project(p, policy.astype(np.float64, copy=False)))
             except PolicyError as error:
-                raise InvalidPolicy(f"get_updated_current_policy, iteration {k}, player {p}: {error}") from error
+                raise InvalidPolicy(
+                    f"get_updated_current_policy, iteration {k}, player {p}: {error}"
+                ) from error
         if k + 1 in measured:
             curve.append((k + 1, game.exploitability([_average(game, session, p, k) for p in players])))
     return tuple(curve)
@@ -105,7 +107,7 @@ def _iterate(rule: Rule, iterations: int, game: Game, session: Session) -> tuple
 def _average(game: Game, session: Session, player: int, iteration: int) -> Floats:
     (cumulative,) = session.call("cumulative_policy", (player,))
     try:
-        return game.average_policy(player, cumulative)
+        return game.average_policy(player, cumulative.astype(np.float64, copy=False))
     except PolicyError as error:
         raise InvalidPolicy(
             f"update_accumulate_policy, iteration {iteration}, player {player}: {error}"

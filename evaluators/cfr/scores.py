@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from statistics import fmean
 
 from evaluators.base import Instance, InstanceResult
@@ -32,8 +33,9 @@ def area(result: InstanceResult) -> float:
     points = [(math.log10(k), decades(e, result.uniform)) for k, e in result.curve]
     if len(points) == 1:
         return points[0][1]
-    pairs = list(zip(points, points[1:], strict=False))
-    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairs) / (points[-1][0] - points[0][0])
+    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points)) / (
+        points[-1][0] - points[0][0]
+    )
 
 
 def tier(variant: str) -> str:

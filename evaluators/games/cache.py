@@ -65,7 +65,7 @@ def load(game_string: str) -> SequenceForm:
 
 
 def _compile(game_string: str) -> SequenceForm:
-    from evaluators.games.compile import compile_game  # noqa: PLC0415 - opening an entry needs no pyspiel
+    from evaluators.games.compile import compile_game  # Here, because opening an entry needs no pyspiel.
 
     return compile_game(game_string)
 

@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyspiel
+from numpy.typing import NDArray
 
 from evaluators.base import GameError
 from evaluators.games.form import PlayerTree, SequenceForm
 from evaluators.games.layout import arrange
 
 MAX_TERMINALS = 5_000_000
-"""Terminal histories that a game may have: about a minute of walking and 300 MB of arrays."""
+"""Terminal histories that a game may have: about a minute of walking and a gigabyte while it lasts."""
+
+_MULTIPLIER = 0x5851F42D4C957F2D
+"""Knuth's for 64-bit congruential generators. Equal hashes of different actions would cost speed only."""
 
 
 @dataclass
@@ -39,7 +43,7 @@ class _Node(NamedTuple):
         action: what leads from there to this history; None at the root.
         sequences: (N,) each player's sequence.
         chance: product of the chance probabilities.
-        group: number of the sequence of public (non-chance) actions.
+        group: hash of the sequence of players' actions (without chance's).
     """
 
     state: Any
@@ -55,9 +59,8 @@ class _Walk:
     def __init__(self, game: Any, name: str) -> None:
         self.game, self.name = game, name
         self.players = [_Player() for _ in range(game.num_players())]
-        self.sequence, self.group = array("i"), array("i")
+        self.sequence, self.group = array("i"), array("Q")
         self.chance, self.returns = array("d"), array("d")
-        self.groups: dict[tuple[int, int], int] = {}
 
     def run(self) -> None:
         """Visit every history.
@@ -97,7 +100,7 @@ class _Walk:
         children = [
             _Node(
                 state, action, (*before, first + k, *after), node.chance,
-                self.groups.setdefault((node.group, action), len(self.groups) + 1),
+                (node.group * _MULTIPLIER + action + 1) % 2**64,
             )
             for k, action in enumerate(actions)
         ]  # fmt: skip
@@ -200,15 +203,11 @@ def compile_game(game_string: str) -> SequenceForm:
         raise GameError(f"{game_string}: OpenSpiel fails during the walk: {error}") from error
     num_players = len(walk.players)
     sequence = np.array(walk.sequence, np.int32).reshape(-1, num_players)
-    # Merge equal sequence tuples; `first` has a member of each, in the order of first visits.
-    _, first, member = np.unique(sequence, axis=0, return_index=True, return_inverse=True)
-    by_visit = np.argsort(first)
-    rank = np.empty_like(by_visit)
-    rank[by_visit] = np.arange(len(first))
-    member, first = rank[member.ravel()], first[by_visit]
+    first, member = _by_first_visit(sequence)
+    _, group = _by_first_visit(np.array(walk.group, np.uint64)[first])
     chance = np.array(walk.chance)
     weighted = chance[:, None] * np.array(walk.returns).reshape(-1, num_players)
-    order, lanes = arrange(np.ascontiguousarray(sequence[first].T), np.array(walk.group, np.int32)[first])
+    order, lanes = arrange(np.ascontiguousarray(sequence[first].T), group)
     keys = [key.encode() for player in walk.players for key in player.index]
     return SequenceForm(
         game_string=game_string,
@@ -224,3 +223,16 @@ def compile_game(game_string: str) -> SequenceForm:
         key_bytes=np.frombuffer(b"".join(keys), np.uint8),
         key_ends=np.cumsum([len(key) for key in keys], dtype=np.int64),
     )
+
+
+def _by_first_visit(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct entries (rows, where there are two axes), numbered in the order of their first appearance.
+
+    Returns:
+        Where each appears first, (distinct,), and the number of every entry, (entries,).
+    """
+    _, first, member = np.unique(values, axis=0, return_index=True, return_inverse=True)
+    by_visit = np.argsort(first)
+    number = np.empty_like(by_visit)
+    number[by_visit] = np.arange(len(first))
+    return first[by_visit], number[member.ravel()]

@@ -39,18 +39,18 @@ class Layout(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Under one sequence of public actions: terminals, (cells,), and per player the rows' sequences."""
+    """Under one sequence of players' actions: terminals, (cells,), and per player the rows' sequences."""
 
     terminals: NDArray[np.int64]
     rows: tuple[Ints, ...]
 
 
-def arrange(sequence: Ints, group: Ints) -> Layout:
+def arrange(sequence: Ints, group: NDArray[np.int64]) -> Layout:
     """The memory order of merged terminals.
 
     Args:
         sequence: (N, Z) each player's sequence at a terminal.
-        group: (Z,) number of the public (non-chance) action sequence that led there.
+        group: (Z,) number of the sequence of players' actions that led there.
     """
     patterns, leftover = _patterns(sequence, group)
     num_players = len(sequence)
@@ -83,7 +83,9 @@ def arrange(sequence: Ints, group: Ints) -> Layout:
     return Layout(np.concatenate(order), lanes_)
 
 
-def _patterns(sequence: Ints, group: Ints) -> tuple[list[tuple[Ints, list[_Group]]], NDArray[np.int64]]:
+def _patterns(
+    sequence: Ints, group: NDArray[np.int64]
+) -> tuple[list[tuple[Ints, list[_Group]]], NDArray[np.int64]]:
     """Groups by pattern, (N, cells) local rows, in first-visit order; and the terminals that fit none."""
     by_group = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[by_group], prepend=-1))

@@ -79,14 +79,15 @@ def resolve(name_or_string: str) -> Resolved:
     """
     if name_or_string in GAMES:
         return Resolved(name_or_string, GAMES[name_or_string])
-    import pyspiel  # noqa: PLC0415 - 100 ms that listing the suites should not cost
+    import pyspiel  # Here, because it takes 100 ms, which listing the suites should not cost.
 
     kind = name_or_string.partition("(")[0].strip()
     registered = pyspiel.registered_names()
     if kind not in registered:
         # Asked first, because a failing load_game prints the whole list of games to stderr.
         message = f"game: expected a short name or an OpenSpiel game string; got {name_or_string!r}."
-        raise GameError(message, nearest(kind, [*GAMES, *registered] if "(" in name_or_string else [*GAMES]))
+        known = [*GAMES, *registered] if "(" in name_or_string else [*GAMES]
+        raise GameError(message, nearest(kind, known))
     try:
         string = str(pyspiel.load_game(name_or_string))
     except (pyspiel.SpielError, RuntimeError, ValueError) as error:

@@ -17,22 +17,29 @@ INTERRUPTED = 130
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
-def run(  # noqa: PLR0913 - each is an option of the command
+def run(
     config: Annotated[
         Path | None, typer.Argument(help="TOML file with the campaign's configuration; options override it.")
     ] = None,
     domain: Annotated[str | None, typer.Option(help="Problem domain. [default: cfr]")] = None,
     operator: Annotated[str | None, typer.Option(help="What proposes programs. [default: symbolic]")] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id.")
+        str | None,
+        typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id."),
     ] = None,
     games: Annotated[str | None, typer.Option(help="Training games, separated by commas.")] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of each run.")] = None,
-    candidates: Annotated[int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")] = None,
+    candidates: Annotated[
+        int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")
+    ] = None,
     time: Annotated[str | None, typer.Option(help="Budget: wall time, such as 90s, 10m or 2h.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Evaluation processes. [default: one per core]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Evaluation processes. [default: one per core]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random. [default: 0]")] = None,
-    name: Annotated[str | None, typer.Option(help="Campaign's name. [default: <domain>-<operator>-s<seed>]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Campaign's name. [default: <domain>-<operator>-s<seed>]")
+    ] = None,
     min_isolation: Annotated[
         str | None, typer.Option(help="Refuse to start below this sandbox level. [default: rlimits]")
     ] = None,
@@ -45,8 +52,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
     Example: evolve run --candidates 60 --seed 1
     """
-    from evolve.config import load_config  # noqa: PLC0415
-    from evolve.start import run as run_campaign  # noqa: PLC0415
+    from evolve.config import load_config
+    from evolve.start import run as run_campaign
 
     options = {
         "domain": domain,
@@ -76,13 +83,13 @@ def run(  # noqa: PLR0913 - each is an option of the command
 def _observer(settings: CampaignConfig, *, as_json: bool) -> Any:
     if as_json:
         return _print_event
-    from evolve.cli.display import Display  # noqa: PLC0415
+    from evolve.cli.display import Display
 
     return Display(settings)
 
 
 def _print_event(event: Event) -> None:
-    from evolve.cli.events import as_json  # noqa: PLC0415
+    from evolve.cli.events import as_json
 
     print_json(as_json(event))
 
@@ -91,7 +98,7 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
     if as_json:
         print_json(summary.as_json())
     else:
-        from evolve.cli.ending import print_ending  # noqa: PLC0415
+        from evolve.cli.ending import print_ending
 
         print_ending(summary, settings, where)
     if summary.status == "interrupted":
@@ -99,7 +106,7 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
 
 
 def _cancelled() -> type[BaseException]:
-    from asyncio import CancelledError  # noqa: PLC0415
+    from asyncio import CancelledError
 
     return CancelledError
 
@@ -114,7 +121,7 @@ def _seconds(text: str | None) -> float | None:
     """Seconds that a duration such as 90s, 10m or 2h has; a bare number is seconds."""
     if text is None:
         return None
-    from evolve.errors import ConfigError  # noqa: PLC0415
+    from evolve.errors import ConfigError
 
     unit = text[-1:].lower()
     digits = text[:-1] if unit in _UNITS else text

@@ -43,7 +43,9 @@ class Display:
             console=self._console,
         )
         self._task = self._progress.add_task("candidates", total=self._total, eta="")
-        self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
+        self._live = Live(
+            console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True
+        )
 
     def __call__(self, event: Event) -> None:
         """Take note of an event and show it."""
@@ -94,7 +96,9 @@ class Display:
             self._improvements.append(line)
             self._say(f"improved {line}")
         if not self._terminal and self._told % _LINE_EVERY == 0:
-            self._console.print(Text(f"{self._told}/{self._total} candidates, {self._status()}"), soft_wrap=True)
+            self._console.print(
+                Text(f"{self._told}/{self._total} candidates, {self._status()}"), soft_wrap=True
+            )
 
     def _say(self, line: str) -> None:
         if not self._terminal and line:
@@ -119,6 +123,8 @@ class Display:
     def _render(self) -> Group:
         eta = self._eta() if self._judged else ""
         self._progress.update(self._task, completed=self._told, total=self._total, eta=eta)
-        lines = [Text(f"  {line}", style="green", overflow="ellipsis", no_wrap=True) for line in self._improvements]
+        lines = [
+            Text(f"  {line}", style="green", overflow="ellipsis", no_wrap=True) for line in self._improvements
+        ]
         head = [Text("last improvements", style="bold")] if lines else []
         return Group(self._progress, Text(self._status()), *head, *lines)

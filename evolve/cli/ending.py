@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.markup import escape
 
 from evolve.cli.output import console
-from evolve.cli.tables import Row, comparison
+from evolve.cli.tables import Entry, by_game
 from evolve.config import CampaignConfig
 from evolve.events import Summary
 from results.programs import program
@@ -18,7 +18,9 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
     """Print the tables and the commands to look further, from what the database holds."""
     out = console()
     outcomes = ", ".join(f"{count} {tag}" for tag, count in summary.outcomes.items())
-    out.print(f"\nCampaign [bold]{escape(summary.campaign)}[/bold]: {summary.candidates} candidates ({outcomes}).")
+    out.print(
+        f"\nCampaign [bold]{escape(summary.campaign)}[/bold]: {summary.candidates} candidates ({outcomes})."
+    )
     with open_store(where, create=False, read_only=True) as store:
         leaders = top(store, summary.campaign, n=1)
         if not leaders:
@@ -26,7 +28,9 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
             return
         best = leaders[0]
         _print_comparison(store, summary.campaign, best)
-        out.print(f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {escape(best.note)}")
+        out.print(
+            f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {escape(best.note)}"
+        )
     option = "" if where == "results/data/evolve.db" else f" --db {where}"
     if summary.status == "interrupted":
         out.print("Interrupted: the same command continues.")
@@ -46,18 +50,21 @@ def _print_comparison(store: Store, campaign: str, best: RankedCandidate) -> Non
     evaluation = next(e for c, e in program(store, best.program_id).evaluations if c == campaign)
     seen = looks(store, campaign)
     objective = _objective(store, campaign)
-    rows = [_row(p.name, p.id, e, seen, objective) for p, e in baselines(store, campaign)]
-    rows.sort(key=lambda row: row.score or 0.0)
-    found = f"discovered {best.program_id[:10]}"
-    rows.append(_row(found, best.program_id, evaluation, seen, objective, highlight=True))
+    entries = [_entry(p.name, p.id, e, seen, objective) for p, e in baselines(store, campaign)]
+    entries.sort(key=lambda entry: entry.score or 0.0)
+    entries.append(_entry("discovered", best.program_id, evaluation, seen, objective, highlight=True))
     games = [c.game for c in evaluation.curves if c.variant == "exact"]
     iterations = evaluation.curves[0].iterations
-    title = f"Exploitability after {iterations} iterations; {objective}: exact and generic payoffs"
     unseen = list(dict.fromkeys(look.game for look in seen if look.program_id == best.program_id))
     out = console()
-    out.print(comparison(rows, games, title=title, objective=objective, unseen=unseen))
+    out.print(
+        f"Exploitability (NashConv / N) after {iterations} iterations, and the score that the search followed:\n"
+    )
+    out.print(by_game(entries, games, objective=objective, unseen=unseen))
     if unseen:
-        out.print(f"Looks at games of the test suite, each recorded: {len(seen)}.")
+        out.print(
+            f"The search did not see {' and '.join(unseen)}; looks at such games, all recorded: {len(seen)}."
+        )
 
 
 def _objective(store: Store, campaign: str) -> str:
@@ -66,7 +73,7 @@ def _objective(store: Store, campaign: str) -> str:
     return record.objective
 
 
-def _row(
+def _entry(
     name: str,
     program_id: str,
     evaluation: EvaluationRecord,
@@ -74,11 +81,11 @@ def _row(
     objective: str,
     *,
     highlight: bool = False,
-) -> Row:
+) -> Entry:
     values = {c.game: c.points[-1][1] for c in evaluation.curves if c.variant == "exact"}
     values |= {
         look.game: look.exploitability
         for look in seen
         if look.program_id == program_id and look.exploitability is not None
     }
-    return Row(name, evaluation.scores.get(objective), values, highlight=highlight)
+    return Entry(name, evaluation.scores.get(objective), values, highlight=highlight)

@@ -23,7 +23,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard
 DbOption = Annotated[
     str | None,
     typer.Option(
-        "--db", help=f"Results database: a file or a URL. [default: $EVOLVE_DB, or {DEFAULT_DB}]", show_default=False
+        "--db",
+        help=f"Results database: a file or a URL. [default: $EVOLVE_DB, or {DEFAULT_DB}]",
+        show_default=False,
     ),
 ]
 
@@ -35,9 +37,9 @@ def database(option: str | None, configured: str = "") -> str:
 
 def console(*, stderr: bool = False) -> Console:
     """A rich console; plain text when the stream is no terminal."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return Console(stderr=stderr, highlight=False)
 
 
 def fail(message: str, hint: str = "") -> None:
@@ -98,7 +100,7 @@ def _game_json(result: InstanceResult) -> dict[str, Any]:
 
 def number(value: float | None) -> str:
     """An exploitability with three significant digits, or a dash."""
-    return "-" if value is None else f"{value:.2e}" if abs(value) < 1e-3 else f"{value:.3g}"
+    return "-" if value is None else f"{value:.2e}"
 
 
 def exact_values(evaluation: Evaluation) -> dict[str, float]:

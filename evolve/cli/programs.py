@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from evolve.programs import Program
 
 DomainOption = Annotated[
-    str | None, typer.Option("--domain", help="The program's domain. [default: seen from its classes]", show_default=False)
+    str | None,
+    typer.Option(
+        "--domain", help="The program's domain. [default: seen from its classes]", show_default=False
+    ),
 ]
 GamesOption = Annotated[
     str | None, typer.Option("--games", help="Short names or OpenSpiel strings, separated by commas.")
@@ -36,12 +39,17 @@ TierOption = Annotated[
     str, typer.Option("--tier", help="Payoff tiers, separated by commas: exact, generic, jitter, scale.")
 ]
 IterationsOption = Annotated[
-    int | None, typer.Option("--iterations", min=1, help="Iterations of each run. [default: the domain's]", show_default=False)
+    int | None,
+    typer.Option(
+        "--iterations", min=1, help="Iterations of each run. [default: the domain's]", show_default=False
+    ),
 ]
 
 
 def evaluate(
-    program: Annotated[str, typer.Argument(help="A Python file, a seed's name, or the id of a stored program.")],
+    program: Annotated[
+        str, typer.Argument(help="A Python file, a seed's name, or the id of a stored program.")
+    ],
     domain: DomainOption = None,
     games: GamesOption = None,
     suite: SuiteOption = "train",
@@ -51,7 +59,10 @@ def evaluate(
         bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
     ] = False,
     unsafe_in_process: Annotated[
-        bool, typer.Option("--unsafe-in-process", help="The same for a stored program, which a model may have written.")
+        bool,
+        typer.Option(
+            "--unsafe-in-process", help="The same for a stored program, which a model may have written."
+        ),
     ] = False,
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -60,9 +71,9 @@ def evaluate(
 
     Example: evolve evaluate cfr_plus --games leduc2,kuhn3 --iterations 100
     """
-    from evolve.errors import ConfigError  # noqa: PLC0415
-    from evolve.executors.job import make_sandbox  # noqa: PLC0415
-    from evolve.programs import find_program  # noqa: PLC0415
+    from evolve.errors import ConfigError
+    from evolve.executors.job import make_sandbox
+    from evolve.programs import find_program
 
     found = find_program(program, domain=domain, db=database(db))
     if in_process and found.stored and not unsafe_in_process:
@@ -83,16 +94,20 @@ def evaluate(
 
 
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
+
+    from evolve.cli.tables import plain_table
 
     out = console()
-    table = Table(title=f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}", title_justify="left")
-    for name in ("game", "iterations", "exploitability", "uniform policy", "CPU s"):
-        table.add_column(name, justify="left" if name == "game" else "right")
+    out.print(f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}\n")
+    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s"])
     for r in evaluation.results:
         table.add_row(
-            escape(r.instance.name), str(r.instance.iterations), number(r.exploitability), number(r.uniform), f"{r.cpu_s:.2f}"
+            escape(r.instance.name),
+            str(r.instance.iterations),
+            number(r.exploitability),
+            number(r.uniform),
+            f"{r.cpu_s:.2f}",
         )
     out.print(table)
     if evaluation.log:
@@ -110,19 +125,21 @@ def baselines(
     suite: SuiteOption = "train",
     tier: TierOption = "exact",
     iterations: IterationsOption = None,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The table of all seed and baseline programs of a domain on a suite, the smallest value of each game in bold.
 
     Example: evolve baselines --suite train --iterations 1000
     """
-    import os  # noqa: PLC0415
+    import os
 
-    import seeds  # noqa: PLC0415
-    from evaluators.base import get_domain  # noqa: PLC0415
-    from evolve.executors.local import LocalExecutor  # noqa: PLC0415
-    from evolve.programs import find_program  # noqa: PLC0415
+    import seeds
+    from evaluators.base import get_domain
+    from evolve.executors.local import LocalExecutor
+    from evolve.programs import find_program
 
     chosen = get_domain(domain)
     plan = chosen.plan(split(games), suite=suite, tiers=split(tier), iterations=iterations)
@@ -145,10 +162,12 @@ def baselines(
         raise typer.Exit(1)
 
 
-def _evaluate_all(executor: Executor, programs: list[Program], plan: Plan, *, quiet: bool) -> list[Evaluation]:
-    from rich.progress import track  # noqa: PLC0415
+def _evaluate_all(
+    executor: Executor, programs: list[Program], plan: Plan, *, quiet: bool
+) -> list[Evaluation]:
+    from rich.progress import track
 
-    from evolve.executors.job import Job, run_job  # noqa: PLC0415
+    from evolve.executors.job import Job, run_job
 
     futures = [executor.submit(run_job, Job(p.domain.name, p.source, plan)) for p in programs]
     err = console(stderr=True)
@@ -157,18 +176,19 @@ def _evaluate_all(executor: Executor, programs: list[Program], plan: Plan, *, qu
 
 
 def _print_baselines(programs: list[Program], evaluations: list[Evaluation], plan: Plan) -> None:
-    from evolve.cli.tables import Row, comparison  # noqa: PLC0415
+    from evolve.cli.tables import Entry, by_program
 
     objective = programs[0].domain.default_objective
-    rows = [
-        Row(p.name, e.objectives.get(objective), exact_values(e)) for p, e in zip(programs, evaluations, strict=True)
+    entries = [
+        Entry(p.name, e.objectives.get(objective), exact_values(e))
+        for p, e in zip(programs, evaluations, strict=True)
     ]
-    rows.sort(key=lambda row: -(row.score or 0.0))
+    entries.sort(key=lambda entry: -(entry.score or 0.0))
     games = dict.fromkeys(i.game for i in plan.instances if i.variant == "exact")
     iterations = plan.instances[0].iterations
-    console().print(
-        comparison(rows, list(games), title=f"Exploitability after {iterations} iterations", objective=objective)
-    )
+    out = console()
+    out.print(f"Exploitability (NashConv / N) after {iterations} iterations:\n")
+    out.print(by_program(entries, list(games), objective=objective))
     for program, evaluation in zip(programs, evaluations, strict=True):
         if not evaluation.outcome.ok:
             fail(f"{program.name} ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")

@@ -9,6 +9,8 @@ import typer
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, number, print_json
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from results.programs import ProgramDetails
     from results.records import EvaluationRecord
 
@@ -21,33 +23,31 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
 
     Example: evolve results campaigns
     """
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
 
-    from results import queries  # noqa: PLC0415
-    from results.store import open_store  # noqa: PLC0415
+    from evolve.cli.tables import plain_table
+    from results import queries
+    from results.store import open_store
 
     with open_store(database(db), create=False, read_only=True) as store:
         found = queries.campaigns(store)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "campaigns": [_plain(vars(c)) for c in found]})
         return
-    table = Table()
-    for column in ("campaign", "domain", "status", "candidates", "objective", "best", "CPU s", "created"):
-        table.add_column(column)
+    table = plain_table("campaign", "domain", "status", "created", right=["candidates", "best", "CPU s"])
     for c in found:
         best = "-" if c.best is None else f"{c.best:.3f}"
         created = f"{c.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(
-            escape(c.name), c.domain, c.status, str(c.candidates), c.objective, best, f"{c.cpu_s:.0f}", created
-        )
+        table.add_row(escape(c.name), c.domain, c.status, created, str(c.candidates), best, f"{c.cpu_s:.0f}")
     console().print(table)
 
 
 @app.command()
 def top(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
-    objective: Annotated[str | None, typer.Option(help="What ranks them. [default: the campaign's own]")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What ranks them. [default: the campaign's own]")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -56,11 +56,11 @@ def top(
 
     Example: evolve results top cfr-symbolic-s0 -n 5
     """
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.markup import escape
 
-    from results import queries  # noqa: PLC0415
-    from results.store import open_store  # noqa: PLC0415
+    from evolve.cli.tables import plain_table
+    from results import queries
+    from results.store import open_store
 
     with open_store(database(db), create=False, read_only=True) as store:
         found = queries.top(store, campaign, objective, n=n)
@@ -68,21 +68,23 @@ def top(
     shown = objective or (record.objective if record else "")
     if as_json:
         ranked = [_plain(vars(c)) for c in found]
-        print_json({"schema_version": SCHEMA_VERSION, "campaign": campaign, "objective": shown, "programs": ranked})
-        return
-    table = Table()
-    for column in ("rank", "program", "candidate", f"{shown} ↑", "operator", "last change"):
-        table.add_column(column)
-    for c in found:
-        table.add_row(
-            str(c.rank), c.program_id[:10], str(c.ordinal), f"{c.value:.3f}", c.operator, escape(c.note)
+        print_json(
+            {"schema_version": SCHEMA_VERSION, "campaign": campaign, "objective": shown, "programs": ranked}
         )
+        return
+    table = plain_table("program", right=["candidate", f"{shown} ↑"])
+    table.add_column("operator")
+    table.add_column("last change", no_wrap=True, overflow="ellipsis")
+    for c in found:
+        table.add_row(c.program_id[:10], str(c.ordinal), f"{c.value:.3f}", c.operator, escape(c.note))
     console().print(table)
 
 
 @app.command()
 def show(
-    program: Annotated[str, typer.Argument(help="Id of a program (four characters or more), or campaign:ordinal.")],
+    program: Annotated[
+        str, typer.Argument(help="Id of a program (four characters or more), or campaign:ordinal.")
+    ],
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,8 +92,8 @@ def show(
 
     Example: evolve results show cfr-symbolic-s0:0
     """
-    from results.programs import program as details_of  # noqa: PLC0415
-    from results.store import open_store  # noqa: PLC0415
+    from results.programs import program as details_of
+    from results.store import open_store
 
     with open_store(database(db), create=False, read_only=True) as store:
         details = details_of(store, program)
@@ -102,8 +104,8 @@ def show(
 
 
 def _print_details(details: ProgramDetails) -> None:
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.syntax import Syntax  # noqa: PLC0415
+    from rich.markup import escape
+    from rich.syntax import Syntax
 
     out = console()
     out.print(f"[bold]{details.program.id}[/bold] {escape(details.program.name)}")
@@ -125,20 +127,21 @@ def _print_details(details: ProgramDetails) -> None:
             out.print(f"It printed: {escape(evaluation.log)}")
 
 
-def _scores_table(campaign: str, evaluation: EvaluationRecord) -> Any:
-    from rich.table import Table  # noqa: PLC0415
+def _scores_table(campaign: str, evaluation: EvaluationRecord) -> Table:
+    from evolve.cli.tables import plain_table
 
-    title = f"{campaign}: {evaluation.outcome}, isolation {evaluation.isolation}, {evaluation.cpu_s:.1f} CPU s"
-    table = Table(title=title, title_justify="left")
-    for column in ("game", "iterations", "exploitability", "uniform policy", "CPU s"):
-        table.add_column(column, justify="left" if column == "game" else "right")
+    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s"])
+    table.title = (
+        f"{campaign}: {evaluation.outcome}, isolation {evaluation.isolation}, {evaluation.cpu_s:.1f} CPU s"
+    )
+    table.title_justify = "left"
     for c in evaluation.curves:
         last = number(c.points[-1][1])
         table.add_row(c.instance, str(c.iterations), last, number(c.uniform), f"{c.cpu_s:.2f}")
+    table.add_section()
     for objective, value in evaluation.scores.items():
         if "/" not in objective:
-            table.add_section()
-            table.add_row(objective, "", f"{value:.3f}", "", "")
+            table.add_row(objective, "", f"{value:.4g}", "", "")
     return table
 
 

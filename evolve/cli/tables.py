@@ -5,55 +5,73 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich import box
 from rich.table import Table
 
 from evolve.cli.output import number, smallest
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """One program: what it is called, its score, exploitability per game; `highlight` for the one to look at."""
 
     name: str
     score: float | None
     values: Mapping[str, float]
     highlight: bool = False
-    note: str = ""
 
 
-def comparison(
-    rows: Sequence[Row], games: Sequence[str], *, title: str, objective: str, unseen: Sequence[str] = ()
-) -> Table:
-    """Programs beside each other: score, then exploitability per game, the smallest of each column in bold.
-
-    Args:
-        rows: the programs, in order.
-        games: columns.
-        title: stands above.
-        objective: name of the score; empty leaves its column out.
-        unseen: further columns, marked as games that the search did not see.
-    """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
-    table.add_column("program")
-    if objective:
-        table.add_column(f"{objective} ↑", justify="right")
-    for game in games:
-        table.add_column(f"{game} ↓", justify="right")
-    for game in unseen:
-        table.add_column(f"{game} ↓\n(not seen)", justify="right")
-    columns = [*games, *unseen]
-    best = {game: smallest(row.values.get(game) for row in rows) for game in columns}
-    top = max((row.score for row in rows if row.score is not None), default=None)
-    for row in rows:
-        cells = [row.name]
-        if objective:
-            cells.append(_emphasised("-" if row.score is None else f"{row.score:.3f}", row.score == top))
-        for game in columns:
-            value = row.values.get(game)
-            cells.append(_emphasised(number(value), value is not None and value == best[game]))
-        table.add_row(*cells, style="green" if row.highlight else "")
+def by_program(entries: Sequence[Entry], games: Sequence[str], *, objective: str) -> Table:
+    """A row per program: its score, then exploitability per game; the best of each column in bold."""
+    table = plain_table("program", right=[f"{objective} ↑", *(f"{game} ↓" for game in games)])
+    columns = [_scores(entries), *(_values(entries, game) for game in games)]
+    for entry, *cells in zip(entries, *columns, strict=True):
+        table.add_row(entry.name, *cells, style="green" if entry.highlight else "")
     return table
 
 
-def _emphasised(text: str, strong: bool) -> str:
+def by_game(
+    entries: Sequence[Entry], games: Sequence[str], *, objective: str, unseen: Sequence[str] = ()
+) -> Table:
+    """A column per program, which fits a narrow terminal; the best of each row in bold.
+
+    Args:
+        entries: the programs, in order.
+        games: rows, after the score's.
+        objective: name of the score.
+        unseen: rows below a line, of games that the search did not see.
+    """
+    table = plain_table("", right=[entry.name for entry in entries])
+    for column, entry in zip(table.columns[1:], entries, strict=True):
+        column.style = "green" if entry.highlight else ""
+    table.add_row(f"{objective} ↑", *_scores(entries), end_section=True)
+    for place, game in enumerate(games, start=1):
+        table.add_row(f"{game} ↓", *_values(entries, game), end_section=place == len(games))
+    for game in unseen:
+        table.add_row(f"{game} ↓", *_values(entries, game))
+    return table
+
+
+def plain_table(*left: str, right: Sequence[str] = ()) -> Table:
+    """An empty table in the style of all commands: left-aligned columns, then right-aligned ones."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 0, 0, 1), pad_edge=False)
+    for name in left:
+        table.add_column(name, no_wrap=True)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _scores(entries: Sequence[Entry]) -> list[str]:
+    top = max((e.score for e in entries if e.score is not None), default=None)
+    return ["-" if e.score is None else _strong(f"{e.score:.3f}", e.score == top) for e in entries]
+
+
+def _values(entries: Sequence[Entry], game: str) -> list[str]:
+    values = [entry.values.get(game) for entry in entries]
+    best = smallest(values)
+    return [_strong(number(value), value is not None and value == best) for value in values]
+
+
+def _strong(text: str, strong: bool) -> str:
     return f"[bold]{text}[/bold]" if strong else text

@@ -100,7 +100,7 @@ def insert(
     code: Code, site: Site, mechanism: Mechanism, values: Mapping[str, float], peers: list[Block]
 ) -> Code:
     """The program with the mechanism as the last of its target's blocks; `peers` are the site's blocks."""
-    indent = " " * site.statements[0].col_offset
+    indent = code.indent(site.statements[0])
     header = f"# {mechanism.name}: {mechanism.summary}"
     lines = [f"{indent}{line}" for line in [header, *render(mechanism, values)]]
     place = _insert_at_return if mechanism.target == RETURN else _insert_at_top
@@ -121,7 +121,7 @@ def _insert_at_top(
         after = _end_of_inputs(site, peers)
         if not mechanism.target.isidentifier():
             lines = [
-                f"{lines[0][: site.statements[0].col_offset]}{mechanism.variable} = {mechanism.target}",
+                f"{code.indent(site.statements[0])}{mechanism.variable} = {mechanism.target}",
                 *lines,
             ]
             for statement in site.statements[after + 1 :]:
@@ -158,7 +158,7 @@ def _insert_at_return(
         return [code.insert_lines(code.first_line(last), [*lines, ""])]
     start = code.start(last)
     space = "" if code.segment(start + len(RETURN), start + len(RETURN) + 1) == " " else " "
-    indent = " " * last.col_offset
+    indent = code.indent(last)
     return [
         Edit(start, start + len(RETURN), f"{variable} ={space}"),
         code.insert_lines(_last_line(last) + 1, [*lines, "", f"{indent}return {variable}"]),
@@ -184,7 +184,7 @@ def _state_edits(code: Code, site: Site, mechanism: Mechanism) -> list[Edit]:
     if not mechanism.state:
         return []
     owner = site.owner
-    indent = " " * owner.body[0].col_offset
+    indent = code.indent(owner.body[0])
     lines = [
         f"{indent}{name} = {start}  # state of {mechanism.name}" for name, start in mechanism.state.items()
     ]

@@ -83,6 +83,10 @@ class Code:
             position = edit.end
         return Code(b"".join([*pieces, data[position:]]).decode())
 
+    def indent(self, statement: ast.stmt) -> str:
+        """What stands before a statement on its line."""
+        return self.segment(self.line_start(statement.lineno), self.start(statement))
+
     def is_blank(self, lineno: int) -> bool:
         """Whether a line exists and holds nothing."""
         return 1 <= lineno <= len(self.lines) and not self.lines[lineno - 1].strip()

@@ -64,7 +64,7 @@ def describe(
 def bases_of(code: Code) -> list[str]:
     """The programs that a program says it was evolved from, or what it says of itself."""
     bases = _base(code.tree, "an undescribed program.").rstrip(".").split(_CROSS)
-    return [textwrap.shorten(base, _BASE_LENGTH, placeholder=" ...") for base in bases]
+    return [textwrap.shorten(base, _BASE_LENGTH, placeholder=" [...]") for base in bases]
 
 
 def is_module_altered(code: Code) -> bool:
@@ -89,7 +89,7 @@ def _bullets(blocks: Sequence[Block]) -> list[str]:
 
 def _docstring(code: Code, node: ast.Module | ast.ClassDef, parts: Sequence[str]) -> Edit:
     """The edit that gives a module or class the docstring of these paragraphs (lines that stay lines)."""
-    indent = " " * (0 if isinstance(node, ast.Module) else node.body[0].col_offset)
+    indent = "" if isinstance(node, ast.Module) else code.indent(node.body[0])
     lines = _wrapped(parts)
     closing = [f'{indent}"""'] if len(lines) > 1 else []
     quoted = [

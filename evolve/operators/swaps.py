@@ -1,7 +1,8 @@
 """Operators and functions replaced by near ones, from a small table.
 
-Near means: same shapes, a related curve, and no new way to divide by zero. Taking the bound off a clipped
-value is one of them, since whether regrets are clipped is the oldest difference between CFR variants.
+Near means: same shapes, a related curve, no new way to divide by zero or to subtract what is accumulated.
+Taking the bound off a clipped value is one of them, since whether regrets are clipped is the oldest
+difference between CFR variants.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 from collections.abc import Iterable
 
 from evolve.operators.code import Code, Edit, walk
+from evolve.operators.templates import literal_value
 
 _FUNCTIONS = {
     "sqrt": ("cbrt", "log1p", "tanh"),
@@ -22,10 +24,10 @@ _FUNCTIONS = {
     "square": ("abs",),
     "maximum": ("minimum",),
     "minimum": ("maximum",),
-    "max_actions": ("sum_actions",),
-    "sum_actions": ("max_actions",),
+    "max": ("mean",),
+    "mean": ("max", "median"),
+    "median": ("mean",),
 }
-_OPERATORS: dict[type[ast.operator], tuple[str, ...]] = {ast.Add: ("-",), ast.Sub: ("+",), ast.Div: ("*",)}
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.Gt: (">=", "<"),
     ast.GtE: (">", "<="),
@@ -66,9 +68,12 @@ def _walk_included(root: ast.AST, excluded: set[int]) -> Iterable[ast.AST]:
 def _at(code: Code, node: ast.AST, loose: set[int]) -> list[Swap]:
     match node:
         case ast.Call(func=ast.Attribute(attr=name)):
-            return [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
-        case ast.BinOp(left=left, right=right, op=op):
-            return _between(code, left, right, _OPERATORS.get(type(op), ()))
+            found = [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
+            return [*found, *_exchanged(code, node)] if name == "where" else found
+        case ast.BinOp(left=left, right=right, op=ast.Sub()) if 1 not in map(literal_value, (left, right)):
+            return _between(code, left, right, ("+",))
+        case ast.BinOp(left=left, right=right, op=ast.Div()) if literal_value(right):
+            return _between(code, left, right, ("*",))
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             return _between(code, left, right, _COMPARISONS.get(type(op), ()))
     return []
@@ -85,7 +90,15 @@ def _unbounded(code: Code, node: ast.Call, name: str, loose: set[int]) -> list[S
         return []
     inner = code.segment(code.start(node.args[0]), code.end(node.args[0]))
     text = inner if id(node) in loose and "\n" not in inner else f"({inner})"
-    return [(code.replace(node, text), f"bound of {name} taken off")]
+    return [(code.replace(node, text), f"{name} by what it bounds")]
+
+
+def _exchanged(code: Code, node: ast.Call) -> list[Swap]:
+    if len(node.args) != 3 or any(isinstance(argument, ast.Starred) for argument in node.args):
+        return []
+    (start, middle), (after, end) = ((code.start(a), code.end(a)) for a in node.args[1:])
+    exchanged = code.segment(after, end) + code.segment(middle, after) + code.segment(start, middle)
+    return [(Edit(start, end, exchanged), "where -> where with its values exchanged")]
 
 
 def _between(code: Code, left: ast.expr, right: ast.expr, symbols: tuple[str, ...]) -> list[Swap]:

@@ -136,7 +136,10 @@ class SymbolicOperator:
             raise ProposalError(f"symbolic: expected a parent that parses; got {error}.") from error
         for attempt in range(self.attempts):
             last = attempt == self.attempts - 1
-            child = self._chain(parent, context, rng, ("perturb",) if last else tuple(self._moves))
+            try:
+                child = self._chain(parent, context, rng, ("perturb",) if last else tuple(self._moves))
+            except SyntaxError:  # a layout that edits by line or position do not suit
+                continue
             if child and is_sound(parent, Code(child.source), context):
                 return child
         raise ProposalError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import random
 import struct
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,9 @@ def run(job: Job) -> NoReturn:
     reserve = mmap.mmap(-1, RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     confine.confine(job.descriptors, job.budget, parent=job.parent)
     _open_streams()
+    # Every session starts from the same state of the global generators, whichever runner it comes from.
+    random.seed(0)
+    np.random.seed(0)
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
     loaded: execute.Loaded | None = None

@@ -6,6 +6,7 @@ act on, with the line of the *program* in which it happened.
 
 from __future__ import annotations
 
+import errno
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -96,7 +97,7 @@ def describe(error: BaseException, program: str) -> Failure:
         error: the exception, with its traceback.
         program: source of the program, to quote the line from.
     """
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         verdict = "memory"
     elif isinstance(error, BadResult):
         verdict = "bad_result"

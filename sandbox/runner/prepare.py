@@ -6,7 +6,6 @@ import contextlib
 import gc
 import importlib
 import os
-import random
 import socket
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -80,9 +79,6 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         "seccomp": "on" if held & _HOLDS_SECCOMP else "off: unknown machine or kernel without filters",
         "namespaces": walls,
     }
-    # Every child starts from the same state of the global generators, whichever runner it comes from.
-    random.seed(0)
-    np.random.seed(0)
     gc.collect()
     gc.freeze()
     return Prepared(rules, empty, pages * os.sysconf("SC_PAGE_SIZE"), layers)

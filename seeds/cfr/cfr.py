@@ -25,6 +25,7 @@ class PolicyAccumulator:
     """Unweighted average of the policies that were played."""
 
     def update_accumulate_policy(
-        self, info_states, iteration_number, info_state_policy, cfr_regrets, reach_prob, counterfactual_reach_prob
+        self, info_states, iteration_number, info_state_policy, cfr_regrets,
+        reach_prob, counterfactual_reach_prob,
     ):
         return info_states.cumulative_policy + info_states.per_action(reach_prob) * info_state_policy

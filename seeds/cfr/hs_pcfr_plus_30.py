@@ -28,7 +28,8 @@ class PolicyAccumulator:
     """The old average is discounted by a power that falls over the planned run."""
 
     def update_accumulate_policy(
-        self, info_states, iteration_number, info_state_policy, cfr_regrets, reach_prob, counterfactual_reach_prob
+        self, info_states, iteration_number, info_state_policy, cfr_regrets,
+        reach_prob, counterfactual_reach_prob,
     ):
         exponent = 30.0 - 5.0 * iteration_number / PLANNED_ITERATIONS
         discount = (iteration_number / (iteration_number + 1.0)) ** exponent

@@ -25,7 +25,8 @@ class PolicyAccumulator:
     """Linear averaging: iteration t weighs t."""
 
     def update_accumulate_policy(
-        self, info_states, iteration_number, info_state_policy, cfr_regrets, reach_prob, counterfactual_reach_prob
+        self, info_states, iteration_number, info_state_policy, cfr_regrets,
+        reach_prob, counterfactual_reach_prob,
     ):
         weight = iteration_number + 1
         return info_states.cumulative_policy + weight * info_states.per_action(reach_prob) * info_state_policy

@@ -10,8 +10,8 @@ from evaluators.games.cache import load
 from evaluators.games.compile import compile_game, load_turn_based
 from evaluators.games.suites import GAMES, SUITES
 
-# Terminals, infosets and sequences of each player: counted with OpenSpiel's own tree traversal, apart from this
-# code. Leduc 2 has 936 infosets in all, also in Southey et al. 2005 and in OpenSpiel's documentation.
+# Terminals, infosets and sequences of each player, from the project's specification of the domain. Leduc's
+# 936 infosets in all are common knowledge.
 SIZES = {
     "kuhn3": (312, 16, 33),
     "leduc2": (5_520, 468, 1_093),

@@ -170,6 +170,14 @@ def test_altered_formulas_are_owned_up_to_for_good(context, seed_sources):
         pytest.fail("no helper constant was perturbed")
 
 
+def test_indentation_is_the_programs_own(context, seed_sources):
+    source, rng = seed_sources["cfr_plus"].replace("    ", "\t"), random.Random(0)
+    for _ in range(8):
+        source = mutate(source, context, rng).source
+    assert "\n\t\t# " in source
+    assert "\n  " not in source.split("import numpy", 1)[1]
+
+
 def test_nothing_to_change_is_said(context):
     bare = "\n".join(
         f"class {c.name}:\n    def {c.method}(self, info_state_node, x):\n        return x"

@@ -1,0 +1,113 @@
+"""One candidate's way from a population to a source that passed screening, or to the reason why none did."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evaluators.base import Domain, Outcome, Tag
+from evolve import population as populations
+from evolve.operators.base import Context, Operator, Parent, Proposal, ProposalError
+from evolve.population import Member, Population
+from evolve.screening import Screen
+
+
+class SeedOperator:
+    """Proposes the program that the search starts from; needs no parent."""
+
+    kind = "seed"
+    num_parents = 0
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+        """The seed."""
+        return Proposal(self._source, self.kind)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What became of a candidate before its evaluation.
+
+    Attributes:
+        operator: kind of the operator that was asked last.
+        parents: members that it was given.
+        proposal: what it returned, None when it found nothing.
+        tree_hash: canonical hash of the proposal, "" when it does not parse.
+        stopped: why it is not evaluated; None when it is.
+    """
+
+    operator: str
+    parents: tuple[Member, ...]
+    proposal: Proposal | None
+    tree_hash: str
+    stopped: Outcome | None
+
+
+class Proposer:
+    """Chooses parents and operator for a candidate, asks, and screens what comes; tries again a few times.
+
+    Args:
+        domain: gives operators their context.
+        seed_source: the first candidate.
+        operator: makes children of one parent.
+        crossover: makes children of two, for a share of the candidates.
+        share: that share.
+        attempts: how many proposals a candidate gets.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        seed_source: str,
+        *,
+        operator: Operator,
+        crossover: Operator,
+        share: float,
+        attempts: int,
+    ) -> None:
+        self.screen = Screen(domain)
+        self._context = Context(domain.components, domain.mechanisms)
+        self._seed = SeedOperator(seed_source)
+        self._operator = operator
+        self._crossover = crossover
+        self._share = share
+        self._attempts = attempts
+
+    async def draft(
+        self, ordinal: int, population: Population, sources: Mapping[str, str], rng: random.Random
+    ) -> Draft:
+        """A draft for candidate `ordinal`, admitted to the screen when it passed.
+
+        Args:
+            ordinal: the candidate's number; 0 is the seed.
+            population: as it stood when the candidate's turn to ask came.
+            sources: program id -> source of every member.
+            rng: the candidate's own randomness.
+        """
+        members = populations.choose(population, ordinal, 2, rng) if ordinal else []
+        operator = self._choose(members, rng)
+        for _ in range(self._attempts):
+            chosen = tuple(members[: operator.num_parents])
+            parents = [Parent(m.program_id, sources[m.program_id], m.objectives) for m in chosen]
+            try:
+                proposal = await operator.propose(parents, self._context, rng)
+            except ProposalError as error:
+                outcome = Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
+                draft = Draft(operator.kind, chosen, None, "", outcome)
+                operator = self._operator  # two parents that do not cross still have one that can change
+                continue
+            judged = self.screen.judge(proposal.source)
+            draft = Draft(operator.kind, chosen, proposal, judged.tree_hash, judged.stopped)
+            if draft.stopped is None:
+                self.screen.admit(draft.tree_hash, ordinal)
+                break
+        return draft
+
+    def _choose(self, members: Sequence[Member], rng: random.Random) -> Operator:
+        if not members:
+            return self._seed
+        crossed = rng.random() < self._share
+        return self._crossover if crossed and len(members) > 1 else self._operator
