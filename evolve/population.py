@@ -93,8 +93,9 @@ def tell(population: Population, ordinal: int, member: Member | None) -> Populat
     best = population.best
     if best is not None and island.tells - island.improved_at > population.settings.stagnation:
         tops = {i.archive[0].program_id: i.archive[0] for i in population.islands if i.archive}
-        archive = sorted(tops.values(), key=lambda m: _order(m, population.objective))
-        island = replace(island, archive=tuple(archive), improved_at=island.tells)
+        island = Island(tells=island.tells, improved_at=island.tells)
+        for top in sorted(tops.values(), key=lambda m: _order(m, population.objective)):
+            island = _insert(island, top, population)
     islands = (*population.islands[:index], island, *population.islands[index + 1 :])
     return replace(population, islands=islands)
 
@@ -146,10 +147,10 @@ def _insert(island: Island, member: Member, population: Population) -> Island:
 
 
 def _trim(members: Sequence[Member], objective: str, size: int) -> tuple[Member, ...]:
-    """The best `size` members, with the best of each game among them."""
+    """The best `size` members, with the best of each game among them as far as there is room beside the best of all."""
     ranked = sorted(members, key=lambda m: _order(m, objective))
     parts = sorted(name for name in ranked[0].objectives if name.startswith(f"{objective}/"))
-    specialists = {min(ranked, key=lambda m: _order(m, part)).ordinal for part in parts}
+    specialists = {min(ranked, key=lambda m: _order(m, part)).ordinal for part in (objective, *parts)}
     kept = [m for m in ranked if m.ordinal in specialists][:size]
     room = size - len(kept)
     rest = [m for m in ranked if m.ordinal not in specialists][:room]

@@ -14,7 +14,8 @@ A guest is Python source that may import what its runner pre-loaded and defines 
 It raises ``BadResult`` (a name the runner puts into its globals) when the *program* returned
 something of the wrong type or shape, so that the caller sees ``Verdict.BAD_RESULT`` and the text.
 Input arrays are views of shared memory that the next call overwrites: a guest copies what it, or
-the program, may keep.
+the program, may keep. The generators ``random`` and ``numpy.random`` start every session in the same state, and
+strings hash alike in all sessions.
 """
 
 from __future__ import annotations
@@ -124,19 +125,27 @@ class Session(Protocol):
 
         Args:
             name: a key of the mapping that the guest's ``start`` returned.
-            scalars: numbers, sent as float64.
-            arrays: C-contiguous float64, float32, int64, int32, uint8 or bool arrays, at most 4 dimensions.
+            scalars: numbers, sent as float64; at most 128 (more belong into an array).
+            arrays: float64, float32, int64, int32, uint8 or bool arrays in native byte order, at most 64 of
+                them with at most 4 dimensions each.
 
         Returns:
             Copies of the arrays that the handler returned (shared memory is copied before anything reads it).
 
         Raises:
             SandboxFault: with the verdict; the session is dead then.
+            ValueError: the arguments are none of that, or larger than the session's shared memory.
+            RuntimeError: the session has ended.
+            Exception: what a callback raised, as it is; the session is dead then.
         """
         ...
 
     def close(self) -> Usage:
-        """End the program (SIGKILL), reap it and say what it cost. Safe to call after a fault, and twice."""
+        """End the program (SIGKILL), reap it and say what it cost. Safe to call after a fault, and twice.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: nobody can say what it cost, the runner is gone.
+        """
         ...
 
 
@@ -169,6 +178,7 @@ class Sandbox(Protocol):
 
         Raises:
             SandboxFault: the program did not start (its own top level failed, or a limit hit).
+            RuntimeError: the session before is still open.
         """
         ...
 

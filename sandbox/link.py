@@ -140,11 +140,17 @@ class RunnerLink:
         return (self._process.stderr.read() or b"").decode(errors="replace")[-1500:]
 
     def _send(self, head: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        if not self.alive:
+            raise SandboxFault(Verdict.SANDBOX_ERROR, "the runner is gone")
         try:
             self._control.settimeout(ANSWER_S)
             wire.send_frame(self._control, head, fds=fds)
         except OSError as error:
             raise self.fail(f"the runner is gone: {error}") from error
+        except BaseException:
+            # An interrupt between two halves of a frame: nobody could read on.
+            self.stop()
+            raise
 
     def _ask(self, head: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], bytes]:
         self._send(head)
@@ -157,6 +163,9 @@ class RunnerLink:
             raise self.fail(
                 f"the runner did not answer {head.get('do', 'start')!r} ({waited:.1f} s): {error}"
             ) from error
+        except BaseException:
+            self.stop()
+            raise
         return answer, raw
 
 

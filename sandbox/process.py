@@ -8,10 +8,11 @@ what was there).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
-from sandbox.base import Callback, Level, Limits, Verdict
-from sandbox.link import RunnerLink
+from sandbox.base import Callback, Level, Limits
+from sandbox.link import Ended, RunnerLink
 from sandbox.session import ProcessSession
 from sandbox.shared import SharedMemory
 
@@ -105,10 +106,10 @@ class ProcessSandbox:
         """Close it."""
         self.close()
 
-    def _ended(self, verdict: Verdict | None) -> None:
-        """Hear how the session ended."""
+    def _ended(self, ended: Ended | None) -> None:
+        """Hear how the session ended: a child that a signal ended, which nobody here sent, wears its runner."""
         self._session = None
-        self._worn |= verdict in {Verdict.VIOLATION, Verdict.CRASH}
+        self._worn |= ended is not None and ended.reason is None and os.WIFSIGNALED(ended.status)
 
     def _renew(self) -> None:
         if self._link.alive:

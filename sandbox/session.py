@@ -41,9 +41,9 @@ class ProcessSession:
         limits: Limits,
         shared: SharedMemory,
         callbacks: Mapping[str, Callback],
-        on_end: Callable[[Verdict | None], None],
+        on_end: Callable[[Ended | None], None],
     ) -> None:
-        """Prepare a session; `start` opens it. `on_end` hears once how it ended (None: closed)."""
+        """Prepare a session; `start` opens it. `on_end` hears once how it ended (None: nobody knows)."""
         self._link = link
         self._limits = limits
         self._shared = shared
@@ -123,10 +123,7 @@ class ProcessSession:
             SandboxFault: `SANDBOX_ERROR`: the runner cannot say what it cost.
         """
         if self._usage is None:
-            try:
-                self._end(0.0)
-            finally:
-                self._on_end(None)
+            self._end(0.0)
         return self._usage or Usage(0.0, 0.0, 0.0, "")
 
     def _learn_call(self, key: Any, name: str, scalars: int, arrays: Sequence[Array]) -> _Call:
@@ -154,8 +151,7 @@ class ProcessSession:
         except (ChannelClosed, ChannelTimeout) as ending:
             fault = self._ending(ending)
             text = self._usage.log[-1500:] if self._usage else ""
-            message = f"a child could not start: {fault.message}\n{text}"
-            raise SandboxFault(Verdict.SANDBOX_ERROR, message) from None
+            raise self._link.fail(f"a child could not start: {fault.message}\n{text}") from None
 
     def _settle(self, end: int, answer: bytes, deadline: float) -> tuple[Array, ...]:
         """Serve callbacks until a result comes that was not seen before; where its arrays lie."""
@@ -227,16 +223,13 @@ class ProcessSession:
     def _death(self) -> SandboxFault:
         """The fault that the end of the child means, by what the runner says of it."""
         ended = self._end(_DEATH_GRACE_S)
-        verdict, message = self._meaning(ended)
-        self._on_end(verdict)
-        return SandboxFault(verdict, message)
+        return SandboxFault(*self._meaning(ended))
 
     def _fault(self, verdict: Verdict, message: str) -> SandboxFault:
         """End the session with `verdict`, unless the runner had killed the child for a better reason."""
         ended = self._end(0.0)
         if ended.reason in {Verdict.CPU_LIMIT, Verdict.LOG_FLOOD} and verdict is Verdict.TIMEOUT:
             verdict, message = self._meaning(ended)
-        self._on_end(verdict)
         return SandboxFault(verdict, clean(message))
 
     def _meaning(self, ended: Ended) -> tuple[Verdict, str]:
@@ -269,7 +262,6 @@ class ProcessSession:
         if self._usage is None:
             with contextlib.suppress(SandboxFault):
                 self._end(0.0)
-            self._on_end(None)
 
     def _end(self, grace_s: float) -> Ended:
         """End the child (after `grace_s` for doing so itself), take its usage, free what this session holds.
@@ -282,7 +274,11 @@ class ProcessSession:
         self._results.clear()
         self._pipes.close()
         self._shared.close()
-        ended = self._link.end(grace_s)
+        ended: Ended | None = None
+        try:
+            ended = self._link.end(grace_s)
+        finally:
+            self._on_end(ended)
         log = clean(ended.log.decode(errors="replace"), max(self._limits.log_bytes, 4))
         if ended.log_total > len(ended.log):
             log += f"\n... ({ended.log_total} bytes in all)"

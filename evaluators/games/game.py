@@ -159,7 +159,7 @@ class Game:
         begin, end = self.form.trees[player].offset[infoset : infoset + 2].tolist()
         row = values[begin:end]
         expected, came = {
-            kernels.NOT_FINITE: ("finite numbers", ""),
+            kernels.NOT_FINITE: ("finite numbers with a finite sum", ""),
             kernels.NEGATIVE: ("no entry below -1e-9", f" with minimum {row.min():.3g}"),
             kernels.NOT_ONE: ("a sum within 1e-6 of 1", f" with sum {row.sum():.9g}"),
         }[status]

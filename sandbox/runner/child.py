@@ -77,7 +77,7 @@ def _report(failure: execute.Failure) -> None:
     with contextlib.suppress(Exception):
         sys.__stdout__.flush()  # type: ignore[union-attr]
     body = bytes([execute.FAILURES.index(failure.verdict)]) + failure.message.encode(errors="replace")
-    os.write(confine.RESULTS, wire.token(wire.ERROR, body))
+    os.write(confine.RESULTS, wire.token(wire.ERROR, body[: wire.MAX_TOKEN - 3]))
 
 
 class _Call(NamedTuple):

@@ -44,7 +44,7 @@ def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when the process `parent` ends; leave at once if it has."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)
+        os._exit(0)
 
 
 def confine(descriptors: Descriptors, budget: Budget, *, parent: int) -> list[str]:

@@ -28,7 +28,7 @@ def enter() -> None:
     """Move this process into new namespaces, as nobody; its next child starts the new process tree.
 
     Raises:
-        OSError: the kernel or its configuration forbids it; nothing has changed then.
+        OSError: the kernel or its configuration forbids it; this process may then be half-way.
     """
     user, group = os.getuid(), os.getgid()
     kernel.unshare(_NEW_USER | _NEW_NS | _NEW_UTS | _NEW_IPC | _NEW_PID | _NEW_NET)

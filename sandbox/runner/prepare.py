@@ -58,16 +58,16 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     if config["cpu"] is not None:
         os.sched_setaffinity(0, {config["cpu"]})
     os.environ.clear()
-    walls = _enter_namespaces() if config["namespaces"] else "off: not asked for"
+    stdlib = sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+    stdlib = [path for path in stdlib if Path(path).is_dir()]
+    walls = _enter_namespaces(stdlib) if config["namespaces"] else "off: not asked for"
     packages = _load(config["modules"])
-    stdlib = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
-    rules, landlock_layer = _build_rules(
-        [*packages, *(part for path in set(stdlib) for part in _parts(path))]
-    )
+    parts = [part for path in stdlib for part in landlock.readable_parts(path)]
+    rules, landlock_layer = _build_rules([*packages, *parts])
     empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     if walls == "on":
-        walls = _show_only(sorted(set(stdlib)), packages)
+        walls = _show_only(stdlib, packages)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     kernel.drop_capabilities()
     held = _try(rules, empty)
@@ -75,7 +75,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         raise OSError("a child could not confine itself; its traceback is above")
     layers = {
         "limits": "on",
-        "landlock": landlock_layer if held & _HOLDS_LANDLOCK else landlock_layer.replace("on", "off"),
+        "landlock": landlock_layer if held & _HOLDS_LANDLOCK or rules < 0 else "off: it does not hold",
         "seccomp": "on" if held & _HOLDS_SECCOMP else "off: unknown machine or kernel without filters",
         "namespaces": walls,
     }
@@ -104,17 +104,39 @@ def _warm_up() -> None:
     np.linalg.solve(square, square @ square)
 
 
-def _parts(stdlib: str) -> list[str]:
-    return landlock.readable_parts(stdlib) if Path(stdlib).is_dir() else []
-
-
-def _enter_namespaces() -> str:
-    try:
-        namespaces.enter()
-    except OSError as error:
-        return f"off: {error.strerror or error}"
+def _enter_namespaces(shown: Sequence[str]) -> str:
+    """Move to namespaces of our own if all that takes is allowed; ``on``, or why not."""
+    refusal = _rehearse(shown)
+    if refusal:
+        return f"off: {refusal}"
+    namespaces.enter()
     namespaces.fork_first_process()
     return "on"
+
+
+def _rehearse(shown: Sequence[str]) -> str:
+    """Enter namespaces and show only directories in a process that is thrown away.
+
+    Some systems allow the first steps and refuse a later one, from which there is no way back.
+
+    Returns:
+        What was refused, "" when nothing was.
+    """
+    listen, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            namespaces.enter()
+            namespaces.fork_first_process()
+            namespaces.show_only(shown, ())
+        except OSError as error:
+            os.write(tell, str(error.strerror or error).encode())
+        finally:
+            os._exit(0)
+    os.close(tell)
+    os.waitpid(pid, 0)
+    with os.fdopen(listen, encoding="utf-8", errors="replace") as told:
+        return told.read()
 
 
 def _show_only(stdlib: Sequence[str], packages: Sequence[str]) -> str:
@@ -153,7 +175,7 @@ def _try(rules: int, empty: int) -> int:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:
             os._exit(found)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), _HOLDS_NOTHING)
 
 
 def _refused(action: Any, *arguments: object) -> bool:

@@ -20,7 +20,7 @@ from . import child, confine, prepare, wire
 LOG_CAP = 1 << 20
 FLOOD_BYTES = 64 << 20
 _READ = 64 << 10
-_SHORTEST_WATCH_S = 0.005
+_SHORTEST_WATCH_S, _LONGEST_WATCH_S = 0.005, 600.0
 _WIPE_ON_FORK = 18
 """``MADV_WIPEONFORK``, for which the mmap module has no name."""
 CONTROL = 0
@@ -193,7 +193,8 @@ class Runner:
         """How long nothing has to be looked at: until the limit could be reached, or the grace is over."""
         if live.ended is not None:
             return 0.0 if grace_until is not None else None
-        patience = max((live.cpu_left_s - live.cpu_s()) / self._cores, _SHORTEST_WATCH_S)
+        patience = (live.cpu_left_s - live.cpu_s()) / self._cores
+        patience = min(max(patience, _SHORTEST_WATCH_S), _LONGEST_WATCH_S)
         if grace_until is not None:
             patience = min(patience, max(grace_until - time.monotonic(), 0.0))
         return 1000.0 * patience + 1.0

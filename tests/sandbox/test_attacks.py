@@ -10,7 +10,6 @@ import os
 import re
 import textwrap
 
-import numpy as np
 import pytest
 
 from sandbox.base import Level, Limits, SandboxFault, Verdict
@@ -167,8 +166,10 @@ PLANTED = "planted in the driver"
 def run(sandbox, body: str, **names) -> float | SandboxFault:
     """1.0 when the attack got through, 0.0 when it was contained, or the fault that it ended with."""
     for name, value in names.items():
-        body = body.replace("{%s!r}" % name, repr(value))
-    program = "import numpy as np\ndef attack():\n" + textwrap.indent(body.replace("{{", "{").replace("}}", "}"), "    ")
+        body = body.replace(f"{{{name}!r}}", repr(value))
+    program = "import numpy as np\ndef attack():\n" + textwrap.indent(
+        body.replace("{{", "{").replace("}}", "}"), "    "
+    )
     session = sandbox.open(GUEST, program, limits=LIMITS, shared_bytes=1 << 16)
     try:
         (result,) = session.call("run")
@@ -186,7 +187,9 @@ def secret(tmp_path_factory):
     return str(path)
 
 
-@pytest.mark.parametrize(("name", "body", "expected", "message"), ATTACKS, ids=[attack[0] for attack in ATTACKS])
+@pytest.mark.parametrize(
+    ("name", "body", "expected", "message"), ATTACKS, ids=[attack[0] for attack in ATTACKS]
+)
 def test_attack(runner, secret, request, name, body, expected, message):
     if runner.level < Level.KERNEL:
         pytest.skip(f"needs Landlock and seccomp, this kernel gives {runner.level.label}")
@@ -207,7 +210,9 @@ def test_attack(runner, secret, request, name, body, expected, message):
 
 
 def test_patches_do_not_reach_the_next_program(runner):
-    patch = "import sys, math\nnp.sum = lambda *a: 42.0\nmath.mark = 1\nsys.modules['mark'] = math\nreturn 1.0"
+    patch = (
+        "import sys, math\nnp.sum = lambda *a: 42.0\nmath.mark = 1\nsys.modules['mark'] = math\nreturn 1.0"
+    )
     look = "import sys, math\nreturn float(np.sum(np.ones(2)) == 42 or hasattr(math, 'mark') or 'mark' in sys.modules)"
     assert run(runner, patch) == 1.0
     assert run(runner, look) == 0.0
@@ -238,7 +243,7 @@ def test_arrays_of_the_session_before_are_gone(runner):
     look = (
         "import gc\nfor o in gc.get_objects():\n"
         "    for r in gc.get_referents(o):\n"
-        "        if type(r).__name__ == 'mmap' and (123456.75).hex() and np.float64(123456.75).tobytes() in r[:65536]:\n"
+        "        if type(r).__name__ == 'mmap' and np.float64(123456.75).tobytes() in r[:65536]:\n"
         "            return True\nreturn False"
     )
     assert run(runner, look) == 0.0

@@ -115,7 +115,9 @@ class SandboxContract:
         session.close()
 
     def test_usage_has_costs_and_log(self, sandbox):
-        session = self.open(sandbox, "def step(x):\n    print('a\\x1b[31m line')\n    print('end', end='')\n    return x\n")
+        session = self.open(
+            sandbox, "def step(x):\n    print('a\\x1b[31m line')\n    print('end', end='')\n    return x\n"
+        )
         session.call("step", (), (np.ones(1),))
         usage = session.close()
         assert usage.log == "a [31m line\nend"
@@ -131,7 +133,8 @@ class SandboxContract:
         self.works(sandbox)
 
     @pytest.mark.parametrize(
-        "bad", [[1.0], np.ones(2, complex), np.array(["a"]), np.array([None]), np.ones((1,) * 5), np.ones(2, ">f8")]
+        "bad",
+        [[1.0], np.ones(2, complex), np.array(["a"]), np.array([None]), np.ones((1,) * 5), np.ones(2, ">f8")],
     )
     def test_wrong_arguments_are_the_callers_error(self, sandbox, bad):
         session = self.open(sandbox)
@@ -199,8 +202,16 @@ class SandboxContract:
     @pytest.mark.parametrize(
         ("program", "verdict", "message"),
         [
-            ("def step(x):\n    raise SystemExit(3)\n", Verdict.EXCEPTION, "SystemExit: 3 (program.py, line 2"),
-            ("def step(x):\n    raise KeyboardInterrupt\n", Verdict.EXCEPTION, "KeyboardInterrupt (program.py"),
+            (
+                "def step(x):\n    raise SystemExit(3)\n",
+                Verdict.EXCEPTION,
+                "SystemExit: 3 (program.py, line 2",
+            ),
+            (
+                "def step(x):\n    raise KeyboardInterrupt\n",
+                Verdict.EXCEPTION,
+                "KeyboardInterrupt (program.py",
+            ),
             ("def step(x):\n    raise MemoryError\n", Verdict.MEMORY, "MemoryError (program.py, line 2"),
             ("def step(x):\n    return 3\n", Verdict.BAD_RESULT, "step: expected an array, got int"),
             (returning("x + 1j"), Verdict.BAD_RESULT, "step: result 0: expected dtype float64, float32"),
@@ -227,10 +238,14 @@ class SandboxContract:
         fault = self.fault(sandbox, program)
         assert len(fault.message) <= 2000
         assert fault.message.startswith("ValueError:  [2J yyy")
-        assert fault.message.endswith("(program.py, line 2: `raise ValueError('\\x1b[2J\\x00' + 'y' * 10**7)`)")
+        assert fault.message.endswith(
+            "(program.py, line 2: `raise ValueError('\\x1b[2J\\x00' + 'y' * 10**7)`)"
+        )
 
     def test_an_error_that_cannot_be_shown(self, sandbox):
-        program = "class E(Exception):\n    def __str__(self):\n        raise self\ndef step(x):\n    raise E\n"
+        program = (
+            "class E(Exception):\n    def __str__(self):\n        raise self\ndef step(x):\n    raise E\n"
+        )
         assert "E: (its __str__ failed) (program.py, line 5" in self.fault(sandbox, program).message
 
 

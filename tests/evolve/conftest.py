@@ -1,0 +1,270 @@
+"""A toy domain whose score is a function of the source text, and what campaigns over it need."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from evaluators.base import (
+    Component,
+    Evaluation,
+    Instance,
+    InstanceResult,
+    Outcome,
+    Plan,
+    ProgramError,
+    Stage,
+    Tag,
+)
+from evolve.campaign import Campaign, Setup
+from evolve.config import CampaignConfig
+from evolve.operators.base import Proposal, ProposalError
+from evolve.service import EvaluationService
+from results.records import CampaignSpec
+from results.store import open_store
+from sandbox.base import Limits
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_dir(tmp_path_factory):
+    """Games are compiled once for all tests here, and into no user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("cache")
+        patch.setenv("EVOLVE_CACHE_DIR", str(path))
+        yield path
+
+
+def toy_program(x, fate=Tag.OK):
+    """A program of the toy domain: a number, and how its evaluation is to end."""
+    return f"class Answer:\n    def value(self):\n        return {x!r}, {str(fate)!r}\n"
+
+
+def toy_numbers(source):
+    x, fate = re.search(r"return (\S+), '(\w+)'", source).groups()
+    return float(x), Tag(fate)
+
+
+class ToyDomain:
+    """Programs are numbers: the closer to 3 (game a) and to 4 (game b), the better."""
+
+    name = "toy"
+    components = (Component("Answer", "value", ()),)
+    mechanisms = ()
+    seed = "zero"
+    baselines = ("one",)
+    default_objective = "score"
+    holdout = ("c",)
+    sandbox_modules = ()
+    tiers = ("exact",)
+
+    def __init__(self):
+        self.evaluated = []
+
+    def check(self, source):
+        if "class Answer" not in source:
+            raise ProgramError("program: expected a class Answer.")
+
+    def plan(self, games=None, *, suite="train", tiers=None, iterations=None):
+        instances = tuple(Instance(g, g, "exact", iterations or 1) for g in games or ("a", "b"))
+        return Plan((Stage("all", instances),), Limits())
+
+    def objectives(self, plan):
+        return ("score", *(f"score/{i.game}" for i in plan.instances))
+
+    def evaluate(self, source, plan, sandbox, *, floors=None, progress=None):
+        x, fate = toy_numbers(source)
+        if any(i.game == "a" for i in plan.instances):
+            self.evaluated.append(source)
+        results = tuple(
+            InstanceResult(i, i.game, ((1, abs(x - 3 - (i.game == "b"))),), 3.0, 0.0, 0.0, 0.0)
+            for i in plan.instances
+        )
+        if fate is not Tag.OK:
+            return Evaluation(Outcome(fate, "as it says itself"), results[:1], {}, "none", 0.0, 0.0)
+        scores = {f"score/{r.instance.game}": -r.exploitability for r in results}
+        scores["score"] = sum(scores.values()) / len(results)
+        return Evaluation(Outcome(Tag.OK), results, scores, "none", 0.0, 0.0)
+
+
+class ToyOperator:
+    """A step from the parent; now and then a program that fails, is known, is no program, or none at all."""
+
+    kind = "toy"
+    num_parents = 1
+
+    async def propose(self, parents, context, rng):
+        x, _ = toy_numbers(parents[0].source)
+        kind = rng.random()
+        if kind < 0.03:
+            raise ProposalError("toy: expected an idea; none came.")
+        if kind < 0.15:
+            return Proposal("no program", self.kind)
+        fate = rng.choice([Tag.EXCEPTION, Tag.TIMEOUT]) if kind < 0.4 else Tag.OK
+        return Proposal(toy_program(round(x + rng.gauss(0.2, 1.0), 1), fate), self.kind, ("a step",))
+
+
+class ToyCrossover:
+    kind = "crossover"
+    num_parents = 2
+
+    async def propose(self, parents, context, rng):
+        (a, _), (b, _) = (toy_numbers(p.source) for p in parents)
+        return Proposal(toy_program(round((a + b) / 2, 2)), self.kind)
+
+
+class ThreadExecutor(ThreadPoolExecutor):
+    """Runs jobs of one domain object in threads, each after a delay that `delay()` gives."""
+
+    def __init__(self, domain, workers, delay=lambda: 0.0):
+        super().__init__(workers)
+        self._domain, self._delay = domain, delay
+
+    def submit(self, fn, job):
+        def run():
+            time.sleep(self._delay())
+            return self._domain.evaluate(job.source, job.plan, None, floors=job.floors)
+
+        return super().submit(run)
+
+
+class Toy:
+    """Runs toy campaigns on databases, and reads back what became of them."""
+
+    Domain, Operator, Executor = ToyDomain, ToyOperator, ThreadExecutor
+    program = staticmethod(toy_program)
+
+    @staticmethod
+    def config(**options):
+        return CampaignConfig(**({"domain": "toy", "name": "toy", "candidates": 12, "workers": 2, "attempts": 2} | options))
+
+    @staticmethod
+    def run(db, config, *, operator=None, domain=None, wrap=None, delay=lambda: 0.0, seen=None, seed=None):
+        """Run a campaign, or continue it.
+
+        `wrap` replaces the writer by another; `seen(campaign, event)` watches; `seed` is the seed program.
+        """
+        domain = domain or ToyDomain()
+        spec = CampaignSpec(
+            name=config.campaign_name,
+            domain="toy",
+            seed=config.seed,
+            objective="score",
+            plan="search",
+            config=config.model_dump(mode="json"),
+            versions={},
+            machine={},
+        )
+        setup = Setup(
+            config=config,
+            domain=domain,
+            plan=domain.plan(),
+            seed_source=toy_program(0.0) if seed is None else seed,
+            baselines={"one": toy_program(1.0)},
+            operator=operator or ToyOperator(),
+            crossover=ToyCrossover(),
+        )
+        with open_store(db) as store, ThreadExecutor(domain, config.workers, delay) as executor:
+            known = store.find_campaign(spec.name)
+            with store.continue_campaign(spec.name) if known else store.begin_campaign(spec) as writer:
+                service = EvaluationService("toy", executor, config.workers)
+                observer = (lambda event: seen(campaign, event)) if seen else (lambda event: None)
+                campaign = Campaign(setup, wrap(writer) if wrap else writer, service, observer, "none")
+                return asyncio.run(campaign.run())
+
+
+@pytest.fixture(scope="session")
+def toy():
+    return Toy
+
+
+@pytest.fixture(scope="session")
+def empty_db(tmp_path_factory):
+    """A database with the schema and nothing in it, to copy: making one takes longer than a toy campaign."""
+    path = tmp_path_factory.mktemp("db") / "empty.db"
+    open_store(path).close()
+    return path
+
+
+@pytest.fixture
+def new_db(tmp_path, empty_db):
+    """Makes databases, each call another one."""
+    count = iter(range(10_000))
+
+    def make():
+        path = tmp_path / f"{next(count)}.db"
+        path.write_bytes(empty_db.read_bytes())
+        return path
+
+    return make
+
+
+@pytest.fixture
+def db(new_db):
+    return new_db()
+
+
+def stored_campaign(db, name):
+    """All that a campaign decided, candidate by candidate; measured times are left out."""
+    with open_store(db, read_only=True) as store, store.continue_campaign(name) as writer:
+        state, programs = writer.load(), writer.load_programs()
+    assert not state.pending
+    rows = []
+    for stored in state.told:
+        scores = {e.plan: dict(e.scores) for e in stored.evaluations}
+        curves = {e.plan: [(c.instance, c.points) for c in e.curves] for e in stored.evaluations}
+        source = programs[stored.candidate.program_id].source if stored.candidate.program_id else None
+        rows.append((vars(stored.candidate), source, scores, curves))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def contents():
+    return stored_campaign
+
+
+@pytest.fixture(scope="session")
+def evolve_command(cache_dir):
+    """Starts the command line in a process of its own; `options` are `subprocess.Popen`'s."""
+    code = "from evolve.cli.app import main; main()"
+
+    def start(*arguments, env=None, **options):
+        environment = {k: v for k, v in os.environ.items() if k != "EVOLVE_DB"} | (env or {})
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)], env=environment, **(pipes | options)
+        )
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def evolve_run(evolve_command):
+    """Runs the command line to its end: (exit code, standard output, standard error)."""
+
+    def run(*arguments, timeout=120, **options):
+        process = evolve_command(*arguments, **options)
+        out, err = process.communicate(timeout=timeout)
+        return process.returncode, out, err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def json_lines():
+    return lambda text: [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def jitter():
+    """Evaluation times that differ from run to run."""
+    generator = random.SystemRandom()
+    return lambda: generator.uniform(0.0, 0.01)
