@@ -21,6 +21,7 @@ START_S = 60.0
 ANSWER_S = 10.0
 """How long the runner may take to start, and to answer. It never computes: later than that it hangs."""
 
+_STOP_S = 0.5
 _RUNNER = Path(__file__).resolve().parent / "runner"
 _ENVIRONMENT = {
     # Sets of strings iterate alike in every runner, so that a program's floats add up alike.
@@ -115,11 +116,15 @@ class RunnerLink:
             raise self.fail(f"the runner answered {head}") from error
 
     def stop(self) -> None:
-        """Kill the runner and everything below it, and reap it."""
+        """End the runner and everything below it, and reap it."""
         self.alive = False
+        # Without its driver a runner ends, and what waits for it ends after all below; else it is killed.
         self._control.close()
-        self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
 
@@ -133,7 +138,7 @@ class RunnerLink:
         """The end of what the runner itself printed, when it has ended or ends now."""
         self._control.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+            self._process.wait(_STOP_S)
         if self._process.poll() is None or self._process.stderr is None:
             return ""
         os.set_blocking(self._process.stderr.fileno(), False)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from sandbox.base import Level, Limits, Sandbox, SandboxFault, Verdict
 
-_LIMITS = Limits(cpu_s=2.0, wall_s=20.0, call_wall_s=5.0, memory_mib=256)
+_LIMITS = Limits(cpu_s=1.0, wall_s=20.0, call_wall_s=5.0, memory_mib=256)
 _SECRET = "the planted secret"
 _GUEST = """
 import numpy as np

@@ -37,12 +37,13 @@ class LocalExecutor(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """See `concurrent.futures.Executor.submit`."""
-        if self._pool is not None:
-            try:
-                return self._pool.submit(fn, *args, **kwargs)
-            except BrokenProcessPool:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+        # Around every submit, because the pool starts a worker only when a job finds all others busy.
         with _without_secrets():
+            if self._pool is not None:
+                try:
+                    return self._pool.submit(fn, *args, **kwargs)
+                except BrokenProcessPool:
+                    self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = self._start()
             return self._pool.submit(fn, *args, **kwargs)
 

@@ -30,10 +30,15 @@ def install(arguments: Sequence[str]) -> None:
 
 
 def withdraw() -> list[str]:
-    """Stop finding packages: what is not loaded by now never is. The directories of what was loaded."""
+    """Stop finding packages: what is not loaded by now never is. The directories of what was loaded.
+
+    The listings of the roots are forgotten too, since they name the neighbours.
+    """
     directories: list[str] = []
     for finder in [f for f in sys.meta_path if isinstance(f, Roots)]:
         sys.meta_path.remove(finder)
+        for root in finder.roots.values():
+            sys.path_importer_cache.pop(root, None)
         for name in finder.roots:
             directories += list(getattr(sys.modules.get(name), "__path__", ()))
     return directories

@@ -11,7 +11,7 @@ def test_a_process_sandbox_contains_what_its_level_promises(runner):
     if runner.level >= Level.KERNEL:
         assert [f for f in findings if not f.contained] == []
         details = {f.attack: f.detail for f in findings}
-        assert details["endless loop"] == "cpu_limit: used more than 2 s of CPU"
+        assert details["endless loop"] == "cpu_limit: used more than 1 s of CPU"
         assert details["trace the parent"].startswith("violation")
         assert details["read the environment"] == "had no effect"
 

@@ -1,0 +1,196 @@
+"""Hostile and broken programs in the real process sandbox: one outcome for each, and a message that helps."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+import seeds
+from evaluators.base import LIMIT_TAGS, Tag, get_domain
+from evolve.campaign import Campaign, Setup
+from evolve.config import CampaignConfig
+from evolve.executors.local import LocalExecutor
+from evolve.operators.base import ScriptedOperator
+from evolve.operators.crossover import CrossoverOperator
+from evolve.service import EvaluationService
+from results.records import CampaignSpec
+from results.store import open_store
+from sandbox.base import Limits
+from sandbox.process import ProcessSandbox
+
+SEED = seeds.source("cfr", "cfr_plus")
+LIMITS = Limits(cpu_s=0.4, wall_s=20.0, call_wall_s=5.0, memory_mib=128)
+SECRET = "hunter2-in-a-file"
+
+REGRET = "return np.maximum(info_states.cumulative_regret + cfr_regrets, 0.0)"
+POLICY = "return info_states.normalize(info_states.cumulative_regret)"
+AVERAGE = (
+    "return info_states.cumulative_policy + weight * info_states.per_action(reach_prob) * info_state_policy"
+)
+
+
+def changed(old, *new):
+    """CFR+ with one statement replaced by others."""
+    assert old in SEED
+    return SEED.replace(old, "\n        ".join(new))
+
+
+PROGRAMS = {
+    "endless loop": (changed(POLICY, "while True: pass"), Tag.CPU_LIMIT, "kuhn2"),
+    "memory bomb": (changed(POLICY, "x = [np.ones(10**6) for _ in range(10**4)]", POLICY), Tag.MEMORY, "kuhn2"),
+    "growing state": (
+        changed(
+            REGRET, "self.kept = [*getattr(self, 'kept', []), np.ones(4 * 10**6)]", REGRET
+        ),
+        Tag.MEMORY,
+        "kuhn2",
+    ),
+    "segmentation fault": (
+        changed(POLICY, "import os, signal", "os.kill(os.getpid(), signal.SIGSEGV)", POLICY),
+        Tag.CRASH,
+        "kuhn2",
+    ),
+    "wrong shape": (changed(POLICY, "return cfr_regrets[:-1]"), Tag.INVALID, "get_updated_current_policy"),
+    "wrong shape of regrets": (changed(REGRET, "return 0.0"), Tag.INVALID, "update_accumulate_regret"),
+    "list of lists": (
+        changed(POLICY, "return [[1.0], [0.5, 0.5]]"),
+        Tag.INVALID,
+        "get_updated_current_policy",
+    ),
+    "nothing": (changed(REGRET, "pass"), Tag.INVALID, "update_accumulate_regret"),
+    "not a number": (
+        changed(POLICY, "return cfr_regrets * np.nan"),
+        Tag.INVALID,
+        "get_updated_current_policy",
+    ),
+    "division by zero": (
+        changed(POLICY, "return cfr_regrets / (0.0 * cfr_regrets)"),
+        Tag.INVALID,
+        "get_updated_current_policy",
+    ),
+    "negative policy": (
+        changed(POLICY, "return 2.0 - " + POLICY.removeprefix("return ") + " * 3.0"),
+        Tag.INVALID,
+        "get_updated_current_policy",
+    ),
+    "not normalised": (
+        changed(POLICY, "return 0.9 * " + POLICY.removeprefix("return ")),
+        Tag.INVALID,
+        "get_updated_current_policy",
+    ),
+    "negative average": (
+        changed(AVERAGE, "return -" + AVERAGE.removeprefix("return ")),
+        Tag.INVALID,
+        "update_accumulate_policy",
+    ),
+    "exception": (changed(POLICY, "return {}[iteration_number]"), Tag.EXCEPTION, "KeyError"),
+    "at import": ("raise SystemExit(0)\n" + SEED, Tag.EXCEPTION, "kuhn2"),
+    "endless output": (
+        changed(POLICY, "while True: print('x' * 10**5)"),
+        Tag.OUTPUT_LIMIT,
+        "kuhn2",
+    ),
+    "other library": (changed(POLICY, "import pyspiel", POLICY), Tag.EXCEPTION, "pyspiel"),
+    "integers": (
+        changed(POLICY, "first = np.r_[True, info_states.per_action(np.arange(len(info_states.num_actions)))[1:] !="
+                " info_states.per_action(np.arange(len(info_states.num_actions)))[:-1]]", "return first.astype(int)"),
+        Tag.OK,
+        "",
+    ),
+    "lists": (changed(POLICY, POLICY + ".tolist()"), Tag.OK, ""),
+}  # fmt: skip
+
+
+def reader(path):
+    return changed(POLICY, f"raise ValueError(open({str(path)!r}).read())")
+
+
+@pytest.fixture(scope="module")
+def domain():
+    return get_domain("cfr")
+
+
+@pytest.fixture(scope="module")
+def plan(domain):
+    return replace(domain.plan(["kuhn2"], tiers=("exact",), iterations=12), limits=LIMITS)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with ProcessSandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def secret(tmp_path):
+    path = tmp_path / "secret.txt"
+    path.write_text(SECRET)
+    return path
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_ends_as_it_should_and_says_where(domain, plan, runner, name):
+    source, tag, said = PROGRAMS[name]
+    outcome = domain.evaluate(source, plan, runner).outcome
+    assert outcome.tag is tag, outcome.message
+    assert said in outcome.message
+    if tag is not Tag.OK:
+        assert "kuhn2" in outcome.message
+
+
+def test_sleeping_is_a_timeout(domain, plan, runner):
+    source = changed(POLICY, "import time", "time.sleep(60)")
+    limits = replace(LIMITS, call_wall_s=0.3)
+    outcome = domain.evaluate(source, replace(plan, limits=limits), runner).outcome
+    assert outcome.tag is Tag.TIMEOUT
+    assert outcome.message.startswith("kuhn2: ")
+
+
+def test_a_file_cannot_be_read(domain, plan, runner, secret):
+    outcome = domain.evaluate(reader(secret), plan, runner).outcome
+    assert outcome.tag is Tag.EXCEPTION
+    assert "PermissionError" in outcome.message or "FileNotFoundError" in outcome.message
+    assert SECRET not in outcome.message
+
+
+def test_an_outcome_other_than_ok_has_no_objectives_but_what_finished(domain, runner):
+    plan = replace(domain.plan(["kuhn2", "goofspiel3"], tiers=("exact",), iterations=4), limits=LIMITS)
+    last = max(plan.instances, key=plan.instances.index)
+    # Player 0 has another number of pairs in each game.
+    first_pairs = {"kuhn2": 12, "goofspiel3": 9}
+    source = changed(
+        POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.instances[0].game]}", POLICY
+    )
+    evaluation = domain.evaluate(source, plan, runner)
+    assert evaluation.outcome.tag is Tag.EXCEPTION
+    assert evaluation.outcome.message.startswith(last.name)
+    assert evaluation.objectives == {}
+    assert [r.instance for r in evaluation.results] == [plan.instances[0]]
+
+
+def test_a_campaign_goes_on_past_all_of_them(domain, plan, contents, tmp_path, secret):
+    """Each is proposed in turn, with a working program after it; none that failed is ever a parent."""
+    hostile = [source for source, *_ in PROGRAMS.values()] + [reader(secret)]
+    expected = [tag for _, tag, _ in PROGRAMS.values()] + [Tag.EXCEPTION]
+    working = [SEED.replace("+ 1", f"+ {k + 2}") for k in range(len(hostile))]
+    sources = [source for pair in zip(hostile, working, strict=True) for source in pair]
+    config = CampaignConfig(candidates=len(sources) + 1, attempts=1, crossover=0.0, workers=2, lookahead=4)
+    spec = CampaignSpec(
+        name="hostile", domain="cfr", seed=0, objective="decades", plan="search",
+        config=config.model_dump(mode="json"), versions={}, machine={},
+    )  # fmt: skip
+    setup = Setup(config, domain, plan, SEED, {}, ScriptedOperator(sources), CrossoverOperator())
+    db = tmp_path / "evolve.db"
+    with (
+        LocalExecutor(2) as executor,
+        open_store(db) as store,
+        store.begin_campaign(spec) as writer,
+    ):
+        service = EvaluationService("cfr", executor, 2)
+        asyncio.run(Campaign(setup, writer, service, lambda event: None, "kernel").run())
+    rows = [candidate for candidate, *_ in contents(db, "hostile")]
+    assert [row["outcome"] for row in rows[1::2]] == [tag.value for tag in expected]
+    assert {row["outcome"] for row in rows[2::2]} == {"ok"}
+    ok = {row["program_id"] for row in rows if row["outcome"] == "ok"}
+    assert {parent for row in rows for parent in row["parents"]} <= ok
+    assert {Tag.CPU_LIMIT, Tag.MEMORY} <= set(expected) & LIMIT_TAGS
