@@ -330,7 +330,10 @@ class Campaign:
         return program_id
 
     async def _look(self) -> None:
-        """Run the best program and every baseline on games that the search did not see; each run is a recorded look."""
+        """Run the best program and every baseline on games that the search did not see; each run is a recorded look.
+
+        A program that was looked at before, by an earlier run of this campaign, is not run again.
+        """
         best = self._history[-1].best
         if best is None:
             return
@@ -338,7 +341,10 @@ class Campaign:
             self._setup.domain.holdout, tiers=("exact",), iterations=self._config.iterations
         )
         names = {name: self._add(source, name) for name, source in self._setup.baselines.items()}
+        seen = {(look.program_id, look.game, look.iterations) for look in self._writer.looks()}
         for program_id in dict.fromkeys([best.program_id, *names.values()]):
+            if all((program_id, i.game, i.iterations) in seen for i in plan.instances):
+                continue
             evaluation = await self._service.evaluate(self._sources[program_id], plan)
             self._check_machine(evaluation)
             came = {result.instance: result.exploitability for result in evaluation.results}
@@ -351,4 +357,4 @@ class Campaign:
                         exploitability=came.get(instance),
                         purpose=END_OF_CAMPAIGN,
                     )
-            self._observe(Looked(program_id, evaluation, self._writer.looks()))
+            self._observe(Looked(program_id, evaluation, len(self._writer.looks())))

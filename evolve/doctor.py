@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from sandbox.selfcheck import check as attack
-
 from evaluators.base import get_domain
 from evolve.start import versions
 from results.errors import StoreError
 from sandbox.base import Level, SandboxFault
 from sandbox.process import ProcessSandbox
+from sandbox.selfcheck import check as attack
 
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
 
@@ -54,7 +53,10 @@ def _sandbox() -> list[Finding]:
             level = Finding(
                 "sandbox level", sandbox.level >= Level.KERNEL, f"{sandbox.level.label} ({layers})"
             )
-            return [level, *(Finding(f"sandbox: {f.attack}", f.held, f.came) for f in attack(sandbox))]
+            return [
+                level,
+                *(Finding(f"contained: {f.attack}", f.contained, f.detail) for f in attack(sandbox)),
+            ]
     except SandboxFault as fault:
         return [Finding("sandbox level", False, fault.message)]
 

@@ -2,7 +2,8 @@
 
 EvolveError
 ├── ConfigError       a configuration that cannot be used, or that differs from the stored campaign's
-└── IsolationError    the machine does not reach the isolation that the campaign asks for
+├── IsolationError    the machine does not reach the isolation that the campaign asks for
+└── ProposalError     an operator finds no child of its parents (`evolve.operators.base`); a campaign tries another
 
 Two packages below have trees of their own, because they import nothing of the engine; the command line treats all
 three alike: `evaluators.base.InputError` (domains, games, programs) and `results.errors.StoreError` (databases).

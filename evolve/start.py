@@ -27,6 +27,7 @@ from evolve.stored import PLAN
 from results.records import CampaignSpec
 from results.store import open_store
 from sandbox.base import Level
+from sandbox.selfcheck import check, confirmed
 
 OPERATORS = {"symbolic": SymbolicOperator}
 
@@ -145,7 +146,9 @@ def _isolation(executor: LocalExecutor, domain: Domain, minimum: Level) -> str:
 
 
 def _level(modules: tuple[str, ...]) -> Level:
-    return worker_sandbox(modules).level
+    """What the sandbox achieves, tried by attacking it: a level that does not hold is not reported."""
+    sandbox = worker_sandbox(modules)
+    return confirmed(sandbox.level, check(sandbox))
 
 
 def _spec(setup: Setup) -> CampaignSpec:

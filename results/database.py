@@ -67,7 +67,7 @@ def open_engine(where: str | os.PathLike[str], *, create: bool, read_only: bool)
 
 def upgrade(engine: Engine) -> None:
     """Bring a database to the newest schema, all or nothing. Two processes may do so at once."""
-    from alembic import command  # noqa: PLC0415 - slow to import, and only a new or old database needs it
+    from alembic import command
 
     with engine.connect().execution_options(**WRITING) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
@@ -242,7 +242,7 @@ def _to_json(value: Any) -> str:
 
 
 def _alembic_config() -> Config:
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", "results:migrations")

@@ -15,12 +15,14 @@ from results.records import (
     CurveRecord,
     EvaluationRecord,
     ProgramRecord,
+    PromotionRecord,
     StoredCandidate,
 )
-from results.schema import Campaign, Candidate, Curve, Evaluation, Parent, Program, Score
+from results.schema import Campaign, Candidate, Curve, Evaluation, Parent, Program, Promotion, Score
 
 _CAMPAIGN_FIELDS = tuple(CampaignRecord.__dataclass_fields__)
 _CURVE_FIELDS = tuple(CurveRecord.__dataclass_fields__)
+_LOOK_FIELDS = tuple(PromotionRecord.__dataclass_fields__)
 
 
 def find_campaign(connection: Connection, name: str) -> CampaignRecord | None:
@@ -110,6 +112,16 @@ def load_evaluations(connection: Connection, *where: ColumnElement[bool]) -> dic
         )
         for row in rows
     }
+
+
+def load_looks(connection: Connection, campaign_id: int) -> list[PromotionRecord]:
+    """Every look of a campaign at a sealed game, oldest first."""
+    rows = connection.execute(
+        select(*(getattr(Promotion, name) for name in _LOOK_FIELDS))
+        .where(Promotion.campaign_id == campaign_id)
+        .order_by(Promotion.id)
+    )
+    return [PromotionRecord(**row._mapping) for row in rows]
 
 
 def load_state(connection: Connection, campaign_id: int) -> CampaignState:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from results.errors import UnknownNameError, nearest
-from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
+from results.loading import all_campaigns, get_campaign, load_evaluations, load_looks, load_programs
 from results.records import (
     OK,
     CampaignRecord,
@@ -21,7 +21,7 @@ from results.records import (
     PromotionRecord,
     Status,
 )
-from results.schema import Campaign, Candidate, Evaluation, Event, Program, Promotion, Score
+from results.schema import Campaign, Candidate, Evaluation, Event, Program, Score
 from results.store import Store
 
 _Query = TypeVar("_Query", bound="Select[*tuple[Any, ...]]")
@@ -190,15 +190,8 @@ def outcomes(store: Store, campaign: str) -> dict[str, int]:
 
 def looks(store: Store, campaign: str) -> list[PromotionRecord]:
     """Every look of a campaign at a sealed game, oldest first."""
-    names = tuple(PromotionRecord.__dataclass_fields__)
     with store.reading() as connection:
-        record = get_campaign(connection, campaign)
-        rows = connection.execute(
-            select(*(getattr(Promotion, name) for name in names))
-            .where(Promotion.campaign_id == record.id)
-            .order_by(Promotion.id)
-        )
-        return [PromotionRecord(**row._mapping) for row in rows]
+        return load_looks(connection, get_campaign(connection, campaign).id)
 
 
 def events(store: Store, campaign: str) -> list[EventRecord]:

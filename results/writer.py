@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import OperationalError
 
 from results.database import WRITING
 from results.errors import DatabaseError
-from results.loading import load_campaign, load_programs, load_state
+from results.loading import load_campaign, load_looks, load_programs, load_state
 from results.locks import Locks
 from results.records import (
     CampaignRecord,
@@ -159,11 +159,10 @@ class CampaignWriter:
         with self._connection() as connection:
             connection.execute(insert(Promotion), vars(row) | {"campaign_id": self._id})
 
-    def looks(self) -> int:
-        """How many looks at sealed games this campaign has had."""
-        query = select(func.count()).select_from(Promotion).where(Promotion.campaign_id == self._id)
+    def looks(self) -> list[PromotionRecord]:
+        """The looks at sealed games that this campaign has had, oldest first."""
         with self._connection() as connection:
-            return connection.execute(query).scalar_one()
+            return load_looks(connection, self._id)
 
     def add_event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Store something worth remembering; `payload` is a JSON object."""

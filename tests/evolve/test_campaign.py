@@ -1,5 +1,7 @@
 """The loop, on a toy domain: same seed, same campaign, however it is timed, interrupted or killed."""
 
+import asyncio
+
 import pytest
 
 from evaluators.base import Tag
@@ -219,6 +221,19 @@ def test_used_up_time_leaves_a_beginning_of_the_same_campaign(toy, db, contents,
     assert contents(db, "toy") == uninterrupted(40)[: summary.candidates]
 
 
+def test_a_cancelled_campaign_continues(toy, db, contents, uninterrupted, jitter):
+    """The second Ctrl-C: nothing is drained."""
+
+    def cancel(_, event):
+        if isinstance(event, Told) and event.ordinal == 9:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        toy.run(db, toy.config(candidates=40), delay=jitter, seen=cancel)
+    toy.run(db, toy.config(candidates=40), delay=jitter)
+    assert contents(db, "toy") == uninterrupted(40)
+
+
 class Crash(Exception):
     """The process died here."""
 
@@ -250,7 +265,7 @@ class Mortal:
 @pytest.mark.parametrize("eighth", range(8))
 def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupted, eighth):
     """Every number of writes up to the end of the campaign; split in eight so that a failure is quickly found."""
-    config = toy.config(candidates=10, lookahead=4)
+    config = toy.config(candidates=8, lookahead=4)
     whole = uninterrupted_with(toy, new_db(), contents, config)
     for lives in range(eighth, 200, 8):
         db, writers = new_db(), []

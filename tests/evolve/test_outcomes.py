@@ -112,7 +112,7 @@ def domain():
 
 @pytest.fixture(scope="module")
 def plan(domain):
-    return replace(domain.plan(["kuhn2"], tiers=("exact",), iterations=12), limits=LIMITS)
+    return replace(domain.plan(["kuhn2"], tiers=("exact",), iterations=6), limits=LIMITS)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,139 @@
+"""The trusted loop: known values, checkpoints, and the same bytes with and without a sandbox."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seeds
+from evaluators.base import Tag
+from evaluators.cfr.domain import DOMAIN
+from evaluators.cfr.loop import checkpoints
+from sandbox.inprocess import InProcessSandbox
+from sandbox.process import ProcessSandbox
+
+
+@pytest.fixture(scope="module")
+def runner():
+    with ProcessSandbox() as sandbox:
+        yield sandbox
+
+
+def evaluate(source, games, iterations, sandbox=None, tiers=("exact",)):
+    plan = DOMAIN.plan(games, tiers=tiers, iterations=iterations)
+    return DOMAIN.evaluate(source, plan, sandbox or InProcessSandbox())
+
+
+# OpenSpiel 1.6 `cfr.CFRPlusSolver` and `cfr.CFRSolver`, exploitability of the average policy (NashConv / N).
+KNOWN = [
+    ("cfr_plus", "kuhn3", 50, 0.0035504991241),
+    ("cfr_plus", "leduc2", 20, 0.1736553734420),
+    ("cfr", "kuhn3", 50, 0.0242174692594),
+    ("cfr", "leduc2", 20, 0.4531456534161),
+]
+
+
+@pytest.mark.parametrize(("seed", "game", "iterations", "value"), KNOWN)
+def test_reproduces_openspiel(seed, game, iterations, value):
+    (result,) = evaluate(seeds.source("cfr", seed), [game], iterations).results
+    assert result.exploitability == pytest.approx(value, rel=1e-9)
+
+
+def test_the_sandbox_changes_no_bit(runner):
+    for seed in seeds.names("cfr"):
+        source = seeds.source("cfr", seed)
+        inside = evaluate(source, ["kuhn3"], 20, runner, ("exact", "generic"))
+        beside = evaluate(source, ["kuhn3"], 20, None, ("exact", "generic"))
+        assert [r.curve for r in inside.results] == [r.curve for r in beside.results]
+        assert inside.objectives == beside.objectives
+
+
+def test_the_isolation_is_what_the_sandbox_achieved(runner):
+    source = seeds.source("cfr", "cfr")
+    assert evaluate(source, ["kuhn2"], 1, runner).isolation == runner.level.label
+    assert evaluate(source, ["kuhn2"], 1).isolation == "none"
+
+
+def test_again_gives_the_same_bytes():
+    source = seeds.source("cfr", "pcfr_plus")
+    first, second = (evaluate(source, ["kuhn3", "kuhn2"], 30) for _ in range(2))
+    assert [r.curve for r in first.results] == [r.curve for r in second.results]
+
+
+@given(st.integers(1, 10**6))
+def test_checkpoints_rise_to_the_last_iteration(iterations):
+    found = checkpoints(iterations)
+    assert list(found) == sorted(set(found))
+    assert found[0] == 1
+    assert found[-1] == iterations
+    assert len(found) <= 3 * len(str(iterations)) + 1
+
+
+def test_checkpoints_of_the_default_horizon():
+    assert checkpoints(1000) == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def test_a_longer_run_begins_with_the_shorter_one():
+    source = seeds.source("cfr", "cfr_plus")
+    short, long = (evaluate(source, ["kuhn2"], k).results[0].curve for k in (20, 50))
+    assert long[: len(short)] == short
+
+
+def test_the_curve_stands_at_the_checkpoints():
+    (result,) = evaluate(seeds.source("cfr", "cfr"), ["kuhn2"], 30).results
+    assert [k for k, _ in result.curve] == list(checkpoints(30))
+
+
+REACHES = seeds.source("cfr", "cfr").replace(
+    "return info_states.cumulative_policy +",
+    "assert (counterfactual_reach_prob is None) == EXPECT_NONE\n        return info_states.cumulative_policy +",
+)
+
+
+def test_a_program_that_reads_the_counterfactual_reach_gets_it():
+    assert evaluate(REACHES.replace("EXPECT_NONE", "False"), ["kuhn2"], 2).outcome.ok
+
+
+def test_programs_may_not_change_the_loops_arrays():
+    source = seeds.source("cfr", "cfr")
+    vandal = re.sub(r"(\n +)(return info_states.cumulative_policy)", r"\1reach_prob[:] = 7.0\1\2", source)
+    spared = source.replace("info_states.per_action(reach_prob)", "7.0")
+    assert vandal != source
+    one, other = (evaluate(s, ["kuhn2"], 5).results[0] for s in (vandal, spared))
+    assert one.exploitability == pytest.approx(other.exploitability, rel=1e-12)
+
+
+class TestStages:
+    """Small games before costly ones, and the gate between them."""
+
+    def test_games_run_from_cheap_to_costly(self):
+        plan = DOMAIN.plan(["leduc2", "kuhn2", "kuhn3"], tiers=("exact",), iterations=1)
+        assert [i.name for i in plan.instances] == ["kuhn2", "kuhn3", "leduc2"]
+
+    def test_a_stage_below_its_floor_ends_the_evaluation(self):
+        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=5)
+        source, floors = seeds.source("cfr", "cfr"), {"small games": 5.9}
+        evaluation = DOMAIN.evaluate(source, plan, InProcessSandbox(), floors=floors)
+        assert evaluation.outcome.tag is Tag.EARLY_STOPPED
+        assert "below the floor of 5.900" in evaluation.outcome.message
+        assert evaluation.objectives == {}
+        assert len(evaluation.results) == 1
+
+    def test_a_stage_at_its_floor_goes_on(self):
+        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=5)
+        source = seeds.source("cfr", "cfr")
+        first = DOMAIN.evaluate(source, plan, InProcessSandbox())
+        floors = {"small games": first.objectives["stage/small games"]}
+        assert DOMAIN.evaluate(source, plan, InProcessSandbox(), floors=floors).outcome.ok
+
+    def test_progress_is_told_instance_by_instance(self):
+        plan = DOMAIN.plan(["kuhn2"], tiers=("exact", "generic"), iterations=2)
+        seen = []
+        done = DOMAIN.evaluate(seeds.source("cfr", "cfr"), plan, InProcessSandbox(), progress=seen.append)
+        assert tuple(seen) == done.results
+
+    def test_all_objectives_of_the_plan_are_there(self):
+        plan = DOMAIN.plan(["kuhn2"], iterations=2)
+        done = DOMAIN.evaluate(seeds.source("cfr", "cfr"), plan, InProcessSandbox())
+        assert set(DOMAIN.objectives(plan)) <= set(done.objectives)
