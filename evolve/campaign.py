@@ -130,7 +130,7 @@ class Campaign:
             EngineFault: the machine cannot evaluate anything.
         """
         self._restore()
-        config = self._config
+        config, best = self._config, self._history[-1].best
         self._observe(
             Started(
                 campaign=config.campaign_name,
@@ -138,6 +138,7 @@ class Campaign:
                 objective=self._objective,
                 candidates=config.candidates,
                 told=self.told,
+                best=best.objectives[self._objective] if best else None,
                 workers=config.workers,
                 isolation=self._isolation,
                 games=tuple(dict.fromkeys(i.game for i in self._setup.plan.instances)),
@@ -208,9 +209,7 @@ class Campaign:
                 self._baselines[program_id] = evaluation
             self._observe(BaselineScored(name, program_id, self._baselines[program_id], remembered))
 
-        async with asyncio.TaskGroup() as group:
-            for name, source in self._setup.baselines.items():
-                group.create_task(score(name, source))
+        await asyncio.gather(*(score(name, source) for name, source in self._setup.baselines.items()))
 
     async def _search(self) -> None:
         self._screening, self._telling = Turns(self.told), Turns(self.told)

@@ -1,16 +1,13 @@
-"""Checks of the machine that a campaign would run on."""
+"""Checks of the machine that a campaign would run on.
+
+Our packages are imported inside the checks: where another distribution's package of the same name comes first, the
+imports fail, and that is what this module is to report.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
-
-from evaluators.base import get_domain
-from evolve.start import versions
-from results.errors import StoreError
-from sandbox.base import Level, SandboxFault
-from sandbox.process import ProcessSandbox
-from sandbox.selfcheck import check as attack
 
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
 
@@ -25,10 +22,15 @@ class Finding(NamedTuple):
 
 def examine(db: str) -> list[Finding]:
     """All checks, quick ones first. Writes nothing but the caches of kernels and games."""
-    return [_versions(), _one_place(), *_sandbox(), _kernels(), _database(db)]
+    place = _one_place()
+    if not place.ok:
+        return [place]  # The other checks would run somebody else's code.
+    return [_versions(), place, *_sandbox(), _kernels(), _database(db)]
 
 
 def _versions() -> Finding:
+    from evolve.start import versions
+
     return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
 
 
@@ -47,6 +49,10 @@ def _one_place() -> Finding:
 
 
 def _sandbox() -> list[Finding]:
+    from sandbox.base import Level, SandboxFault
+    from sandbox.process import ProcessSandbox
+    from sandbox.selfcheck import check as attack
+
     try:
         with ProcessSandbox() as sandbox:
             layers = ", ".join(f"{name} {state}" for name, state in sandbox.layers.items())
@@ -64,6 +70,7 @@ def _sandbox() -> list[Finding]:
 def _kernels() -> Finding:
     """Compile and run the smallest training game with the seed, in process."""
     import seeds
+    from evaluators.base import get_domain
     from sandbox.inprocess import InProcessSandbox
 
     domain = get_domain("cfr")
@@ -75,6 +82,7 @@ def _kernels() -> Finding:
 
 
 def _database(db: str) -> Finding:
+    from results.errors import StoreError
     from results.store import open_store
 
     if "://" not in db and not Path(db).exists():

@@ -11,13 +11,14 @@ from evaluators.base import Evaluation, Outcome
 
 @dataclass(frozen=True)
 class Started:
-    """The campaign begins, or goes on after `told` candidates."""
+    """The campaign begins, or goes on after `told` candidates, the best of which has the score `best`."""
 
     campaign: str
     domain: str
     objective: str
     candidates: int
     told: int
+    best: float | None
     workers: int
     isolation: str
     games: tuple[str, ...]

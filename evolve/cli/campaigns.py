@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +13,7 @@ from evolve.cli.output import DbOption, JsonOption, database, fail, print_json, 
 
 if TYPE_CHECKING:
     from evolve.config import CampaignConfig
-    from evolve.events import Event, Summary
+    from evolve.events import Event, Observer, Summary
 
 INTERRUPTED = 130
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -71,21 +73,27 @@ def run(
     settings = load_config(config, options)
     where = database(db, settings.db)
     try:
-        summary = run_campaign(settings, db=where, observer=_observer(settings, as_json=as_json))
-    except (KeyboardInterrupt, BaseExceptionGroup, _cancelled()) as error:
-        if not _is_interrupt(error):
-            raise
+        with _observing(settings, as_json=as_json) as observer:
+            summary = run_campaign(settings, db=where, observer=observer)
+    except (KeyboardInterrupt, _cancelled()) as error:
         fail("stopped.", "The same command continues; nothing that was evaluated is lost.")
         raise typer.Exit(INTERRUPTED) from error
     _end(summary, settings, where, as_json=as_json)
 
 
-def _observer(settings: CampaignConfig, *, as_json: bool) -> Any:
+@contextmanager
+def _observing(settings: CampaignConfig, *, as_json: bool) -> Iterator[Observer]:
+    """Who watches the campaign; the terminal is as it was when the block ends, however it ends."""
     if as_json:
-        return _print_event
+        yield _print_event
+        return
     from evolve.cli.display import Display
 
-    return Display(settings)
+    display = Display(settings)
+    try:
+        yield display
+    finally:
+        display.close()
 
 
 def _print_event(event: Event) -> None:
@@ -109,12 +117,6 @@ def _cancelled() -> type[BaseException]:
     from asyncio import CancelledError
 
     return CancelledError
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_interrupt(e) for e in error.exceptions)
-    return isinstance(error, (KeyboardInterrupt, _cancelled()))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -28,7 +28,7 @@ class Display:
         self._terminal = self._console.is_terminal
         self._objective = ""
         self._total = config.candidates
-        self._told = self._resumed = 0
+        self._told = 0
         self._ok = self._judged = 0
         self._best: float | None = None
         self._baseline: tuple[str, float] | None = None
@@ -57,9 +57,9 @@ class Display:
             case Told():
                 self._candidate_told(event)
             case Looked():
-                self._say("")
-        if self._terminal and isinstance(event, Looked):
-            self._live.stop()
+                self._say(
+                    f"looked at games of the test suite: {len(event.evaluation.results)}, of {event.looks} so far"
+                )
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -68,7 +68,7 @@ class Display:
 
     def _started(self, event: Started) -> None:
         self._objective = event.objective
-        self._total, self._told, self._resumed = event.candidates, event.told, event.told
+        self._total, self._told, self._best = event.candidates, event.told, event.best
         self._begun = time.monotonic()
         verb = f"continues after {event.told} candidates" if event.told else "starts"
         self._console.print(

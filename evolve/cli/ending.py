@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+
 from rich.markup import escape
 
-from evolve.cli.output import console
+from evolve.cli.output import DEFAULT_DB, console
 from evolve.cli.tables import Entry, by_game
 from evolve.config import CampaignConfig
 from evolve.events import Summary
@@ -31,19 +37,37 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
         out.print(
             f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {escape(best.note)}"
         )
-    option = "" if where == "results/data/evolve.db" else f" --db {where}"
     if summary.status == "interrupted":
         out.print("Interrupted: the same command continues.")
-    out.print(
-        f"""
+    out.print(_next_commands(summary.campaign, best.program_id[:10], settings, where), soft_wrap=True)
+
+
+def _next_commands(campaign: str, program_id: str, settings: CampaignConfig, where: str) -> str:
+    """Commands to look further, as they can be typed here: with the path where ``evolve`` is not on it."""
+    evolve = "evolve" if shutil.which("evolve") else os.path.relpath(sys.argv[0])
+    option = "" if where == DEFAULT_DB else f" --db {shlex.quote(where)}"
+    again = without_option(sys.argv[1:], "--candidates")
+    return f"""
 Look further:
-  evolve results show {best.program_id[:10]}{option}
-  evolve results top {summary.campaign}{option}
-  evolve evaluate {best.program_id[:10]} --games kuhn4,liars_dice4{option}
+  {evolve} results show {program_id}{option}
+  {evolve} results top {campaign}{option}
+  {evolve} evaluate {program_id} --games kuhn4,liars_dice4{option}
 Go on with a larger budget:
-  evolve run --seed {settings.seed} --candidates {2 * settings.candidates}{option}""",
-        highlight=False,
-    )
+  {evolve} {shlex.join(again)} --candidates {2 * settings.candidates}"""
+
+
+def without_option(arguments: Sequence[str], name: str) -> list[str]:
+    """Command-line arguments without an option and its value, in either spelling."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip or argument.startswith(f"{name}="):
+            skip = False
+        elif argument == name:
+            skip = True
+        else:
+            kept.append(argument)
+    return kept
 
 
 def _print_comparison(store: Store, campaign: str, best: RankedCandidate) -> None:
