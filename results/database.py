@@ -60,7 +60,9 @@ def open_engine(where: str | os.PathLike[str], *, create: bool, read_only: bool)
         if look != head():
             with disposing(_sqlite_engine(path, "rwc")) as engine:
                 upgrade(engine)
-        engine = _sqlite_engine(path, "ro" if read_only else "rw")
+        # A place where nobody writes, such as a read-only mount: WAL's shared index could not be made there.
+        settled = read_only and not os.access(path.parent, os.W_OK) and _is_settled(path)
+        engine = _sqlite_engine(path, "ro" if read_only else "rw", immutable=settled)
         engine.connect().close()
     return engine, FileLocks(path)
 
@@ -153,8 +155,15 @@ def _look_at_file(path: Path) -> str | None:
     """The revision of an existing file, without a chance of writing to it."""
     if not path.exists() or path.stat().st_size == 0:
         return None
-    with disposing(_sqlite_engine(path, "ro")) as engine, engine.connect() as connection:
+    look = _sqlite_engine(path, "ro", immutable=_is_settled(path))
+    with disposing(look) as engine, engine.connect() as connection:
         return _revision(connection, str(path))
+
+
+def _is_settled(path: Path) -> bool:
+    """Whether the file is all there is to the database. A reader then needs, and leaves, no files beside it."""
+    real = path.resolve()
+    return not real.with_name(real.name + "-wal").exists()
 
 
 def _revision(connection: Connection, where: str) -> str | None:
@@ -211,11 +220,8 @@ def _as_database_errors(where: object) -> Iterator[None]:
         raise DatabaseError(f"The database {where} cannot be opened: {reason}.", _OTHER) from error
 
 
-def _sqlite_engine(path: Path, mode: str) -> Engine:
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-    if mode == "ro" and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
-        # A place where nobody writes, such as a read-only mount: WAL's shared index could not be made there.
-        uri += "&immutable=1"
+def _sqlite_engine(path: Path, mode: str, *, immutable: bool = False) -> Engine:
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}&immutable={int(immutable)}"
     creator = partial(
         sqlite3.connect, uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -35,6 +36,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - the name and form that SQLAlchemy asks for
         str: AnyText,
+        float: Double,
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
     }

@@ -48,7 +48,9 @@ class Make:
         values = {"operator": "symbolic", "note": f"insert {ordinal}", "island": ordinal % 3, "outcome": "ok"}
         return CandidateRecord(ordinal=ordinal, program_id=program_id, **values | changes)
 
-    def evaluation(self, ordinal: int | None, program_id: str, curves: int = 2, **changes) -> EvaluationRecord:
+    def evaluation(
+        self, ordinal: int | None, program_id: str, curves: int = 2, **changes
+    ) -> EvaluationRecord:
         number = 0 if ordinal is None else ordinal
         values = {
             "plan": "train",
@@ -76,7 +78,9 @@ class Make:
             candidate_cpu_s=0.125,
         )
 
-    def record(self, writer: CampaignWriter, ordinal: int, *, tell: bool = True, parents=(), **evaluation) -> str:
+    def record(
+        self, writer: CampaignWriter, ordinal: int, *, tell: bool = True, parents=(), **evaluation
+    ) -> str:
         """A candidate's whole life in one transaction; gives the program's id."""
         with writer.transaction():
             key = writer.add_program(self.source(ordinal), tree_hash=f"tree-{ordinal}")
@@ -90,7 +94,7 @@ class Make:
         return key
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Make:
     return Make()
 

@@ -60,7 +60,9 @@ def test_nothing_acknowledged_is_lost(tmp_path):
             sources = writer.load_programs()
         told = {one.candidate.ordinal: one for one in state.told}
         assert list(told) == list(range(len(told)))
-        assert set(told) >= {int(ordinal) for word, ordinal in lines if word == "told"} | set(range(told_before))
+        assert set(told) >= {int(ordinal) for word, ordinal in lines if word == "told"} | set(
+            range(told_before)
+        )
         known = told | state.pending
         assert set(known) >= {int(ordinal) for word, ordinal in lines if word == "evaluated"}
         for ordinal, stored in known.items():
@@ -89,7 +91,9 @@ def test_a_second_writer_is_refused_in_one_line_and_readers_are_not(tmp_path, wr
         for _ in range(3):
             with pytest.raises(BusyError) as caught:
                 store.continue_campaign("to-be-killed")
-        assert caught.value.message == f"The campaign 'to-be-killed' is being written by process {writing.pid}."
+        assert (
+            caught.value.message == f"The campaign 'to-be-killed' is being written by process {writing.pid}."
+        )
         assert "\n" not in caught.value.hint
         (summary,) = queries.campaigns(store)
         assert (summary.status, summary.candidates >= 4) == ("running", True)
@@ -120,10 +124,10 @@ store = open_store(sys.argv[1])
 writer = store.continue_campaign("cfr-symbolic-s1")
 child = os.fork()
 if child == 0:
-    print(store.writer_of(1), flush=True)
+    os.write(1, f"{store.writer_of(1)}\\n".encode())
     time.sleep(60)
     os._exit(0)
-print(child, flush=True)
+os.write(1, f"{child}\\n".encode())
 time.sleep(60)
 """
 

@@ -176,9 +176,11 @@ def test_payloads_are_json(store, make):
 
 
 def test_times_have_a_zone(where, make):
-    with open_store(where, clock=lambda: datetime(2026, 1, 1)) as store:  # noqa: DTZ001
-        with pytest.raises(Exception, match="with a zone"):
-            store.begin_campaign(make.spec())
+    with (
+        open_store(where, clock=lambda: datetime(2026, 1, 1)) as store,
+        pytest.raises(Exception, match="with a zone"),
+    ):
+        store.begin_campaign(make.spec())
 
 
 def test_readers_neither_wait_nor_see_half_a_transaction(where, store, make):
