@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from evaluators.base import Domain, Evaluation, Outcome, Plan, Tag
 from evolve import population as populations
 from evolve.config import CampaignConfig
-from evolve.errors import EvolveError
+from evolve.errors import ConfigError, EngineFault, EvolveError
 from evolve.events import BaselineScored, Looked, Observer, Started, Summary, Told
 from evolve.operators.base import Operator
 from evolve.population import Member, Population
@@ -27,14 +27,11 @@ from evolve.proposing import Proposer
 from evolve.service import EvaluationService
 from evolve.stored import PLAN, from_record, to_record
 from evolve.trees import canonical_hash
+from results import writing
 from results.records import CandidateRecord, StoredCandidate
 from results.writer import CampaignWriter
 
 END_OF_CAMPAIGN = "end of campaign"
-
-
-class EngineFault(RuntimeError):
-    """Evaluations fail for reasons that are ours or the machine's, again and again. The database is intact."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +174,14 @@ class Campaign:
             self._admit(stored.candidate)
             self._advance(stored.candidate, self._stored_objectives(stored))
         self._pending = state.pending
+        first = next(
+            (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
+        )
+        if first is not None and first.program_id != writing.program_id(self._setup.seed_source):
+            raise ConfigError(
+                f"campaign {self._config.campaign_name!r} started from another program than this one.",
+                "Start a new campaign with --name.",
+            )
 
     @staticmethod
     def _stored_objectives(stored: StoredCandidate) -> Mapping[str, float]:
@@ -336,9 +341,11 @@ class Campaign:
         best = self._history[-1].best
         if best is None:
             return
-        plan = self._setup.domain.plan(
-            self._setup.domain.holdout, tiers=("exact",), iterations=self._config.iterations
-        )
+        trained = {instance.game for instance in self._setup.plan.instances}
+        games = [game for game in self._setup.domain.holdout if game not in trained]
+        if not games:
+            return
+        plan = self._setup.domain.plan(games, tiers=("exact",), iterations=self._config.iterations)
         names = {name: self._add(source, name) for name, source in self._setup.baselines.items()}
         seen = {(look.program_id, look.game, look.iterations) for look in self._writer.looks()}
         for program_id in dict.fromkeys([best.program_id, *names.values()]):

@@ -2,6 +2,7 @@
 
 EvolveError
 ├── ConfigError       a configuration that cannot be used, or that differs from the stored campaign's
+├── EngineFault       the machine cannot evaluate anything: exit code 1, where the others have 2
 ├── IsolationError    the machine does not reach the isolation that the campaign asks for
 └── ProposalError     an operator finds no child of its parents (`evolve.operators.base`); a campaign tries another
 
@@ -15,6 +16,8 @@ from __future__ import annotations
 class EvolveError(Exception):
     """Root: `message` says what was expected and what came, `hint` what to do next (or "")."""
 
+    exit_code = 2
+
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
@@ -23,6 +26,12 @@ class EvolveError(Exception):
 
 class ConfigError(EvolveError):
     """A configuration that cannot be used."""
+
+
+class EngineFault(EvolveError):
+    """Evaluations fail for reasons that are ours or the machine's, again and again. The database is intact."""
+
+    exit_code = 1
 
 
 class IsolationError(EvolveError):

@@ -10,13 +10,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evolve.cli import campaigns, checks, programs
+from evolve.cli import bench, campaigns, checks, programs, solve
 from evolve.cli import results as stored
 from evolve.cli.output import fail
 
 
 class Group(TyperGroup):
-    """Turns what a user got wrong into one line on standard error and exit code 2."""
+    """Turns what a user got wrong into one line on standard error and exit code 2 (1: the machine's fault)."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -30,7 +30,7 @@ class Group(TyperGroup):
             if not (hasattr(error, "message") and hasattr(error, "hint")):
                 raise
             fail(error.message, error.hint)
-            raise typer.Exit(2) from error
+            raise typer.Exit(getattr(error, "exit_code", 2)) from error
 
 
 app = typer.Typer(
@@ -45,9 +45,11 @@ app = typer.Typer(
 app.command("run")(campaigns.run)
 app.command("evaluate")(programs.evaluate)
 app.command("baselines")(programs.baselines)
+app.command("solve")(solve.solve)
 app.add_typer(stored.app, name="results")
 app.command("games")(checks.games)
 app.command("doctor")(checks.doctor)
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -144,7 +144,9 @@ class Toy:
 
     @staticmethod
     def config(**options):
-        return CampaignConfig(**({"domain": "toy", "name": "toy", "candidates": 12, "workers": 2, "attempts": 2} | options))
+        return CampaignConfig(
+            **({"domain": "toy", "name": "toy", "candidates": 12, "workers": 2, "attempts": 2} | options)
+        )
 
     @staticmethod
     def run(db, config, *, operator=None, domain=None, wrap=None, delay=lambda: 0.0, seen=None, seed=None):

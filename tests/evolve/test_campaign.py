@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from evaluators.base import Tag
-from evolve.campaign import EngineFault
-from evolve.errors import EvolveError
+from evolve.errors import EngineFault, EvolveError
 from evolve.events import BaselineScored, Looked, Started, Told
 from evolve.operators.base import ScriptedOperator
 from results import queries
@@ -41,9 +40,9 @@ def test_workers_and_their_timing_change_nothing(toy, db, contents, uninterrupte
 
 
 def test_the_toy_campaign_has_all_kinds_of_candidates(uninterrupted):
-    tags = {candidate["outcome"] for candidate, *_ in uninterrupted(40)}
-    assert {"ok", "duplicate", "rejected", "exception", "timeout"} <= tags
-    assert {"seed", "toy", "crossover"} == {candidate["operator"] for candidate, *_ in uninterrupted(40)}
+    rows = [candidate for candidate, *_ in uninterrupted(80)]
+    assert {"ok", "duplicate", "rejected", "exception", "timeout"} <= {row["outcome"] for row in rows}
+    assert {row["operator"] for row in rows} == {"seed", "toy", "crossover"}
 
 
 def test_another_seed_is_another_campaign(toy, db, contents, uninterrupted):
@@ -283,6 +282,8 @@ def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupt
             return
         toy.run(db, config)
         assert contents(db, "toy") == whole
+        # A look that was recorded is not repeated.
+        assert len(looks_of(db)) == len({(look.program_id, look.game) for look in looks_of(db)}) == 2
     pytest.fail("the campaign never came to its end")
 
 
@@ -294,7 +295,9 @@ def uninterrupted_with(toy, db, contents, config):
 def test_baselines_are_scored_and_remembered(toy, db):
     events = []
     for _ in range(2):
-        toy.run(db, toy.config(), seen=lambda _, e: events.append(e) if isinstance(e, BaselineScored) else None)
+        toy.run(
+            db, toy.config(), seen=lambda _, e: events.append(e) if isinstance(e, BaselineScored) else None
+        )
     assert [(e.name, e.remembered) for e in events] == [("one", False), ("one", True)]
     assert events[0].evaluation == events[1].evaluation
 
@@ -312,6 +315,12 @@ def test_the_end_looks_at_unseen_games_and_records_each_look(toy, db):
     assert {look.purpose for look in looks} == {"end of campaign"}
     assert summary.best in {look.program_id for look in looks}
     assert [e.looks for e in events if isinstance(e, Looked)] == [1, 2]
+
+
+def test_a_finished_campaign_run_again_looks_no_more(toy, db):
+    for _ in range(2):
+        toy.run(db, toy.config())
+    assert len(looks_of(db)) == 2
 
 
 def test_the_first_event_says_where_the_campaign_stands(toy, db):

@@ -158,9 +158,7 @@ def test_an_outcome_other_than_ok_has_no_objectives_but_what_finished(domain, ru
     last = max(plan.instances, key=plan.instances.index)
     # Player 0 has another number of pairs in each game.
     first_pairs = {"kuhn2": 12, "goofspiel3": 9}
-    source = changed(
-        POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.instances[0].game]}", POLICY
-    )
+    source = changed(POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.instances[0].game]}", POLICY)
     evaluation = domain.evaluate(source, plan, runner)
     assert evaluation.outcome.tag is Tag.EXCEPTION
     assert evaluation.outcome.message.startswith(last.name)
