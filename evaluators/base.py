@@ -288,6 +288,10 @@ class Domain(Protocol):
         """
         ...
 
+    def promotion_plan(self, seed: int) -> Plan:
+        """The plan of a look at sealed games, which are drawn from `seed` after the programs are frozen."""
+        ...
+
     def objectives(self, plan: Plan) -> tuple[str, ...]:
         """Names of the objectives that an evaluation on `plan` has."""
         ...

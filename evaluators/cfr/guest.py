@@ -77,6 +77,11 @@ class Player:
         self.average = program.PolicyAccumulator()
         self.policy = self.info_states._uniform.copy()
 
+    @property
+    def cumulative_policy(self):
+        """(S,) what the average policy is normalised from."""
+        return self.info_states.cumulative_policy
+
     def step(self, iteration, regrets, reach, counterfactual_reach):
         """Regrets in, next policy out; the average takes the policy of this traversal."""
         states, pairs, used = self.info_states, len(self.policy), self.policy
@@ -100,26 +105,34 @@ class Player:
         return self.policy
 
 
-def start(program):
-    """Handlers of the rule channel for one game."""
+def handlers(make):
+    """Handlers of the rule channel for one game; ``make(arrays)`` gives the players, in order."""
     players = []
 
     def begin(scalars, arrays):
-        """Arrays: num_actions, depth for each player in turn."""
-        for player in range(len(arrays) // 2):
-            num_actions, depth = arrays[2 * player].copy(), arrays[2 * player + 1].copy()
-            players.append(Player(program, player, num_actions, depth))
+        """Arrays: what `make` takes."""
+        # Copies, because a program may keep what it is given while the channel overwrites its memory.
+        players.extend(make([array.copy() for array in arrays]))
         return ()
 
     def step(scalars, arrays):
         """Scalars: player, 0-based iteration. Arrays: regrets (S,), reach (I,), counterfactual reach (I,) or none."""
-        # Copies, because a program may keep what it is given while the channel overwrites its memory.
         regrets, reach = arrays[0].copy(), arrays[1].copy()
         counterfactual = arrays[2].copy() if len(arrays) > 2 else None
         return (players[int(scalars[0])].step(int(scalars[1]), regrets, reach, counterfactual),)
 
     def cumulative_policy(scalars, arrays):
         """Scalars: player."""
-        return (players[int(scalars[0])].info_states.cumulative_policy,)
+        return (players[int(scalars[0])].cumulative_policy,)
 
     return {"begin": begin, "step": step, "cumulative_policy": cumulative_policy}
+
+
+def start(program):
+    """Handlers for a program over arrays; ``begin`` takes num_actions and depth of each player in turn."""
+    return handlers(
+        lambda arrays: [
+            Player(program, player, num_actions, depth)
+            for player, (num_actions, depth) in enumerate(zip(arrays[::2], arrays[1::2], strict=True))
+        ]
+    )

@@ -30,6 +30,8 @@ class Rule:
     source: str
     guest: str
     wants_counterfactual_reach: bool
+    per_infoset: bool = False
+    """Whether it works on dictionaries, one information set at a time (see `guest_per_infoset`)."""
 
 
 def checkpoints(iterations: int) -> tuple[int, ...]:
@@ -44,7 +46,7 @@ def checkpoints(iterations: int) -> tuple[int, ...]:
 
 def shared_bytes(game: Game) -> int:
     """Room for the largest call of a game: every array of ``begin`` at once, or one step's inputs and result."""
-    begin = sum(2 * game.num_actions[p].nbytes + 256 for p in range(game.num_players))
+    begin = sum(8 * (2 * i + s) + 256 for i, s in zip(game.num_infosets, game.num_pairs, strict=True))
     step = max(2 * 8 * int(n.sum()) + 2 * 8 * len(n) for n in game.num_actions)
     return begin + step + 4096
 
@@ -81,27 +83,67 @@ def run(
 
 
 def _iterate(rule: Rule, iterations: int, game: Game, session: Session) -> tuple[tuple[int, float], ...]:
-    players = range(game.num_players)
-    session.call("begin", (), [a for p in players for a in (game.num_actions[p], game.depth[p])])
-    for p in players:
-        game.set_policy(p, game.uniform(p))
-    curve: list[tuple[int, float]] = []
+    play = Play(rule, game, session)
     measured = frozenset(checkpoints(iterations))
+    curve: list[tuple[int, float]] = []
     for k in range(iterations):
+        play.iterate()
+        if k + 1 in measured:
+            curve.append((k + 1, game.exploitability(play.average_policies())))
+    return tuple(curve)
+
+
+class Play:
+    """A program at work on a game, one iteration at a time.
+
+    Attributes:
+        iteration: how many iterations are done.
+        policies: (S_p,) current policy of each player, projected; the next iteration begins with them.
+    """
+
+    def __init__(self, rule: Rule, game: Game, session: Session) -> None:
+        """Tell the program the game's shape; the game belongs to this play from here on."""
+        self._rule, self._game, self._session = rule, game, session
+        self.iteration = 0
+        players = range(game.num_players)
+        more = [tree.action for tree in game.form.trees] if rule.per_infoset else game.depth
+        session.call("begin", (), [a for p in players for a in (game.num_actions[p], more[p])])
+        self._deciding = [p for p in players if game.num_pairs[p]]
+        self.policies = [game.uniform(p) for p in players]
         for p in players:
+            game.set_policy(p, self.policies[p])
+
+    def iterate(self) -> None:
+        """One iteration: each player in turn.
+
+        Raises:
+            SandboxFault: the program failed.
+            InvalidPolicy: the program returned a policy that is none.
+        """
+        game, k = self._game, self.iteration
+        for p in self._deciding:
             arrays = [game.regrets(p), game.reach(p)]
-            if rule.wants_counterfactual_reach:
+            if self._rule.wants_counterfactual_reach:
                 arrays.append(game.counterfactual_reach(p))
-            (policy,) = session.call("step", (p, k), arrays)
+            (policy,) = self._session.call("step", (p, k), arrays)
             try:
-                game.set_policy(p, game.project(p, policy.astype(np.float64, copy=False)))
+                self.policies[p] = game.project(p, policy.astype(np.float64, copy=False))
             except PolicyError as error:
                 raise InvalidPolicy(
                     f"get_updated_current_policy, iteration {k}, player {p}: {error}"
                 ) from error
-        if k + 1 in measured:
-            curve.append((k + 1, game.exploitability([_average(game, session, p, k) for p in players])))
-    return tuple(curve)
+            game.set_policy(p, self.policies[p])
+        self.iteration = k + 1
+
+    def average_policies(self) -> list[Floats]:
+        """(S_p,) average policy of each player so far, uniform where the program has accumulated nothing.
+
+        Raises:
+            SandboxFault: the program failed.
+            InvalidPolicy: what it accumulated is no policy.
+        """
+        last = self.iteration - 1
+        return [_average(self._game, self._session, p, last) for p in range(self._game.num_players)]
 
 
 def _average(game: Game, session: Session, player: int, iteration: int) -> Floats:

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,16 @@ def entry(game_string: str) -> Path:
     return directory() / f"{game_string.partition('(')[0]}-{digest}"
 
 
+def compile_seconds(game_string: str) -> float | None:
+    """How long compiling an entry took; None without an entry, or for one that an earlier build wrote."""
+    try:
+        index = json.loads((entry(game_string) / "index.json").read_text())
+    except (OSError, ValueError):
+        return None
+    found = index.get("compile_s")
+    return found if isinstance(found, float) else None
+
+
 def load(game_string: str) -> SequenceForm:
     """The compiled game, from the cache or compiled now and stored.
 
@@ -56,9 +67,10 @@ def load(game_string: str) -> SequenceForm:
         return _read(path, game_string)
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         shutil.rmtree(path, ignore_errors=True)
+    start = time.perf_counter()
     form = _compile(game_string)
     try:
-        _write(path, form)
+        _write(path, form, compile_s=time.perf_counter() - start)
         return _read(path, game_string)
     except OSError:
         return form  # A full or read-only disk costs the next start some seconds, not this run.
@@ -105,7 +117,7 @@ def _read(path: Path, game_string: str) -> SequenceForm:
     )
 
 
-def _write(path: Path, form: SequenceForm) -> None:
+def _write(path: Path, form: SequenceForm, *, compile_s: float | None = None) -> None:
     """Store an entry in one step; an entry that another process stored meanwhile stays."""
     arrays = {name: getattr(form, name) for name in _PLAIN}
     arrays |= {name: getattr(form.lanes, name) for name in _LANES}
@@ -113,6 +125,7 @@ def _write(path: Path, form: SequenceForm) -> None:
     index = {
         "game": form.game_string,
         "players": form.num_players,
+        "compile_s": compile_s,
         "arrays": {name: (a.dtype.str, a.shape, _checksum(a)) for name, a in arrays.items()},
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -167,7 +167,19 @@ def load_turn_based(game_string: str) -> Any:
     Raises:
         GameError: a kind of game that has no finite two-or-more-player sequence form.
     """
-    game = pyspiel.load_game(game_string)
+    return turn_based(pyspiel.load_game(game_string), game_string)
+
+
+def turn_based(game: Any, name: str) -> Any:
+    """The game itself, or its turn-based form if moves are simultaneous.
+
+    Args:
+        game: a ``pyspiel.Game``.
+        name: what messages call it.
+
+    Raises:
+        GameError: as `load_turn_based`.
+    """
     kind = game.get_type()
     refusals = {
         "at least 2 players; got a game of 1": game.num_players() < 2,
@@ -179,7 +191,7 @@ def load_turn_based(game_string: str) -> Any:
     }
     for reason, applies in refusals.items():
         if applies:
-            raise GameError(f"{game_string}: expected {reason}.", "Pick a game of a suite, such as 'leduc2'.")
+            raise GameError(f"{name}: expected {reason}.", "Pick a game of a suite, such as 'leduc2'.")
     if kind.dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
         return pyspiel.convert_to_turn_based(game)
     return game
@@ -194,13 +206,17 @@ def compile_game(game_string: str) -> SequenceForm:
     Raises:
         GameError: imperfect recall, more than `MAX_TERMINALS` terminals, or an unsupported kind of game.
     """
-    game = load_turn_based(game_string)
-    refuse_hopeless(game, game_string)
-    walk = _Walk(game, game_string)
+    return compile_loaded(load_turn_based(game_string), game_string)
+
+
+def compile_loaded(game: Any, name: str) -> SequenceForm:
+    """The sequence form of a turn-based ``pyspiel.Game`` that is called `name`. Raises as `compile_game`."""
+    refuse_hopeless(game, name)
+    walk = _Walk(game, name)
     try:
         walk.run()
     except pyspiel.SpielError as error:
-        raise GameError(f"{game_string}: OpenSpiel fails during the walk: {error}") from error
+        raise GameError(f"{name}: OpenSpiel fails during the walk: {error}") from error
     num_players = len(walk.players)
     sequence = np.array(walk.sequence, np.int32).reshape(-1, num_players)
     first, member = _by_first_visit(sequence)
@@ -210,7 +226,7 @@ def compile_game(game_string: str) -> SequenceForm:
     order, lanes = arrange(np.ascontiguousarray(sequence[first].T), group)
     keys = [key.encode() for player in walk.players for key in player.index]
     return SequenceForm(
-        game_string=game_string,
+        game_string=name,
         trees=tuple(
             PlayerTree(*(np.array(a, np.int32) for a in (p.parent, p.offset, p.depth, p.action)))
             for p in walk.players

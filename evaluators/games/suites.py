@@ -43,6 +43,10 @@ GAMES = MappingProxyType(
         "battleship22_3": _battleship(2, 3),
         "battleship32_2": _battleship(3, 2),
         "goofspiel4_3p": _goofspiel(4, players=3),
+        "leduc2_ranks5": (
+            "universal_poker(betting=limit,blind=1 1,firstPlayer=1 1,maxRaises=2 2,numBoardCards=0 1,"
+            "numHoleCards=1,numPlayers=2,numRanks=5,numRounds=2,numSuits=2,raiseSize=2 4)"
+        ),
     }
 )
 """Short name -> OpenSpiel game string."""
@@ -55,9 +59,11 @@ SUITES = MappingProxyType(
             "blotto5", "blotto10", "blotto5_3p",
             "battleship22_2", "battleship22_3", "battleship32_2", "goofspiel4_3p",
         ),
+        "sealed": ("leduc3", "goofspiel5", "liars_dice6", "leduc2_ranks5"),
     }
 )  # fmt: skip
-"""Suite -> short names. `train` and `test` are the eleven games of arXiv 2602.16928."""
+"""Suite -> short names. `train` and `test` are the eleven games of arXiv 2602.16928; `sealed` are those of which
+promotion plays freshly drawn copies (`leduc2_ranks5` is Leduc with five ranks; with three, the string is `leduc2`)."""
 
 _SHORT_NAMES = {string: name for name, string in GAMES.items()}
 

@@ -87,7 +87,9 @@ def test_normalize_hides_no_nan(guest):
     assert np.isnan(states(guest, [2, 2]).normalize(np.array([1.0, 1.0, np.nan, 1.0]))[2])
 
 
-@pytest.mark.parametrize("value", [[1, 2, 3], (1.0, 2.0, 3.0), np.arange(3), np.ones(3, bool), np.ones(3, "f4")])
+@pytest.mark.parametrize(
+    "value", [[1, 2, 3], (1.0, 2.0, 3.0), np.arange(3), np.ones(3, bool), np.ones(3, "f4")]
+)
 def test_numbers_of_any_kind_become_float64(guest, value):
     assert guest.checked(value, 3, "method").dtype == np.float64
 

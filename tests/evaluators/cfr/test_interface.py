@@ -55,9 +55,7 @@ def test_a_class_inside_something_does_not_count():
 
 def test_names_the_nearest_method():
     error = refused(SEED.replace("def update_accumulate_regret", "def update_accumulated_regret"))
-    assert error.message == (
-        f"program: expected a method {METHOD}; the class has update_accumulated_regret."
-    )
+    assert error.message == (f"program: expected a method {METHOD}; the class has update_accumulated_regret.")
     assert error.hint == "Did you mean 'update_accumulated_regret'?"
 
 
@@ -91,4 +89,6 @@ def test_source_that_does_not_parse_says_where(source, said):
 def test_counterfactual_reach_is_computed_for_programs_that_read_it():
     assert not wants_counterfactual_reach(SEED)
     assert wants_counterfactual_reach(SEED.replace("weight =", "weight = counterfactual_reach_prob *"))
-    assert wants_counterfactual_reach(SEED.replace("weight =", "weight = locals()['counterfactual_' 'reach_prob'] *"))
+    assert wants_counterfactual_reach(
+        SEED.replace("weight =", "weight = locals()['counterfactual_' 'reach_prob'] *")
+    )

@@ -25,7 +25,7 @@ def evaluate(source, games, iterations, sandbox=None, tiers=("exact",)):
     return DOMAIN.evaluate(source, plan, sandbox or InProcessSandbox())
 
 
-# OpenSpiel 1.6 `cfr.CFRPlusSolver` and `cfr.CFRSolver`, exploitability of the average policy (NashConv / N).
+# OpenSpiel's `cfr.CFRPlusSolver` and `cfr.CFRSolver`, exploitability of the average policy (NashConv / N).
 KNOWN = [
     ("cfr_plus", "kuhn3", 50, 0.0035504991241),
     ("cfr_plus", "leduc2", 20, 0.1736553734420),

@@ -35,7 +35,8 @@ def test_the_unit_of_the_payoffs_does_not_count(value, uniform, factor):
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(1.0, 0.0), (0.1, 1.0), (1e-3, 3.0), (1e-9, 6.0), (0.0, 6.0), (-4e-16, 6.0), (2.0, 0.0)]
+    ("value", "expected"),
+    [(1.0, 0.0), (0.1, 1.0), (1e-3, 3.0), (1e-9, 6.0), (0.0, 6.0), (-4e-16, 6.0), (2.0, 0.0)],
 )
 def test_known_decades(value, expected):
     assert scores.decades(value, 1.0) == pytest.approx(expected)
@@ -69,7 +70,9 @@ def test_the_area_lies_between_the_curves_least_and_most(values):
 @st.composite
 def complete_results(draw):
     games = draw(st.lists(st.sampled_from(["kuhn2", "kuhn3", "leduc2"]), min_size=1, unique=True))
-    variants = draw(st.sampled_from([["exact"], ["generic-0", "generic-1"], ["exact", "generic-0", "scale-10"]]))
+    variants = draw(
+        st.sampled_from([["exact"], ["generic-0", "generic-1"], ["exact", "generic-0", "scale-10"]])
+    )
     return [result(draw(exploitabilities), game=g, variant=v) for g in games for v in variants]
 
 

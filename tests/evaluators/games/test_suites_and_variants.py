@@ -15,8 +15,10 @@ def test_game_strings_are_canonical(name):
     assert str(pyspiel.load_game(GAMES[name])) == GAMES[name]
 
 
-def test_suites_partition_the_names():
-    assert sorted(game for games in SUITES.values() for game in games) == sorted(GAMES)
+def test_every_name_is_in_a_suite_and_only_sealed_games_are_in_two():
+    names = [game for suite, games in SUITES.items() for game in games if suite != "sealed"]
+    assert sorted({*names, *SUITES["sealed"]}) == sorted(GAMES)
+    assert len(set(names)) == len(names)
     assert suite("train") == ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
     assert len(suite("train") + suite("test")) == 11
 

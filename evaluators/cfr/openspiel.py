@@ -1,0 +1,202 @@
+"""CFR programs as OpenSpiel solvers: the calls of ``open_spiel.python.algorithms.cfr.CFRSolver``, on any game.
+
+The game is compiled to sequence form once, so an iteration costs microseconds where OpenSpiel walks a tree. The
+program runs in the sandbox, as it does in a search, unless its owner decides otherwise.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+
+from evaluators.base import InputError
+from evaluators.cfr.domain import DOMAIN
+from evaluators.cfr.loop import InvalidPolicy, Play, shared_bytes
+from evaluators.games import cache, policies
+from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
+from evaluators.games.form import Floats
+from evaluators.games.game import Game, load
+from evaluators.games.suites import resolve
+from sandbox.base import Limits, Sandbox, SandboxFault, Session
+from sandbox.inprocess import InProcessSandbox
+from sandbox.process import ProcessSandbox
+
+LIMITS = Limits(cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=60.0, memory_mib=4096)
+"""A solver is somebody's own and may stay open for days; only a call that hangs is ended early."""
+
+
+class ProgramFailed(InputError):
+    """The program ended, or returned no policy, while it solved a game. The solver is closed."""
+
+    exit_code = 1
+
+
+class CfrSolver:
+    """A CFR program at work on one game. A context manager; closed too when it is garbage-collected.
+
+    Attributes:
+        game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous.
+    """
+
+    def __init__(self, source: str, game: Any, *, in_process: bool = False, limits: Limits = LIMITS) -> None:
+        """Compile the game (from the cache, if it is there) and start the program.
+
+        Args:
+            source: the program.
+            game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name such as ``leduc2``.
+            in_process: run the program in this process, without a sandbox. For programs of your own only.
+            limits: what the program may use.
+
+        Raises:
+            ProgramError: `source` is no CFR program.
+            GameError: a game that cannot be compiled.
+            ProgramFailed: the program does not start.
+        """
+        DOMAIN.check(source)
+        self.game, self._game = _games(game)
+        modules = DOMAIN.sandbox_modules
+        sandbox: Sandbox = InProcessSandbox() if in_process else ProcessSandbox(modules=modules)
+        self._close = weakref.finalize(self, _release, sandbox)
+        self._level = sandbox.level
+        self._current: Any = None
+        self._average: Any = None
+        rule = DOMAIN.rule(source)
+        with self._faults():
+            session = sandbox.open(
+                rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(self._game)
+            )
+            self._close.detach()
+            self._close = weakref.finalize(self, _release, sandbox, session)
+            self._play = Play(rule, self._game, session)
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done so far."""
+        return self._play.iteration
+
+    @property
+    def isolation(self) -> str:
+        """The sandbox's level, ``none`` in process."""
+        return self._level.label
+
+    def evaluate_and_update_policy(self) -> None:
+        """Do one iteration: every player in turn.
+
+        Raises:
+            ProgramFailed: with the reason.
+        """
+        with self._faults():
+            self._play.iterate()
+        if self._current is not None:
+            self._fill(self._current, self._play.policies)
+
+    def current_policy(self) -> Any:
+        """The policy that the next iteration begins with, as a ``TabularPolicy``: one object, updated in place."""
+        if self._current is None:
+            self._current = self._tabular()
+            self._fill(self._current, self._play.policies)
+        return self._current
+
+    def average_policy(self) -> Any:
+        """The average policy so far as a ``TabularPolicy``: one object, which each call brings up to date.
+
+        Raises:
+            ProgramFailed: what the program accumulated is no policy.
+        """
+        average = self._averages()
+        if self._average is None:
+            self._average = self._tabular()
+        self._fill(self._average, average)
+        return self._average
+
+    def average_policy_table(self) -> policies.Table:
+        """The average policy as information state string -> action -> probability; quick on large games.
+
+        Raises:
+            ProgramFailed: what the program accumulated is no policy.
+        """
+        return policies.table(self._game.form, self._averages())
+
+    def exploitability(self) -> float:
+        """NashConv / N of the average policy, exact; what OpenSpiel computes, without walking the tree.
+
+        Raises:
+            ProgramFailed: what the program accumulated is no policy.
+        """
+        return self._game.exploitability(self._averages())
+
+    def close(self) -> None:
+        """End the program. Policies that were given out stay as they are."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        """The solver itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _averages(self) -> list[Floats]:
+        with self._faults():
+            return self._play.average_policies()
+
+    def _tabular(self) -> Any:
+        # As OpenSpiel's own solvers make it, so that rows stand in the same order; walks the tree, once.
+        from open_spiel.python.policy import TabularPolicy
+
+        tabular = TabularPolicy(self.game)
+        form = self._game.form
+        rows = [tabular.state_lookup[key] for keys in policies.infosets(form) for key in keys]
+        self._rows = np.repeat(rows, np.concatenate(self._game.num_actions))
+        self._columns = np.concatenate([tree.action for tree in form.trees])
+        return tabular
+
+    def _fill(self, tabular: Any, flat: list[Floats]) -> None:
+        tabular.action_probability_array[self._rows, self._columns] = np.concatenate(flat)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        if not self._close.alive:
+            raise RuntimeError("solver: expected an open one; it was closed, or its program failed")
+        try:
+            yield
+        except SandboxFault as fault:
+            self.close()
+            raise ProgramFailed(f"program: ended as {fault.verdict.value}: {fault.message}") from fault
+        except InvalidPolicy as error:
+            self.close()
+            raise ProgramFailed(f"program: {error}") from error
+
+
+def _release(sandbox: Sandbox, session: Session | None = None) -> None:
+    if session is not None:
+        session.close()
+    sandbox.close()
+
+
+def _games(game: Any) -> tuple[Any, Game]:
+    """OpenSpiel's game, turn-based, and ours."""
+    if isinstance(game, str):
+        return load_turn_based(resolve(game).game_string), load(game)
+    name = str(game)
+    turns = turn_based(game, name)
+    form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)
+    return turns, Game(name, form)
+
+
+def _reloads(name: str) -> bool:
+    """Whether a game's string stands for it; games made from tables or from text have none that does."""
+    import pyspiel
+
+    kind = name.partition("(")[0]
+    if kind in ("efg_game", "nfg_game") or kind not in pyspiel.registered_names():
+        return False
+    try:
+        return str(pyspiel.load_game(name)) == name
+    except (pyspiel.SpielError, RuntimeError, ValueError):
+        return False
