@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install test lint clean
+.PHONY: demo install test lint sandbox-image clean
 
 demo: install  ## a discovery campaign on the training games, about three minutes on two cores
 	$(BIN)/evolve run $(DEMO)
@@ -24,6 +24,13 @@ lint: install  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+sandbox-image: install  ## the image of the Docker sandbox; OFFLINE=1 makes it of this interpreter, without a network
+ifdef OFFLINE
+	$(BIN)/python -m sandbox.image --offline
+else
+	docker build --tag "$$($(BIN)/python -m sandbox.image)" sandbox
+endif
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,1 +1,65 @@
-"""Discover game-solving algorithms by evolving their source."""
+"""Discover game-solving algorithms by evolving their source.
+
+The public interface; everything else may change between versions:
+
+>>> import evolve
+>>> program = evolve.load_program("pdcfr_plus")              # a seed, a file or the id of a stored program
+>>> with program.cfr_solver("leduc_poker(players=2)") as solver:
+...     for _ in range(100):
+...         solver.evaluate_and_update_policy()
+...     policy = solver.average_policy()                     # OpenSpiel's TabularPolicy
+
+`evaluate` scores a program on games, `run` searches for new ones, `load_policy` reads what ``evolve solve --save``
+wrote. Importing this package is quick: what a function needs is loaded when it is called for the first time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evaluators.base import Evaluation, InstanceResult
+    from evaluators.games.policies import StoredPolicy
+    from evolve.api import evaluate, load_policy, load_program, run
+    from evolve.config import CampaignConfig
+    from evolve.events import Summary
+    from evolve.programs import Program
+
+__all__ = [
+    "CampaignConfig",
+    "Evaluation",
+    "InstanceResult",
+    "Program",
+    "StoredPolicy",
+    "Summary",
+    "evaluate",
+    "load_policy",
+    "load_program",
+    "run",
+]
+
+_HOMES = {
+    "CampaignConfig": "evolve.config",
+    "Evaluation": "evaluators.base",
+    "InstanceResult": "evaluators.base",
+    "Program": "evolve.programs",
+    "StoredPolicy": "evaluators.games.policies",
+    "Summary": "evolve.events",
+    "evaluate": "evolve.api",
+    "load_policy": "evolve.api",
+    "load_program": "evolve.api",
+    "run": "evolve.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'evolve' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names too, for completion and help."""
+    return sorted({*globals(), *__all__})

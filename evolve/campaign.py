@@ -12,8 +12,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluators.base import Domain, Evaluation, Outcome, Plan, Tag
@@ -21,12 +20,16 @@ from evolve import population as populations
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, EngineFault, EvolveError
 from evolve.events import BaselineScored, Looked, Observer, Started, Summary, Told
+from evolve.llm import Llm
+from evolve.models.errors import BudgetReached
 from evolve.operators.base import Operator
 from evolve.population import Member, Population
 from evolve.proposing import Proposer
+from evolve.record import Beginning, Record, Scored, Tried
 from evolve.service import EvaluationService
-from evolve.stored import PLAN, from_record, to_record
+from evolve.stored import PLAN, from_record, scored, to_record
 from evolve.trees import canonical_hash
+from evolve.turns import CutOff, Turns
 from results import writing
 from results.records import CandidateRecord, StoredCandidate
 from results.writer import CampaignWriter
@@ -46,6 +49,7 @@ class Setup:
         baselines: name -> source of the programs that it is compared with.
         operator: makes children of one parent.
         crossover: makes children of two.
+        llm: the model behind the operator, if there is one.
     """
 
     config: CampaignConfig
@@ -55,24 +59,7 @@ class Setup:
     baselines: Mapping[str, str]
     operator: Operator
     crossover: Operator
-
-
-class Turns:
-    """Lets coroutines through one at a time, in the order of their numbers."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-        self._changed = asyncio.Condition()
-
-    @asynccontextmanager
-    async def take(self, number: int) -> AsyncIterator[None]:
-        """Wait for `number`'s turn; the next one comes when the block ends without an exception."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._next == number)
-        yield
-        async with self._changed:
-            self._next += 1
-            self._changed.notify_all()
+    llm: Llm | None = None
 
 
 class Campaign:
@@ -108,7 +95,10 @@ class Campaign:
         self._outcomes: Counter[str] = Counter()
         self._pending: Mapping[int, StoredCandidate] = {}
         self._baselines: dict[str, Evaluation] = {}
+        self._baseline_ids: dict[str, str] = {}
+        self._tried: list[Tried] = []
         self._stopping = False
+        self._reached: BudgetReached | None = None
         self._deadline = float("inf")
 
     @property
@@ -162,6 +152,8 @@ class Campaign:
             objectives=best.objectives if best else {},
             candidates=self.told,
             outcomes=dict(sorted(self._outcomes.items())),
+            ended_by=self._reached.budget if self._reached else "",
+            reason=self._reached.message if self._reached else "",
         )
 
     def _restore(self) -> None:
@@ -172,7 +164,7 @@ class Campaign:
             self._baselines[record.program_id] = from_record(record)
         for stored in state.told:
             self._admit(stored.candidate)
-            self._advance(stored.candidate, self._stored_objectives(stored))
+            self._advance(stored.candidate, self._stored_evaluation(stored))
         self._pending = state.pending
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
@@ -184,26 +176,43 @@ class Campaign:
             )
 
     @staticmethod
-    def _stored_objectives(stored: StoredCandidate) -> Mapping[str, float]:
-        return next((e.scores for e in stored.evaluations if e.plan == PLAN), {})
+    def _stored_evaluation(stored: StoredCandidate) -> Evaluation | None:
+        return next((from_record(e) for e in stored.evaluations if e.plan == PLAN), None)
+
+    def _record(self, told: int) -> Record:
+        """What was known when so many candidates were told."""
+        baselines = {name: scored(self._baselines[key]) for name, key in self._baseline_ids.items()}
+        return Record(self._objective, baselines, Beginning(self._tried, told))
 
     def _admit(self, candidate: CandidateRecord) -> None:
         if candidate.program_id is not None:
             self._proposer.screen.admit(self._hashes[candidate.program_id], candidate.ordinal)
 
-    def _advance(self, candidate: CandidateRecord, objectives: Mapping[str, float]) -> bool:
+    def _advance(self, candidate: CandidateRecord, evaluation: Evaluation | None) -> bool:
         """Tell the population; whether the candidate is the best so far."""
-        member = None
+        member, objectives = None, evaluation.objectives if evaluation else {}
         if candidate.outcome == Tag.OK and candidate.program_id is not None:
             member = Member(candidate.program_id, candidate.ordinal, candidate.island, objectives)
         now = populations.tell(self._history[-1], candidate.ordinal, member)
         self._history.append(now)
         self._outcomes[candidate.outcome or ""] += 1
+        self._tried.append(
+            Tried(
+                ordinal=candidate.ordinal,
+                operator=candidate.operator,
+                program_id=candidate.program_id,
+                source=self._sources.get(candidate.program_id or "", ""),
+                parents=candidate.parents,
+                note=candidate.note,
+                outcome=Outcome(Tag(candidate.outcome or Tag.INFRASTRUCTURE), candidate.message),
+                scored=scored(evaluation) if evaluation else Scored(),
+            )
+        )
         return member is not None and now.best is member
 
     async def _score_baselines(self) -> None:
         async def score(name: str, source: str) -> None:
-            program_id = self._add(source, name)
+            program_id = self._baseline_ids[name] = self._add(source, name)
             remembered = program_id in self._baselines
             if not remembered:
                 evaluation = await self._service.evaluate(source, self._setup.plan)
@@ -223,27 +232,40 @@ class Campaign:
         try:
             while True:
                 while self._may_start(upcoming):
-                    running.add(asyncio.create_task(self._candidate(upcoming)))
+                    running.add(asyncio.create_task(self._candidate(upcoming), name=str(upcoming)))
                     upcoming += 1
                 if not running:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    task.result()
+                    error = task.exception()
+                    if isinstance(error, BudgetReached):
+                        await self._end_at(int(task.get_name()), error)
+                failed = [error for task in done if (error := task.exception())]
+                for error in failed:
+                    # One that is cut off has its answer stored; a raised budget goes on from there.
+                    if not isinstance(error, BudgetReached | CutOff):
+                        raise error
         finally:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
+    async def _end_at(self, ordinal: int, reached: BudgetReached) -> None:
+        """Tell the candidates before this one, and no others; answers that are on their way are still stored."""
+        self._reached = reached
+        await self._screening.cut_off(ordinal)
+
     def _may_start(self, ordinal: int) -> bool:
         """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""
         if ordinal in self._pending:
-            return ordinal < self._config.candidates
+            return ordinal < self._config.candidates and self._reached is None
         ready = self.told >= self._asks_at(ordinal)
         return (
             ready
             and ordinal < self._config.candidates
             and not self._stopping
+            and self._reached is None
             and time.monotonic() < self._deadline
         )
 
@@ -254,9 +276,9 @@ class Campaign:
     async def _candidate(self, ordinal: int) -> None:
         stored = self._pending.get(ordinal)
         if stored is None or stored.candidate.outcome is None:
-            candidate, objectives = await self._new(ordinal)
+            candidate, evaluation = await self._new(ordinal)
         else:
-            candidate, objectives = stored.candidate, self._stored_objectives(stored)
+            candidate, evaluation = stored.candidate, self._stored_evaluation(stored)
             async with self._screening.take(ordinal):
                 self._admit(candidate)
         if ordinal == 0 and candidate.outcome != Tag.OK:
@@ -266,25 +288,31 @@ class Campaign:
             )
         async with self._telling.take(ordinal):
             self._writer.tell(ordinal)
-            improved = self._advance(candidate, objectives)
+            improved = self._advance(candidate, evaluation)
             self._observe(
                 Told(
                     ordinal=ordinal,
                     program_id=candidate.program_id,
                     operator=candidate.operator,
                     outcome=Outcome(Tag(candidate.outcome or Tag.INFRASTRUCTURE), candidate.message),
-                    objectives=objectives,
+                    objectives=evaluation.objectives if evaluation else {},
                     improved=improved,
                     note=candidate.note,
                 )
             )
 
-    async def _new(self, ordinal: int) -> tuple[CandidateRecord, Mapping[str, float]]:
+    async def _new(self, ordinal: int) -> tuple[CandidateRecord, Evaluation | None]:
         """Propose, screen, evaluate and store a candidate."""
         rng = random.Random(f"{self._config.seed}:{ordinal}")
         population = self._history[self._asks_at(ordinal)]
-        async with self._screening.take(ordinal):
-            draft = await self._proposer.draft(ordinal, population, self._sources, rng)
+        draft = await self._proposer.draft(
+            ordinal,
+            population,
+            self._sources,
+            rng,
+            record=self._record(self._asks_at(ordinal)),
+            turn=self._screening.take(ordinal),
+        )
         evaluation = None
         if draft.stopped is None and draft.proposal is not None:
             evaluation = await self._evaluate(draft.proposal.source, draft.parents)
@@ -307,7 +335,7 @@ class Campaign:
                 self._writer.record_evaluation(
                     to_record(evaluation, program_id=program_id, ordinal=ordinal, plan=PLAN)
                 )
-        return candidate, evaluation.objectives if evaluation else {}
+        return candidate, evaluation
 
     async def _evaluate(self, source: str, parents: Sequence[Member]) -> Evaluation:
         floors = {}

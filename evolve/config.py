@@ -6,15 +6,16 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluators.base import nearest
 from evolve.errors import ConfigError
+from evolve.models.config import DECISIVE, LlmConfig
 from evolve.population import Settings as PopulationSettings
 
-RAISABLE = frozenset({"candidates", "time_s"})
+RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
 """Budgets: a continued campaign may have them raised."""
 
 FREE = frozenset({"workers", "min_isolation", "db"})
@@ -40,6 +41,8 @@ class CampaignConfig(BaseModel):
     name: str = Field("", pattern=r"^[\w.+-]*$")
     domain: str = "cfr"
     operator: str = "symbolic"
+    model: str = ""
+    """Who writes the programs of the operator ``llm``: ``openai:NAME``, ``gemini:NAME``, ``mailbox:DIR`` and so on."""
     start: str = ""
     """Seed name, path or stored id that the search starts from; the domain's seed by default."""
     seed: int = Field(0, ge=0)
@@ -51,6 +54,10 @@ class CampaignConfig(BaseModel):
     """What decides "better"; the domain's default when empty."""
     candidates: int = Field(160, ge=1)
     time_s: float | None = Field(None, gt=0)
+    budget_usd: float | None = Field(None, gt=0)
+    """Most dollars that the model may cost."""
+    budget_tokens: int | None = Field(None, gt=0)
+    """Most tokens of the model, input and output."""
     workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
     lookahead: int = Field(8, ge=1)
     crossover: float = Field(0.15, ge=0, le=1)
@@ -59,9 +66,12 @@ class CampaignConfig(BaseModel):
     """How often an operator tries again when its child fails screening."""
     db: str = ""
     """Results database, when neither an option nor the environment names one."""
-    min_isolation: str = "rlimits"
+    sandbox: Literal["process", "docker"] = "process"
+    min_isolation: str = ""
+    """Refuse to start below this level; when empty, what the operator needs (`evolve.isolation.default_minimum`)."""
     limits: LimitsConfig = LimitsConfig()
     population: PopulationSettings = PopulationSettings()
+    llm: LlmConfig = LlmConfig()
 
     @property
     def campaign_name(self) -> str:
@@ -118,6 +128,8 @@ def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> Campai
         if old == new or field in FREE:
             continue
         if field == "candidates" and new > old:
+            continue
+        if field == "llm" and all(getattr(old, name) == getattr(new, name) for name in DECISIVE):
             continue
         if field in RAISABLE and (new is None or (old is not None and new > old)):
             continue

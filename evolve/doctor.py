@@ -6,8 +6,15 @@ imports fail, and that is what this module is to report.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sandbox.attacks import Result
+    from sandbox.selfcheck import Row
+    from sandbox.warm import WarmSandbox
 
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
 
@@ -20,12 +27,16 @@ class Finding(NamedTuple):
     came: str
 
 
-def examine(db: str) -> list[Finding]:
-    """All checks, quick ones first. Writes nothing but the caches of kernels and games."""
+def examine(db: str, sandbox: str = "process") -> list[Finding]:
+    """All checks, quick ones first. Writes nothing but the caches of kernels and games.
+
+    Raises:
+        ConfigError: no such kind of sandbox.
+    """
     place = _one_place()
     if not place.ok:
         return [place]  # The other checks would run somebody else's code.
-    return [_versions(), place, *_sandbox(), _kernels(), _database(db)]
+    return [_versions(), place, *_sandbox(sandbox), _kernels(), _database(db)]
 
 
 def _versions() -> Finding:
@@ -48,23 +59,76 @@ def _one_place() -> Finding:
     return Finding("packages from one place", False, ", ".join(f"{k}: {v}" for k, v in found.items()))
 
 
-def _sandbox() -> list[Finding]:
-    from sandbox.base import Level, SandboxFault
-    from sandbox.process import ProcessSandbox
-    from sandbox.selfcheck import check as attack
+def attack_sandbox(kind: str) -> tuple[str, list[Row]]:
+    """Try every attack of the suite: the level of the sandbox, and what came of each.
+
+    Raises:
+        ConfigError: no such kind of sandbox.
+        IsolationError: it does not start.
+    """
+    from sandbox.selfcheck import check_all
+
+    with sandbox_errors(), open_sandbox(kind) as sandbox:
+        return sandbox.level.label, list(check_all(sandbox))
+
+
+@contextlib.contextmanager
+def sandbox_errors() -> Iterator[None]:
+    """Tell a user what is wrong with a sandbox in one line.
+
+    Raises:
+        IsolationError: in place of the sandbox's own fault.
+    """
+    from evolve.errors import IsolationError
+    from sandbox.base import SandboxFault
 
     try:
-        with ProcessSandbox() as sandbox:
+        yield
+    except SandboxFault as fault:
+        raise IsolationError(f"sandbox: {fault.message}") from fault
+
+
+def _sandbox(kind: str) -> list[Finding]:
+    from sandbox.base import Level, SandboxFault
+    from sandbox.selfcheck import check
+
+    try:
+        with open_sandbox(kind) as sandbox:
             layers = ", ".join(f"{name} {state}" for name, state in sandbox.layers.items())
-            level = Finding(
-                "sandbox level", sandbox.level >= Level.KERNEL, f"{sandbox.level.label} ({layers})"
-            )
+            strong = sandbox.level >= Level.KERNEL
+            level = Finding("sandbox level", strong, f"{sandbox.level.label} ({layers})")
             return [
                 level,
-                *(Finding(f"contained: {f.attack}", f.contained, f.detail) for f in attack(sandbox)),
+                *(Finding(f"contained: {r.attack.name}", r.contained, _words(r)) for r in check(sandbox)),
             ]
     except SandboxFault as fault:
         return [Finding("sandbox level", False, fault.message)]
+
+
+def open_sandbox(kind: str) -> WarmSandbox:
+    """A sandbox for a check or a measurement.
+
+    Raises:
+        ConfigError: no such kind of sandbox.
+        SandboxFault: it does not start.
+    """
+    from evolve.errors import ConfigError
+
+    if kind == "docker":
+        from sandbox.docker import DockerSandbox
+
+        return DockerSandbox()
+    if kind != "process":
+        raise ConfigError(f"sandbox: expected process or docker; got {kind!r}.")
+    from sandbox.process import ProcessSandbox
+
+    return ProcessSandbox()
+
+
+def _words(result: Result) -> str:
+    """How an attack ended, without the program's line."""
+    detail = result.detail.partition(" (program.py")[0]
+    return f"{result.came}: {detail}" if detail else result.came
 
 
 def _kernels() -> Finding:

@@ -56,7 +56,30 @@ class Looked:
     looks: int
 
 
-Event = Started | BaselineScored | Told | Looked
+@dataclass(frozen=True)
+class Called:
+    """A model answered. `spent_usd` and `spent_tokens` are the campaign's, earlier runs included."""
+
+    ordinal: int
+    attempt: int
+    model: str
+    stop: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    latency_s: float
+    spent_usd: float
+    spent_tokens: int
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something that whoever watches should know; the campaign goes on."""
+
+    message: str
+
+
+Event = Started | BaselineScored | Told | Looked | Called | Warned
 Observer = Callable[[Event], None]
 
 
@@ -71,6 +94,8 @@ class Summary:
         objectives: the best program's.
         candidates: how many were told.
         outcomes: tag -> count, over those.
+        ended_by: the budget that ended it early: ``usd``, ``tokens`` or "".
+        reason: the same in words.
     """
 
     campaign: str
@@ -79,6 +104,8 @@ class Summary:
     objectives: Mapping[str, float]
     candidates: int
     outcomes: Mapping[str, int]
+    ended_by: str = ""
+    reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The last line of ``evolve run --json``."""
@@ -91,4 +118,5 @@ class Summary:
             "best": best,
             "candidates": self.candidates,
             "outcomes": dict(self.outcomes),
+            "ended_by": self.ended_by or None,
         }

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import seeds
 from evaluators.base import Domain, InputError, ProgramError, domains, nearest
+from evolve.errors import ConfigError
 
-_STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:\d+")
-"""An id (or its beginning), or campaign:ordinal."""
+if TYPE_CHECKING:
+    from evaluators.cfr.openspiel import CfrSolver
+
+_STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
+"""An id (or its beginning), campaign:ordinal or campaign:best."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,44 @@ class Program:
     domain: Domain
     source: str
     stored: bool = False
+
+    def cfr_solver(
+        self, game: Any, *, in_process: bool = False, unsafe_in_process: bool = False
+    ) -> CfrSolver:
+        """The program as a solver with the calls of OpenSpiel's ``CFRSolver``; close it, or use it in a ``with``.
+
+        Args:
+            game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name.
+            in_process: without the sandbox: for files of your own and seeds.
+            unsafe_in_process: the same for a stored program, which a model may have written.
+
+        Raises:
+            ProgramError: it is no CFR program.
+            GameError: a game that cannot be compiled.
+            ConfigError: a stored program asked for in process.
+            ProgramFailed: it does not start.
+        """
+        from evaluators.cfr.openspiel import CfrSolver
+
+        if self.domain.name != "cfr":
+            raise ProgramError(
+                f"solver: expected a program of the domain cfr; {self.name} is one of {self.domain.name}."
+            )
+        unprotected = self.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
+        return CfrSolver(self.source, game, in_process=unprotected)
+
+    def unprotected(self, *, in_process: bool, unsafe_in_process: bool) -> bool:
+        """Whether to run it without a sandbox.
+
+        Raises:
+            ConfigError: a stored program, and `unsafe_in_process` was not asked for.
+        """
+        if in_process and self.stored and not unsafe_in_process:
+            raise ConfigError(
+                f"--in-process: expected a file or a seed; {self.name!r} is a stored program.",
+                "It runs in the sandbox; --unsafe-in-process runs it in this very process.",
+            )
+        return in_process or unsafe_in_process
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 
 from evaluators.base import Domain, Outcome, Tag
 from evolve import population as populations
 from evolve.operators.base import Context, Operator, Parent, Proposal, ProposalError
 from evolve.population import Member, Population
+from evolve.record import Record
 from evolve.screening import Screen
 
 
@@ -18,6 +20,7 @@ class SeedOperator:
 
     kind = "seed"
     num_parents = 0
+    waits = False
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -69,7 +72,7 @@ class Proposer:
         attempts: int,
     ) -> None:
         self.screen = Screen(domain)
-        self._context = Context(domain.components, domain.mechanisms)
+        self._context = Context(domain.components, domain.mechanisms, domain.name)
         self._seed = SeedOperator(seed_source)
         self._operator = operator
         self._crossover = crossover
@@ -77,34 +80,75 @@ class Proposer:
         self._attempts = attempts
 
     async def draft(
-        self, ordinal: int, population: Population, sources: Mapping[str, str], rng: random.Random
+        self,
+        ordinal: int,
+        population: Population,
+        sources: Mapping[str, str],
+        rng: random.Random,
+        *,
+        record: Record,
+        turn: AbstractAsyncContextManager[None],
     ) -> Draft:
         """A draft for candidate `ordinal`, admitted to the screen when it passed.
+
+        Operators propose whenever they are ready; what they propose is judged in turn. One that does not wait for
+        anything is asked again within the turn; one that waits has asked `Context.objection` before, which knows the
+        candidates of `record` and no later ones, and so says the same on any number of workers.
 
         Args:
             ordinal: the candidate's number; 0 is the seed.
             population: as it stood when the candidate's turn to ask came.
             sources: program id -> source of every member.
             rng: the candidate's own randomness.
+            record: what was told by then.
+            turn: comes when all smaller ordinals were judged.
         """
         members = populations.choose(population, ordinal, 2, rng) if ordinal else []
-        operator = self._choose(members, rng)
-        for _ in range(self._attempts):
+        context = replace(
+            self._context,
+            ordinal=ordinal,
+            record=record,
+            objection=lambda source: self._objection(source, len(record.tried)),
+        )
+
+        async def propose(operator: Operator) -> Draft:
             chosen = tuple(members[: operator.num_parents])
             parents = [Parent(m.program_id, sources[m.program_id], m.objectives) for m in chosen]
             try:
-                proposal = await operator.propose(parents, self._context, rng)
+                proposal = await operator.propose(parents, context, rng)
             except ProposalError as error:
                 outcome = Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
-                draft = Draft(operator.kind, chosen, None, "", outcome)
-                operator = self._operator  # two parents that do not cross still have one that can change
-                continue
-            judged = self.screen.judge(proposal.source)
-            draft = Draft(operator.kind, chosen, proposal, judged.tree_hash, judged.stopped)
+                return Draft(operator.kind, chosen, None, "", outcome)
+            return Draft(operator.kind, chosen, proposal, "", None)
+
+        operator, left = self._choose(members, rng), self._attempts
+        draft = await propose(operator)
+        while draft.proposal is None and left > 1 and (operator is not self._operator or not operator.waits):
+            operator, left = (
+                self._operator,
+                left - 1,
+            )  # two parents that do not cross still have one that can change
+            draft = await propose(operator)
+        async with turn:
+            draft = self._judged(draft)
+            while draft.stopped is not None and left > 1 and not operator.waits:
+                left -= 1
+                draft = self._judged(await propose(operator))
+                if draft.proposal is None:
+                    operator = self._operator
             if draft.stopped is None:
                 self.screen.admit(draft.tree_hash, ordinal)
-                break
         return draft
+
+    def _judged(self, draft: Draft) -> Draft:
+        if draft.proposal is None:
+            return draft
+        judged = self.screen.judge(draft.proposal.source)
+        return replace(draft, tree_hash=judged.tree_hash, stopped=judged.stopped)
+
+    def _objection(self, source: str, before: int) -> str:
+        stopped = self.screen.judge(source, before=before).stopped
+        return "" if stopped is None else stopped.message
 
     def _choose(self, members: Sequence[Member], rng: random.Random) -> Operator:
         if not members:

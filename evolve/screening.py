@@ -27,15 +27,21 @@ class Screen:
         self._domain = domain
         self._first: dict[str, int] = {}
 
-    def judge(self, source: str) -> Screened:
-        """Whether a source may be evaluated. Does not remember it: see `admit`."""
+    def judge(self, source: str, *, before: int | None = None) -> Screened:
+        """Whether a source may be evaluated. Does not remember it: see `admit`.
+
+        Args:
+            source: the program.
+            before: compare with candidates of smaller ordinals only; with all that were admitted when None.
+        """
         try:
             self._domain.check(source)
         except ProgramError as error:
             return Screened("", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
         tree_hash = canonical_hash(source)
-        if tree_hash in self._first:
-            message = f"the same program as candidate {self._first[tree_hash]}"
+        first = self._first.get(tree_hash)
+        if first is not None and (before is None or first < before):
+            message = f"the same program as candidate {first}"
             return Screened(tree_hash, Outcome(Tag.DUPLICATE, message))
         return Screened(tree_hash)
 

@@ -22,12 +22,14 @@ class EvaluationService:
         domain: name of the domain.
         executor: where jobs run.
         workers: how many jobs it is given at once; more would only wait inside it.
+        sandbox: kind of the workers' sandboxes: ``process`` or ``docker``.
     """
 
-    def __init__(self, domain: str, executor: Executor, workers: int) -> None:
+    def __init__(self, domain: str, executor: Executor, workers: int, *, sandbox: str = "process") -> None:
         self._domain = domain
         self._executor = executor
         self._workers = workers
+        self._sandbox = sandbox
         self._running = 0
         self._alone = False
         self._changed = asyncio.Condition()
@@ -39,7 +41,7 @@ class EvaluationService:
 
         An outcome of ``infrastructure`` comes back only when it came every time.
         """
-        job = Job(self._domain, source, plan, floors)
+        job = Job(self._domain, source, plan, floors, self._sandbox)
         async with self._slot(alone=False):
             evaluation = await self._run(job)
         if evaluation.outcome.tag in LIMIT_TAGS:

@@ -8,17 +8,20 @@ import os
 import platform
 import signal
 import subprocess
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import seeds
-from evaluators.base import Domain, get_domain, nearest
+from evaluators.base import get_domain, nearest
 from evolve.campaign import Campaign, Setup
 from evolve.config import CampaignConfig, check_continues
-from evolve.errors import ConfigError, IsolationError
+from evolve.errors import ConfigError
 from evolve.events import Observer, Summary
-from evolve.executors.job import worker_sandbox
 from evolve.executors.local import LocalExecutor
+from evolve.isolation import achieved, minimum
+from evolve.llm import Llm, prepare_llm
+from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.programs import find_program
@@ -26,44 +29,53 @@ from evolve.service import EvaluationService
 from evolve.stored import PLAN
 from results.records import CampaignSpec
 from results.store import open_store
-from sandbox.base import Level
-from sandbox.selfcheck import check, confirmed
 
-OPERATORS = {"symbolic": SymbolicOperator}
+OPERATORS = ("symbolic", "llm")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(config: CampaignConfig, *, db: str, observer: Observer) -> Summary:
+def run(
+    config: CampaignConfig,
+    *,
+    db: str,
+    observer: Observer,
+    asker: Asker | None = None,
+    programs: str | None = None,
+) -> Summary:
     """Run a campaign to the end of its budget, or continue the one of this name.
 
     Args:
         config: what to search.
         db: path or URL of the results database, which is created when missing.
         observer: is told what happens.
+        asker: is asked instead of the configuration's model.
+        programs: database in which programs named by id are looked up, when it is another one.
 
     Raises:
         EvolveError: a configuration or machine that cannot be used.
         InputError: an unknown domain, game or program.
         StoreError: a database that cannot be used, or a campaign that another process runs.
     """
-    setup = prepare(config, db=db)
+    setup = prepare(config, db=programs or db)
     with open_store(db) as store:
         stored = store.find_campaign(config.campaign_name)
         if stored is not None:
             check_continues(stored.config, config)
         with LocalExecutor(config.workers) as executor:
-            isolation = _isolation(executor, setup.domain, Level.parse(config.min_isolation))
+            isolation = achieved(executor, setup.domain.sandbox_modules, config)
             if stored is None:
                 opened = store.begin_campaign(_spec(setup))
             else:
                 opened = store.continue_campaign(config.campaign_name)
             with opened as writer:
                 writer.set_config(config.model_dump(mode="json"))
-                service = EvaluationService(config.domain, executor, config.workers)
+                if setup.llm is not None:
+                    setup.llm.connect(writer, observer, asker)
+                service = EvaluationService(config.domain, executor, config.workers, sandbox=config.sandbox)
                 campaign = Campaign(setup, writer, service, observer, isolation)
                 try:
-                    return asyncio.run(_interruptible(campaign))
+                    return asyncio.run(_interruptible(campaign, setup.llm))
                 except BaseException:
                     executor.kill()
                     raise
@@ -82,10 +94,12 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
             f"operator: expected the name of an operator; got {config.operator!r}.",
             nearest(config.operator, list(OPERATORS)),
         )
-    try:
-        Level.parse(config.min_isolation)
-    except ValueError as error:
-        raise ConfigError(f"min_{error}.") from error
+    if config.model and config.operator != "llm":
+        raise ConfigError(
+            f"model: the operator {config.operator!r} asks no model; got {config.model!r}.",
+            "Add --operator llm.",
+        )
+    minimum(config)
     plan = domain.plan(
         config.games or None, suite=config.suite, tiers=config.tiers or None, iterations=config.iterations
     )
@@ -97,18 +111,20 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
             f"objective: expected one that the plan scores; got {objective!r}.",
             nearest(objective, domain.objectives(plan)),
         )
+    llm = prepare_llm(config, domain, plan, objective) if config.operator == "llm" else None
     return Setup(
         config=config,
         domain=domain,
         plan=replace(plan, limits=limits),
         seed_source=program.source,
         baselines={name: seeds.source(config.domain, name) for name in domain.baselines},
-        operator=OPERATORS[config.operator](),
+        operator=llm.operator if llm else SymbolicOperator(),
         crossover=CrossoverOperator(),
+        llm=llm,
     )
 
 
-async def _interruptible(campaign: Campaign) -> Summary:
+async def _interruptible(campaign: Campaign, llm: Llm | None) -> Summary:
     """Run; the first Ctrl-C (or SIGTERM) drains, the second cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
@@ -121,34 +137,17 @@ async def _interruptible(campaign: Campaign) -> Summary:
         asked = True
         campaign.stop()
 
-    for number in _SIGNALS:
+    # Only the main thread hears signals; a campaign that a notebook started runs in another one.
+    heard = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    for number in heard:
         loop.add_signal_handler(number, on_signal)
     try:
         return await campaign.run()
     finally:
-        for number in _SIGNALS:
+        if llm is not None:
+            await llm.close()
+        for number in heard:
             loop.remove_signal_handler(number)
-
-
-def _isolation(executor: LocalExecutor, domain: Domain, minimum: Level) -> str:
-    """The level that a worker's sandbox achieves.
-
-    Raises:
-        IsolationError: it is below the minimum.
-    """
-    level = executor.submit(_level, domain.sandbox_modules).result()
-    if level < minimum:
-        raise IsolationError(
-            f"isolation: expected at least {minimum.label}; this machine achieves {level.label}.",
-            f"`evolve doctor` says why; --min-isolation {level.label} accepts it.",
-        )
-    return level.label
-
-
-def _level(modules: tuple[str, ...]) -> Level:
-    """What the sandbox achieves, tried by attacking it: a level that does not hold is not reported."""
-    sandbox = worker_sandbox(modules)
-    return confirmed(sandbox.level, check(sandbox))
 
 
 def _spec(setup: Setup) -> CampaignSpec:

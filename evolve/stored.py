@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
+from evolve.record import Scored
 from results.records import CurveRecord, EvaluationRecord
 
 PLAN = "search"
@@ -62,3 +63,11 @@ def from_record(record: EvaluationRecord) -> Evaluation:
         wall_s=record.wall_s,
         log=record.log,
     )
+
+
+def scored(evaluation: Evaluation) -> Scored:
+    """What operators see of an evaluation; curves of finished runs only where it ended ok."""
+    if not evaluation.outcome.ok:
+        return Scored()
+    curves = {r.instance.game: r.curve for r in evaluation.results if r.instance.variant == "exact"}
+    return Scored(evaluation.objectives, curves)

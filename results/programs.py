@@ -7,18 +7,29 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, func, select
 
 from results.errors import AmbiguousError, UnknownNameError, nearest
 from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
+from results.queries import top
 from results.records import CampaignRecord, EvaluationRecord, ProgramRecord
 from results.schema import Candidate, Evaluation, Parent, Program
 from results.store import Store
 
+BEST = "best"
+"""Stands for an ordinal: ``campaign:best``."""
+
+SHOWN_ID = 10
+"""How many characters of a program's id are shown."""
+
 SHORTEST_ID = 4
 """How many characters of a program's id must be given at least."""
+
+_ALIKE = 0.6
+"""From which likeness on an id is suggested for another: `difflib`'s own default."""
 
 _SAME_CANDIDATE = and_(Parent.campaign_id == Candidate.campaign_id, Parent.ordinal == Candidate.ordinal)
 
@@ -62,12 +73,16 @@ def program(store: Store, ref: str) -> ProgramDetails:
 
     Args:
         store: where to look.
-        ref: its id, the beginning of it (4 characters or more), its name, or ``campaign:ordinal``.
+        ref: its id, the beginning of it (4 characters or more), its name, ``campaign:ordinal``, or
+            ``campaign:best``, the best by the campaign's own objective.
 
     Raises:
         UnknownNameError: nothing of that name, or a candidate that never became a program.
         AmbiguousError: the beginning of several ids.
     """
+    campaign, colon, word = ref.rpartition(":")
+    if colon and word == BEST:
+        ref = _best(store, campaign)
     with store.reading() as connection:
         key = _resolve(connection, ref)
         names = {record.id: record.name for record in all_campaigns(connection)}
@@ -84,6 +99,13 @@ def program(store: Store, ref: str) -> ProgramDetails:
         )
 
 
+def _best(store: Store, campaign: str) -> str:
+    found = top(store, campaign, n=1)
+    if not found:
+        raise UnknownNameError(f"No candidate of {campaign!r} has been scored yet.", "Continue the campaign.")
+    return found[0].program_id
+
+
 def _resolve(connection: Connection, ref: str) -> str:
     campaign, colon, ordinal = ref.rpartition(":")
     if colon and ordinal.isdecimal():
@@ -98,12 +120,27 @@ def _resolve(connection: Connection, ref: str) -> str:
         found = connection.scalars(select(Program.id).where(*between).order_by(Program.id).limit(9)).all()
         if found:
             return _only(found, ref)
-    known = connection.scalars(select(Program.name).where(Program.name != ""))
     raise UnknownNameError(
         f"Expected a program's id (its first {SHORTEST_ID} characters or more), name or campaign:ordinal;"
         f" nothing fits {ref!r}.",
-        nearest(ref, known),
+        _nearest(connection, ref),
     )
+
+
+def _nearest(connection: Connection, ref: str) -> str:
+    """A hint with the names or the beginnings of ids that come closest to `ref`."""
+    names = connection.scalars(select(Program.name).where(Program.name != "")).all()
+    if re.fullmatch(r"[0-9a-fA-F]+", ref) is None:
+        return nearest(ref, names)
+    length = max(SHOWN_ID, len(ref))
+    likeness = {key[:length]: _likeness(ref.lower(), key) for key in connection.scalars(select(Program.id))}
+    close = sorted((key for key in likeness if likeness[key] >= _ALIKE), key=lambda key: -likeness[key])
+    return f"Did you mean {' or '.join(map(repr, close[:3]))}?" if close else nearest(ref, names)
+
+
+def _likeness(ref: str, key: str) -> float:
+    """How alike what was typed and the beginning of an id are, 0 to 1."""
+    return SequenceMatcher(None, ref, key[: len(ref) + 1], autojunk=False).ratio()
 
 
 def _of_ordinal(connection: Connection, campaign: CampaignRecord, ordinal: int) -> str:

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
+from results.calls import load_calls
 from results.errors import UnknownNameError, nearest
 from results.loading import all_campaigns, get_campaign, load_evaluations, load_looks, load_programs
 from results.records import (
     OK,
+    CallRecord,
     CampaignRecord,
     EvaluationRecord,
     EventRecord,
@@ -192,6 +194,12 @@ def looks(store: Store, campaign: str) -> list[PromotionRecord]:
     """Every look of a campaign at a sealed game, oldest first."""
     with store.reading() as connection:
         return load_looks(connection, get_campaign(connection, campaign).id)
+
+
+def calls(store: Store, campaign: str, ordinal: int | None = None) -> list[CallRecord]:
+    """The calls of a campaign to models, as they were sent, with all messages; `ordinal`: of one candidate only."""
+    with store.reading() as connection:
+        return load_calls(connection, get_campaign(connection, campaign).id, ordinal, messages=True)
 
 
 def events(store: Store, campaign: str) -> list[EventRecord]:

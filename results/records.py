@@ -165,3 +165,49 @@ class EventRecord:
     kind: str
     payload: Mapping[str, Any]
     happened_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallAnswer:
+    """What came of a call to a language model. `stop` says whether the text is an answer at all."""
+
+    text: str
+    stop: str
+    answered_by: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_usd: float
+    latency_s: float
+
+
+CallState = Literal["sent", "answered", "failed", "lost"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallRecord:
+    """One call to a language model for a candidate.
+
+    While it is ``sent``, tokens and cost are what it may come to at most; ``answered``, what it came to; ``lost``
+    (in flight when the process died), still the most; ``failed`` (no answer came), nothing was charged.
+    `messages` are (role, text) pairs, empty where they were not asked for.
+    """
+
+    number: int = 0
+    ordinal: int
+    attempt: int
+    state: CallState = "sent"
+    model: str
+    request_hash: str
+    messages: tuple[tuple[str, str], ...] = ()
+    answer: str = ""
+    stop: str = ""
+    answered_by: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+    latency_s: float = 0.0
+    message: str = ""
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None

@@ -193,3 +193,39 @@ class Event(Base):
     kind: Mapped[str]
     payload: Mapped[dict[str, Any]]
     happened_at: Mapped[datetime]
+
+
+class ModelText(Base):
+    """A message of a conversation with a language model, once: `id` is the SHA-256 of the text."""
+
+    __tablename__ = "model_texts"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text: Mapped[str] = mapped_column(CompressedText)
+
+
+class ModelCall(Base):
+    """One call to a language model; `messages` are [role, id of the text] pairs."""
+
+    __tablename__ = "model_calls"
+    __table_args__ = (Index(None, "campaign_id", "ordinal", "attempt"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"))
+    ordinal: Mapped[int]
+    attempt: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    model: Mapped[str]
+    request_hash: Mapped[str] = mapped_column(String(64))
+    messages: Mapped[list[Any]] = mapped_column(JSON)
+    answer_id: Mapped[str | None] = mapped_column(ForeignKey("model_texts.id"))
+    stop: Mapped[str]
+    answered_by: Mapped[str]
+    input_tokens: Mapped[int] = mapped_column(BigInteger)
+    output_tokens: Mapped[int] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int] = mapped_column(BigInteger)
+    cost_usd: Mapped[float]
+    latency_s: Mapped[float]
+    message: Mapped[str]
+    sent_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

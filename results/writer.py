@@ -10,11 +10,15 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from results.calls import finish_call, load_calls, write_call
 from results.database import WRITING
 from results.errors import DatabaseError
 from results.loading import load_campaign, load_looks, load_programs, load_state
 from results.locks import Locks
 from results.records import (
+    CallAnswer,
+    CallRecord,
+    CallState,
     CampaignRecord,
     CampaignState,
     CandidateRecord,
@@ -163,6 +167,23 @@ class CampaignWriter:
         """The looks at sealed games that this campaign has had, oldest first."""
         with self._connection() as connection:
             return load_looks(connection, self._id)
+
+    def begin_call(self, call: CallRecord) -> int:
+        """Store a call to a model before it is sent; its number, for `end_call`."""
+        with self._connection() as connection:
+            return write_call(connection, self._id, call, self._clock())
+
+    def end_call(
+        self, number: int, *, state: CallState, answer: CallAnswer | None = None, message: str = ""
+    ) -> None:
+        """Store what came of a call: an answer, or why there is none."""
+        with self._connection() as connection:
+            finish_call(connection, number, state=state, answer=answer, message=message, now=self._clock())
+
+    def load_calls(self) -> list[CallRecord]:
+        """The calls of this campaign in the order in which they were sent, without what was asked."""
+        with self._connection() as connection:
+            return load_calls(connection, self._id, messages=False)
 
     def add_event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Store something worth remembering; `payload` is a JSON object."""

@@ -114,6 +114,10 @@ class SandboxFault(Exception):
         self.verdict = verdict
         self.message = message
 
+    def __reduce__(self) -> tuple[type[SandboxFault], tuple[Verdict, str]]:
+        """Pickle by the arguments, as a worker's fault travels to the campaign."""
+        return SandboxFault, (self.verdict, self.message)
+
 
 class Session(Protocol):
     """One program in one fresh process. Not thread-safe. After a fault only `close` may be called."""

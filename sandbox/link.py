@@ -1,18 +1,14 @@
-"""The driver's side of a warm runner: start it, send it sessions, hear how they ended, stop it."""
+"""The driver's side of a warm runner: send it sessions, hear how they ended, stop it.
+
+Where the runner lives, in a process or in a container, is its `Host`'s business.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import os
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sandbox.base import SandboxFault, Verdict
 from sandbox.runner import wire
@@ -22,14 +18,33 @@ ANSWER_S = 10.0
 """How long the runner may take to start, and to answer. It never computes: later than that it hangs."""
 
 _STOP_S = 0.5
-_RUNNER = Path(__file__).resolve().parent / "runner"
-_ENVIRONMENT = {
+ENVIRONMENT = {
     # Sets of strings iterate alike in every runner, so that a program's floats add up alike.
     "PYTHONHASHSEED": "0",
     # One thread: a fork copies no other, and CPU time means one core.
     "OPENBLAS_NUM_THREADS": "1",
 }
 """All that the runner's environment holds until it clears it."""
+
+
+class Host(Protocol):
+    """What a runner lives in."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has ended by itself within `timeout_s`."""
+        ...
+
+    def kill(self) -> None:
+        """End it, with everything below it, and wait for that."""
+        ...
+
+    def printed(self) -> str:
+        """What the runner printed, once it has ended."""
+        ...
+
+    def release(self) -> None:
+        """Free what it held here, once it has ended."""
+        ...
 
 
 class Ended(NamedTuple):
@@ -48,39 +63,25 @@ class Ended(NamedTuple):
 class RunnerLink:
     """A warm runner and the control socket to it. Used by one thread."""
 
-    def __init__(self, process: subprocess.Popen[bytes], control: socket.socket) -> None:
-        self._process = process
+    def __init__(self, host: Host, control: socket.socket) -> None:
+        self.host = host
         self._control = control
         self.layers: dict[str, str] = {}
         self.alive = True
 
     @classmethod
-    def start(cls, modules: Sequence[str], *, cpu: int | None, namespaces: bool) -> RunnerLink:
-        """Start a runner that has loaded `modules`.
+    def start(cls, host: Host, control: socket.socket, config: dict[str, Any]) -> RunnerLink:
+        """Have the runner at the other end of `control` prepare itself.
+
+        Args:
+            host: what it lives in; ended with the link.
+            control: the socket to it.
+            config: see `sandbox.runner.prepare.prepare`.
 
         Raises:
             SandboxFault: `SANDBOX_ERROR`, with what the runner printed.
         """
-        roots = [f"{name}={_root(name)}" for name in dict.fromkeys(m.partition(".")[0] for m in modules)]
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(
-                [_interpreter(), "-P", "-s", "-S", "-B", str(_RUNNER), *roots],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-            )
-        link = cls(process, ours)
-        config = {
-            "modules": list(modules),
-            "namespaces": namespaces,
-            "cpu": cpu,
-            # The kernel ties a process to the *thread* that started it; other threads may end before us.
-            "parent": os.getpid() if threading.current_thread() is threading.main_thread() else None,
-        }
+        link = cls(host, control)
         answer = link._ask(config, START_S)[0]
         if "layers" not in answer:
             raise link.fail(f"the runner did not start: {answer.get('failed', answer)}")
@@ -120,29 +121,16 @@ class RunnerLink:
         self.alive = False
         # Without its driver a runner ends, and what waits for it ends after all below; else it is killed.
         self._control.close()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stderr is not None:
-            self._process.stderr.close()
+        if not self.host.wait(_STOP_S):
+            self.host.kill()
+        self.host.release()
 
     def fail(self, message: str) -> SandboxFault:
         """Stop a runner that cannot be used any more; the fault to raise."""
-        printed = self._printed()
+        self._control.close()
+        printed = self.host.printed()[-1500:] if self.host.wait(_STOP_S) else ""
         self.stop()
         return SandboxFault(Verdict.SANDBOX_ERROR, f"{message}\n{printed}".strip()[:2000])
-
-    def _printed(self) -> str:
-        """The end of what the runner itself printed, when it has ended or ends now."""
-        self._control.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_S)
-        if self._process.poll() is None or self._process.stderr is None:
-            return ""
-        os.set_blocking(self._process.stderr.fileno(), False)
-        return (self._process.stderr.read() or b"").decode(errors="replace")[-1500:]
 
     def _send(self, head: dict[str, Any], fds: Sequence[int] = ()) -> None:
         if not self.alive:
@@ -172,22 +160,3 @@ class RunnerLink:
             self.stop()
             raise
         return answer, raw
-
-
-def _interpreter() -> str:
-    """The interpreter below any virtual environment, whose packages are thereby out of reach."""
-    return str(Path(getattr(sys, "_base_executable", None) or sys.executable).resolve())
-
-
-def _root(package: str) -> str:
-    """The directory that holds `package`.
-
-    Raises:
-        SandboxFault: it is not installed, or is no package in a directory.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SandboxFault(
-            Verdict.SANDBOX_ERROR, f"module for the sandbox: expected an installed package, got {package!r}"
-        )
-    return str(Path(spec.submodule_search_locations[0]).resolve().parent)

@@ -25,8 +25,9 @@ class Pipes:
         # A child that does not read must not hold us up.
         os.set_blocking(self._out, False)
         self.theirs = [calls, results]
-        self._poll = select.poll()
-        self._poll.register(self._in, select.POLLIN)
+        poll = select.poll()
+        poll.register(self._in, select.POLLIN)
+        self._poll = poll.poll
 
     def close_theirs(self) -> None:
         """Close the child's ends here, so that its death closes them for good."""
@@ -46,7 +47,13 @@ class Pipes:
             raise ChannelTimeout from None
         except BrokenPipeError:
             raise ChannelClosed from None
-        return self.receive(patience_ms)
+        # As `receive`, without the cost of calling it.
+        if not self._poll(patience_ms):
+            raise ChannelTimeout
+        answer = os.read(self._in, wire.MAX_TOKEN)
+        if not answer:
+            raise ChannelClosed
+        return answer
 
     def receive(self, patience_ms: float) -> bytes:
         """Receive one token.
@@ -55,7 +62,7 @@ class Pipes:
             ChannelClosed: the child is gone.
             ChannelTimeout: it takes longer than `patience_ms`.
         """
-        if not self._poll.poll(patience_ms):
+        if not self._poll(patience_ms):
             raise ChannelTimeout
         answer = os.read(self._in, wire.MAX_TOKEN)
         if not answer:

@@ -8,19 +8,25 @@ what was there).
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
 
-from sandbox.base import Callback, Level, Limits
-from sandbox.link import Ended, RunnerLink
-from sandbox.session import ProcessSession
-from sandbox.shared import SharedMemory
+from sandbox.base import Level
+from sandbox.link import ENVIRONMENT, RunnerLink
+from sandbox.warm import WarmSandbox, packages, root
 
-SESSIONS_PER_RUNNER = 500
-"""A runner is replaced after so many sessions, and after any session that broke a rule or itself."""
+RUNNER = Path(__file__).resolve().parent / "runner"
+FLAGS = ("-P", "-s", "-S", "-B")
+"""How a runner's interpreter is started: without any directory of ours or the user's, nor site-packages."""
 
 
-class ProcessSandbox:
+class ProcessSandbox(WarmSandbox):
     """Implements `sandbox.base.Sandbox`: a warm runner, and a child of it per session, one at a time.
 
     Used by one thread, which pins itself to a core (runner and children inherit it) for the short round trips
@@ -40,82 +46,76 @@ class ProcessSandbox:
         Raises:
             SandboxFault: `SANDBOX_ERROR`, it does not start.
         """
-        self._modules = tuple(dict.fromkeys(("numpy", *modules)))
         self._cpu = cpu
         self._namespaces = namespaces
-        self._session: ProcessSession | None = None
-        self._worn = False
-        self._served = 0
-        self._closed = False
-        self._link = self._start()
+        super().__init__(modules)
+
+    @property
+    def runner_pid(self) -> int:
+        """Process below which the session's is."""
+        return self._process.pid
 
     @property
     def level(self) -> Level:
         """The isolation that the runner achieved when it tried."""
-        holds = {name: state.startswith("on") for name, state in self.layers.items()}
-        if not (holds["landlock"] and holds["seccomp"]):
+        if not self._confined():
             return Level.RLIMITS
-        return Level.KERNEL_NS if holds["namespaces"] else Level.KERNEL
-
-    @property
-    def layers(self) -> Mapping[str, str]:
-        """What holds: limits, landlock, seccomp and namespaces, each ``on`` or ``off: reason``."""
-        return self._link.layers
-
-    def open(
-        self,
-        guest: str,
-        program: str,
-        *,
-        limits: Limits,
-        shared_bytes: int,
-        callbacks: Mapping[str, Callback] | None = None,
-    ) -> ProcessSession:
-        """Start `program` beside `guest` in a fresh process; see `sandbox.base.Sandbox.open`.
-
-        Raises:
-            SandboxFault: the program did not start.
-            RuntimeError: this sandbox is closed, or the session before is still open.
-        """
-        if self._closed:
-            raise RuntimeError("sandbox: expected an open sandbox, it is closed")
-        if self._session is not None:
-            raise RuntimeError("sandbox: expected one session at a time, the last one is still open")
-        if self._worn or not self._link.alive or self._served >= SESSIONS_PER_RUNNER:
-            self._renew()
-        self._served += 1
-        sources = [text.encode(errors="replace") for text in (guest, program)]
-        session = ProcessSession(
-            self._link, limits, SharedMemory(shared_bytes, *sources), callbacks or {}, self._ended
-        )
-        self._session = session
-        session.start(*map(len, sources))
-        return session
-
-    def close(self) -> None:
-        """Stop the runner and everything below it."""
-        self._closed = True
-        if self._link.alive:
-            self._link.stop()
-
-    def __enter__(self) -> ProcessSandbox:
-        """The sandbox itself."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close it."""
-        self.close()
-
-    def _ended(self, ended: Ended | None) -> None:
-        """Hear how the session ended: a child that a signal ended, which nobody here sent, wears its runner."""
-        self._session = None
-        self._worn |= ended is not None and ended.reason is None and os.WIFSIGNALED(ended.status)
-
-    def _renew(self) -> None:
-        if self._link.alive:
-            self._link.stop()
-        self._link = self._start()
+        return Level.KERNEL_NS if self.layers["namespaces"].startswith("on") else Level.KERNEL
 
     def _start(self) -> RunnerLink:
-        self._worn, self._served = False, 0
-        return RunnerLink.start(self._modules, cpu=self._cpu, namespaces=self._namespaces)
+        roots = [f"{name}={root(name)}" for name in packages(self.modules)]
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(
+                [interpreter(), *FLAGS, str(RUNNER), *roots],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+                cwd="/",
+                start_new_session=True,
+            )
+        config = {
+            "modules": self.modules,
+            "namespaces": self._namespaces,
+            "cpu": self._cpu,
+            # The kernel ties a process to the *thread* that started it; other threads may end before us.
+            "parent": os.getpid() if threading.current_thread() is threading.main_thread() else None,
+        }
+        self._process = process
+        return RunnerLink.start(ProcessHost(process), ours, config)
+
+
+class ProcessHost:
+    """Implements `sandbox.link.Host`: the runner is a child of this process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has ended by itself within `timeout_s`."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout_s)
+        return self.process.poll() is not None
+
+    def kill(self) -> None:
+        """End it; everything below ends with it."""
+        self.process.kill()
+        self.process.wait()
+
+    def printed(self) -> str:
+        """What the runner printed, once it has ended."""
+        if self.process.stderr is None:
+            return ""
+        os.set_blocking(self.process.stderr.fileno(), False)
+        return (self.process.stderr.read() or b"").decode(errors="replace")
+
+    def release(self) -> None:
+        """Close the pipe that it printed to."""
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+
+def interpreter() -> str:
+    """The interpreter below any virtual environment, whose packages are thereby out of reach."""
+    return str(Path(getattr(sys, "_base_executable", None) or sys.executable).resolve())

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from sandbox.base import Array, Callback, Limits, SandboxFault, Usage, Verdict
+from sandbox.endings import claimed, cpu_message, meaning
 from sandbox.link import Ended, RunnerLink
 from sandbox.pipes import ChannelClosed, ChannelTimeout, Pipes
 from sandbox.runner import wire
-from sandbox.runner.execute import FAILURES, clean
+from sandbox.runner.execute import clean
 from sandbox.shared import SharedMemory
 
 _DEATH_GRACE_S = 2.0
@@ -23,13 +22,19 @@ _CHARGE_STEP_S = 0.02
 _REMEMBERED = 256
 
 
-class _Call(NamedTuple):
-    """What is known of calls with one name and one set of shapes."""
+@dataclass(slots=True)
+class _Call:
+    """What is known of calls with one name and one set of shapes; read with every call, hence no tuple."""
 
-    token: bytes
-    scalars: struct.Struct
-    arrays: tuple[Array, ...]
+    head: bytes
+    """The token up to its scalars."""
+    pack: Callable[..., bytes]
+    targets: tuple[Array, ...]
     end: int
+    answer: bytes = b""
+    """The last result's token; an equal one means equal shapes in the same place."""
+    copies: tuple[Callable[[], Array], ...] = ()
+    """What copies the arrays that `answer` announces."""
 
 
 class ProcessSession:
@@ -50,13 +55,13 @@ class ProcessSession:
         self._callbacks = callbacks
         self._on_end = on_end
         self._pipes = Pipes()
+        self._exchange = self._pipes.exchange
         self._opened = time.monotonic()
         self._deadline = self._opened + limits.wall_s
         self._last_full_call = self._deadline - limits.call_wall_s
         self._call_ms = 1000 * limits.call_wall_s
         self._callback_cpu_s = self._uncharged_s = 0.0
         self._calls: dict[Any, _Call] = {}
-        self._results: dict[tuple[int, bytes], tuple[Array, ...]] = {}
         self._usage: Usage | None = None
 
     def start(self, guest_bytes: int, program_bytes: int) -> None:
@@ -99,17 +104,20 @@ class ProcessSession:
         if self._usage is not None:
             raise RuntimeError("session: expected no call after a fault or close")
         key = (name, len(scalars), *[(value.dtype, value.shape) for value in arrays])
-        call = self._calls.get(key) or self._learn_call(key, name, len(scalars), arrays)
+        call = self._calls.get(key)
+        if call is None:
+            call = self._learn_call(key, name, len(scalars), arrays)
         try:
-            for target, value in zip(call.arrays, arrays, strict=True):
+            for target, value in zip(call.targets, arrays):  # noqa: B905 - as many, by their key
                 target[...] = value
             now = time.monotonic()
-            patience_ms = self._call_ms if now < self._last_full_call else 1000 * (self._deadline - now)
-            answer = self._pipes.exchange(call.token + call.scalars.pack(*scalars), max(patience_ms, 0.0))
-            result = self._results.get((call.end, answer))
-            if result is None:
-                result = self._settle(call.end, answer, now + patience_ms / 1000)
-            return tuple([view.copy() for view in result])
+            patience_ms = self._call_ms
+            if now > self._last_full_call:
+                patience_ms = max(1000 * (self._deadline - now), 0.0)
+            answer = self._exchange(call.head + call.pack(*scalars), patience_ms)
+            if answer != call.answer:
+                self._learn_answer(call, answer, now + patience_ms / 1000)
+            return tuple([copy() for copy in call.copies])
         except (ChannelClosed, ChannelTimeout) as ending:
             raise self._ending(ending) from None
         except BaseException:
@@ -134,11 +142,17 @@ class ProcessSession:
             views, end = self._shared.place(specs, 0)
         except wire.WireError as error:
             raise ValueError(str(error)) from None
-        call = _Call(wire.token(wire.CALL, header), wire.scalar_format(scalars), views, end)
+        call = _Call(wire.token(wire.CALL, header), wire.scalar_format(scalars).pack, views, end)
         if len(self._calls) >= _REMEMBERED:
             self._calls.clear()
         self._calls[key] = call
         return call
+
+    def _learn_answer(self, call: _Call, answer: bytes, deadline: float) -> None:
+        """Find out what `answer` means, and remember it if it is the result itself and no callback before it."""
+        result = self._settle(call.end, answer, deadline)
+        call.copies = tuple(view.copy for view in result)
+        call.answer = answer if answer[:1] == wire.RESULT else b""
 
     def _hear_confined(self, patience_ms: float) -> None:
         """Wait until the child has confined itself; no program has run before.
@@ -154,24 +168,20 @@ class ProcessSession:
             raise self._link.fail(f"a child could not start: {fault.message}\n{text}") from None
 
     def _settle(self, end: int, answer: bytes, deadline: float) -> tuple[Array, ...]:
-        """Serve callbacks until a result comes that was not seen before; where its arrays lie."""
+        """Serve callbacks until a result comes; where its arrays lie."""
         try:
             while answer[:1] == wire.ASK:
                 answer = self._serve_callback(end, answer, deadline)
             if answer[:1] == wire.ERROR:
-                raise self._fault(*_claimed(answer))
+                raise self._fault(*claimed(answer))
             if answer[:1] != wire.RESULT:
                 raise wire.WireError(f"token: expected a result, got kind {answer[:1]!r}")
             header = wire.read_header(answer)
-            views, _ = self._shared.place(header.specs, end)
+            return self._shared.place(header.specs, end)[0]
         except wire.NoRoomError as error:
             raise self._fault(Verdict.OUTPUT_LIMIT, str(error)) from None
         except wire.WireError as error:
             raise self._fault(Verdict.BAD_RESULT, str(error)) from None
-        if len(self._results) >= _REMEMBERED:
-            self._results.clear()
-        self._results[(end, answer)] = views
-        return views
 
     def _serve_callback(self, end: int, token: bytes, deadline: float) -> bytes:
         """Run the callback that the child asks for, send what it returns, and wait for the next token."""
@@ -209,7 +219,7 @@ class ProcessSession:
             self._link.charge(self._uncharged_s)
             self._uncharged_s = 0.0
         if self._callback_cpu_s > self._limits.cpu_s:
-            raise self._fault(Verdict.CPU_LIMIT, self._cpu_message())
+            raise self._fault(Verdict.CPU_LIMIT, cpu_message(self._limits))
 
     def _ending(self, ending: ChannelClosed | ChannelTimeout) -> SandboxFault:
         """The fault that follows from what the channel met."""
@@ -233,29 +243,7 @@ class ProcessSession:
         return SandboxFault(verdict, clean(message))
 
     def _meaning(self, ended: Ended) -> tuple[Verdict, str]:
-        number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
-        if ended.reason == Verdict.LOG_FLOOD:
-            return Verdict.LOG_FLOOD, f"printed {ended.log_total} bytes; {self._limits.log_bytes} are kept"
-        spent = ended.cpu_s + self._callback_cpu_s >= self._limits.cpu_s
-        if (
-            ended.reason == Verdict.CPU_LIMIT
-            or number == signal.SIGXCPU
-            or (number == signal.SIGKILL and spent)
-        ):
-            return Verdict.CPU_LIMIT, self._cpu_message()
-        if ended.reason is not None:
-            return Verdict.NO_RESULT, "closed its channel without a result"
-        if number == signal.SIGSYS:
-            return Verdict.VIOLATION, "made a system call that no program needs"
-        if number:
-            return Verdict.CRASH, f"ended by {signal.Signals(number).name}"
-        return (
-            Verdict.NO_RESULT,
-            f"exited with status {os.waitstatus_to_exitcode(ended.status)} without a result",
-        )
-
-    def _cpu_message(self) -> str:
-        return f"used more than {self._limits.cpu_s:g} s of CPU"
+        return meaning(ended, self._limits, callback_cpu_s=self._callback_cpu_s)
 
     def _abandon(self) -> None:
         """End a session that an exception of the caller's left between question and answer."""
@@ -271,7 +259,6 @@ class ProcessSession:
         """
         self._usage = Usage(0.0, time.monotonic() - self._opened, 0.0, "")
         self._calls.clear()
-        self._results.clear()
         self._pipes.close()
         self._shared.close()
         ended: Ended | None = None
@@ -285,16 +272,6 @@ class ProcessSession:
         wall_s = time.monotonic() - self._opened
         self._usage = Usage(ended.cpu_s + self._callback_cpu_s, wall_s, ended.rss_kib / 1024, log)
         return ended
-
-
-def _claimed(token: bytes) -> tuple[Verdict, str]:
-    """The verdict and the message of an error token, as far as the inside may claim one."""
-    body = token[3 : wire.body_end(token)]
-    if not body or body[0] >= len(FAILURES):
-        raise wire.WireError(
-            f"error: expected a verdict below {len(FAILURES)} and a text, got {len(body)} bytes"
-        )
-    return Verdict(FAILURES[body[0]]), body[1:].decode(errors="replace")
 
 
 def _own_spec(value: object, what: str) -> wire.Spec:

@@ -12,6 +12,7 @@ from evaluators.cfr.domain import DOMAIN
 _HEAD = """\
 # {title}
 #
+# It runs without a sandbox: read it first, a model may have written it.
 # Needs numpy and open_spiel, nothing else. Play it on any OpenSpiel game of perfect recall:
 #
 #     python {file} "leduc_poker(players=2)" 1000

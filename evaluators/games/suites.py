@@ -88,6 +88,8 @@ def resolve(name_or_string: str) -> Resolved:
     import pyspiel  # Here, because it takes 100 ms, which listing the suites should not cost.
 
     kind = name_or_string.partition("(")[0].strip()
+    if kind.startswith("python_"):
+        import open_spiel.python.games  # noqa: F401 - registers the games that are written in Python
     registered = pyspiel.registered_names()
     if kind not in registered:
         # Asked first, because a failing load_game prints the whole list of games to stderr.

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evolve.cli import bench, campaigns, checks, programs, solve
+from evolve.cli import baselines, bench, calls, campaigns, checks, compare, export, programs, promote, solve
 from evolve.cli import results as stored
 from evolve.cli.output import fail
 
@@ -22,7 +22,7 @@ class Group(TyperGroup):
         """Run the command.
 
         Raises:
-            typer.Exit: 2, after a user's error was printed.
+            typer.Exit: after an error was printed that is the user's (2), or the world's (1).
         """
         try:
             return super().invoke(ctx)
@@ -44,8 +44,13 @@ app = typer.Typer(
 )
 app.command("run")(campaigns.run)
 app.command("evaluate")(programs.evaluate)
-app.command("baselines")(programs.baselines)
+app.command("baselines")(baselines.baselines)
+app.command("promote")(promote.promote)
 app.command("solve")(solve.solve)
+stored.app.command("calls")(calls.calls)
+stored.app.command("diff")(compare.diff)
+stored.app.command("lineage")(compare.lineage)
+stored.app.command("export")(export.export)
 app.add_typer(stored.app, name="results")
 app.command("games")(checks.games)
 app.command("doctor")(checks.doctor)

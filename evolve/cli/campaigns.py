@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evolve.events import Event, Observer, Summary
 
 INTERRUPTED = 130
+BUDGET_REACHED = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -24,7 +25,12 @@ def run(
         Path | None, typer.Argument(help="TOML file with the campaign's configuration; options override it.")
     ] = None,
     domain: Annotated[str | None, typer.Option(help="Problem domain. [default: cfr]")] = None,
-    operator: Annotated[str | None, typer.Option(help="What proposes programs. [default: symbolic]")] = None,
+    operator: Annotated[
+        str | None, typer.Option(help="What proposes programs: symbolic or llm. [default: symbolic]")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model of the operator llm: openai:NAME, gemini:NAME or mailbox:DIR.")
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id."),
@@ -34,6 +40,8 @@ def run(
     candidates: Annotated[
         int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")
     ] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Budget: dollars for the model.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(min=1, help="Budget: tokens of the model.")] = None,
     time: Annotated[str | None, typer.Option(help="Budget: wall time, such as 90s, 10m or 2h.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Evaluation processes. [default: one per core]")
@@ -43,8 +51,20 @@ def run(
         str | None, typer.Option(help="Campaign's name. [default: <domain>-<operator>-s<seed>]")
     ] = None,
     min_isolation: Annotated[
-        str | None, typer.Option(help="Refuse to start below this sandbox level. [default: rlimits]")
+        str | None,
+        typer.Option(
+            help="Refuse to start below this sandbox level. [default: rlimits; kernel if a model writes]"
+        ),
     ] = None,
+    sandbox: Annotated[
+        str | None, typer.Option(help="Where programs run: process or docker. [default: process]")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the first prompt and what it would cost; ask no model, store nothing."
+        ),
+    ] = False,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,6 +80,9 @@ def run(
     options = {
         "domain": domain,
         "operator": operator,
+        "model": model,
+        "budget_usd": budget_usd,
+        "budget_tokens": budget_tokens,
         "start": start,
         "games": split(games),
         "iterations": iterations,
@@ -69,9 +92,13 @@ def run(
         "seed": seed,
         "name": name,
         "min_isolation": min_isolation,
+        "sandbox": sandbox,
     }
     settings = load_config(config, options)
     where = database(db, settings.db)
+    if dry_run:
+        _dry_run(settings, where, as_json=as_json)
+        return
     try:
         with _observing(settings, as_json=as_json) as observer:
             summary = run_campaign(settings, db=where, observer=observer)
@@ -111,6 +138,16 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
         print_ending(summary, settings, where)
     if summary.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    if summary.ended_by:
+        fail(summary.reason, "The same command with a higher budget continues.")
+        raise typer.Exit(BUDGET_REACHED)
+
+
+def _dry_run(settings: CampaignConfig, where: str, *, as_json: bool) -> None:
+    from evolve.cli.dry import show
+    from evolve.dry import first_request
+
+    show(first_request(settings, db=where), settings, as_json=as_json)
 
 
 def _cancelled() -> type[BaseException]:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from evolve.cli.output import console
 from evolve.config import CampaignConfig
-from evolve.events import BaselineScored, Event, Looked, Started, Told
+from evolve.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
 
 _LINE_EVERY = 20
 """Without a terminal: candidates between two lines of progress."""
@@ -29,6 +29,7 @@ class Display:
         self._objective = ""
         self._total = config.candidates
         self._told = 0
+        self._spent: tuple[float, int] | None = None
         self._ok = self._judged = 0
         self._best: float | None = None
         self._baseline: tuple[str, float] | None = None
@@ -56,6 +57,10 @@ class Display:
                 self._baseline_scored(event)
             case Told():
                 self._candidate_told(event)
+            case Called():
+                self._spent = (event.spent_usd, event.spent_tokens)
+            case Warned():
+                self._console.print(Text(event.message, style="yellow"), soft_wrap=True)
             case Looked():
                 self._say(
                     f"looked at games of the test suite: {len(event.evaluation.results)}, of {event.looks} so far"
@@ -113,6 +118,10 @@ class Display:
             parts.append(f"valid {100 * self._ok / self._judged:.0f} %")
             parts.append(f"{60 * self._judged / (time.monotonic() - self._begun):.0f} candidates/min")
             parts.append(self._eta())
+        if self._spent:
+            usd, tokens = self._spent
+            limit = f" of ${self._config.budget_usd:g}" if self._config.budget_usd is not None else ""
+            parts.append(f"${usd:.4f}{limit}, {tokens} tokens")
         return ", ".join(parts) or "scoring the baselines"
 
     def _eta(self) -> str:

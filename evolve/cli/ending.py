@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
-from evolve.cli.output import DEFAULT_DB, console
+from evolve.cli.output import console
 from evolve.cli.tables import Entry, by_game
 from evolve.config import CampaignConfig
 from evolve.events import Summary
+from evolve.places import DEFAULT_DB
 from results.programs import program
 from results.queries import RankedCandidate, baselines, looks, top
 from results.records import EvaluationRecord, PromotionRecord
@@ -51,7 +52,11 @@ def _next_commands(campaign: str, program_id: str, settings: CampaignConfig, whe
 Look further:
   {evolve} results show {program_id}{option}
   {evolve} results top {campaign}{option}
+  {evolve} results lineage {program_id}{option}
   {evolve} evaluate {program_id} --games kuhn4,liars_dice4{option}
+Use it, and compare it on the sealed test games:
+  {evolve} results export {program_id} --output discovered.py{option}
+  {evolve} promote {campaign}{option}
 Go on with a larger budget:
   {evolve} {shlex.join(again)} --candidates {2 * settings.candidates}"""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evolve.cli.output import SCHEMA_VERSION, exact_values
-from evolve.events import BaselineScored, Event, Looked, Started, Told
+from evolve.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
 
 
 def as_json(event: Event) -> dict[str, Any]:
@@ -45,3 +45,7 @@ def _fields(event: Event) -> dict[str, Any]:
                 "exploitability": exact_values(event.evaluation),
                 "looks": event.looks,
             }
+        case Called():
+            return {"event": "call"} | vars(event)
+        case Warned():
+            return {"event": "warning", "message": event.message}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from evolve import places
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from evolve.programs import Program
 
 SCHEMA_VERSION = 1
-DEFAULT_DB = "results/data/evolve.db"
+DEFAULT_DB = places.DEFAULT_DB
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 DbOption = Annotated[
@@ -32,7 +33,7 @@ DbOption = Annotated[
 
 def database(option: str | None, configured: str = "") -> str:
     """Where results are: the option, then $EVOLVE_DB, then the configuration, then the default under this directory."""
-    return option or os.environ.get("EVOLVE_DB") or configured or DEFAULT_DB
+    return places.default_database(option, configured)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -96,6 +97,23 @@ def _game_json(result: InstanceResult) -> dict[str, Any]:
         "cpu_s": result.cpu_s,
         "wall_s": result.wall_s,
     }
+
+
+def need_extra(module: str, extra: str, option: str) -> None:
+    """See that an optional library is installed.
+
+    Raises:
+        ConfigError: naming the extra that has it.
+    """
+    import importlib.util
+
+    from evolve.errors import ConfigError
+
+    if importlib.util.find_spec(module) is None:
+        raise ConfigError(
+            f"{option}: expected {module}, which is not installed.",
+            f"Run: pip install 'evolve-marl[{extra}]'",
+        )
 
 
 def number(value: float | None) -> str:

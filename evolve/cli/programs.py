@@ -1,20 +1,17 @@
-"""``evolve evaluate`` and ``evolve baselines``: programs on games, nothing stored."""
+"""``evolve evaluate``: one program on games, nothing stored."""
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
     database,
     evaluation_json,
-    exact_values,
     fail,
     number,
     print_json,
@@ -22,7 +19,7 @@ from evolve.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from evaluators.base import Evaluation, Plan
+    from evaluators.base import Evaluation
     from evolve.programs import Program
 
 DomainOption = Annotated[
@@ -34,7 +31,9 @@ DomainOption = Annotated[
 GamesOption = Annotated[
     str | None, typer.Option("--games", help="Short names or OpenSpiel strings, separated by commas.")
 ]
-SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of games: train, test or extended.")]
+SuiteOption = Annotated[
+    str, typer.Option("--suite", help="Named set of games: train, test, extended or sealed.")
+]
 TierOption = Annotated[
     str, typer.Option("--tier", help="Payoff tiers, separated by commas: exact, generic, jitter, scale.")
 ]
@@ -71,18 +70,12 @@ def evaluate(
 
     Example: evolve evaluate cfr_plus --games leduc2,kuhn3 --iterations 100
     """
-    from evolve.errors import ConfigError
     from evolve.executors.job import make_sandbox
     from evolve.programs import find_program
 
     found = find_program(program, domain=domain, db=database(db))
-    if in_process and found.stored and not unsafe_in_process:
-        raise ConfigError(
-            f"--in-process: expected a file or a seed; {program!r} is a stored program.",
-            "It runs in the sandbox; --unsafe-in-process runs it in this very process.",
-        )
+    unprotected = found.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
     plan = found.domain.plan(split(games), suite=suite, tiers=split(tier), iterations=iterations)
-    unprotected = in_process or unsafe_in_process
     with make_sandbox(found.domain.sandbox_modules, in_process=unprotected) as sandbox:
         evaluation = found.domain.evaluate(found.source, plan, sandbox)
     if as_json:
@@ -117,78 +110,3 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
         out.print(f"{program.domain.default_objective}: {score:.3f} (larger is better)")
     else:
         fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
-
-
-def baselines(
-    domain: Annotated[str, typer.Option("--domain", help="Whose baselines.")] = "cfr",
-    games: GamesOption = None,
-    suite: SuiteOption = "train",
-    tier: TierOption = "exact",
-    iterations: IterationsOption = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The table of all seed and baseline programs of a domain on a suite, the smallest value of each game in bold.
-
-    Example: evolve baselines --suite train --iterations 1000
-    """
-    import os
-
-    import seeds
-    from evaluators.base import get_domain
-    from evolve.executors.local import LocalExecutor
-    from evolve.programs import find_program
-
-    chosen = get_domain(domain)
-    plan = chosen.plan(split(games), suite=suite, tiers=split(tier), iterations=iterations)
-    programs = [find_program(name, domain=domain) for name in seeds.names(domain)]
-    with LocalExecutor(workers or len(os.sched_getaffinity(0))) as executor:
-        evaluations = _evaluate_all(executor, programs, plan, quiet=as_json)
-    if as_json:
-        print_json(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "domain": domain,
-                "suite": None if games else suite,
-                "tiers": split(tier),
-                "baselines": [evaluation_json(p, e) for p, e in zip(programs, evaluations, strict=True)],
-            }
-        )
-    else:
-        _print_baselines(programs, evaluations, plan)
-    if any(not e.outcome.ok for e in evaluations):
-        raise typer.Exit(1)
-
-
-def _evaluate_all(
-    executor: Executor, programs: list[Program], plan: Plan, *, quiet: bool
-) -> list[Evaluation]:
-    from rich.progress import track
-
-    from evolve.executors.job import Job, run_job
-
-    futures = [executor.submit(run_job, Job(p.domain.name, p.source, plan)) for p in programs]
-    err = console(stderr=True)
-    shown = track(futures, "baselines", console=err, disable=quiet or not err.is_terminal, transient=True)
-    return [future.result() for future in shown]
-
-
-def _print_baselines(programs: list[Program], evaluations: list[Evaluation], plan: Plan) -> None:
-    from evolve.cli.tables import Entry, by_program
-
-    objective = programs[0].domain.default_objective
-    entries = [
-        Entry(p.name, e.objectives.get(objective), exact_values(e))
-        for p, e in zip(programs, evaluations, strict=True)
-    ]
-    entries.sort(key=lambda entry: -(entry.score or 0.0))
-    games = dict.fromkeys(i.game for i in plan.instances if i.variant == "exact")
-    iterations = plan.instances[0].iterations
-    out = console()
-    out.print(f"Exploitability (NashConv / N) after {iterations} iterations:\n")
-    out.print(by_program(entries, list(games), objective=objective))
-    for program, evaluation in zip(programs, evaluations, strict=True):
-        if not evaluation.outcome.ok:
-            fail(f"{program.name} ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")

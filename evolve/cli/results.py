@@ -83,7 +83,8 @@ def top(
 @app.command()
 def show(
     program: Annotated[
-        str, typer.Argument(help="Id of a program (four characters or more), or campaign:ordinal.")
+        str,
+        typer.Argument(help="Id of a program (four characters or more), campaign:ordinal or campaign:best."),
     ],
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -98,7 +99,7 @@ def show(
     with open_store(database(db), create=False, read_only=True) as store:
         details = details_of(store, program)
     if as_json:
-        print_json(_details_json(details))
+        print_json(details_json(details))
     else:
         _print_details(details)
 
@@ -145,7 +146,8 @@ def _scores_table(campaign: str, evaluation: EvaluationRecord) -> Table:
     return table
 
 
-def _details_json(details: ProgramDetails) -> dict[str, Any]:
+def details_json(details: ProgramDetails) -> dict[str, Any]:
+    """Everything known of a program, as ``show --json`` and ``export --format json`` have it."""
     return {
         "schema_version": SCHEMA_VERSION,
         "program": {"id": details.program.id, "name": details.program.name, "source": details.program.source},

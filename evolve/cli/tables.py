@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich import box
 from rich.table import Table
 
 from evolve.cli.output import number, smallest
+from evolve.ties import Span, standings
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Entry:
     score: float | None
     values: Mapping[str, float]
     highlight: bool = False
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    """Game -> interval, for `with_ties`."""
 
 
 def by_program(entries: Sequence[Entry], games: Sequence[str], *, objective: str) -> Table:
@@ -27,6 +30,53 @@ def by_program(entries: Sequence[Entry], games: Sequence[str], *, objective: str
     columns = [_scores(entries), *(_values(entries, game) for game in games)]
     for entry, *cells in zip(entries, *columns, strict=True):
         table.add_row(entry.name, *cells, style="green" if entry.highlight else "")
+    return table
+
+
+def with_ties(entries: Sequence[Entry], games: Sequence[str], *, objective: str) -> Table:
+    """A row per program: its score, then per game its value with the jitter interval, winners and ties marked."""
+    table = plain_table("program", right=[f"{objective} ↑"])
+    for game in games:
+        table.add_column(f"{game} ↓", no_wrap=True)
+    found = standings({entry.name: entry.spans for entry in entries})
+    for entry, score in zip(entries, _scores(entries), strict=True):
+        cells = []
+        for game in games:
+            mark = " "
+            if game in found and game in entry.spans:
+                mark = (
+                    "★"
+                    if entry.name == found[game].winner
+                    else "="
+                    if entry.name in found[game].tied
+                    else " "
+                )
+            cell = f"{mark} {span(entry.spans[game])}" if game in entry.spans else "  -"
+            cells.append(_strong(cell, mark != " "))
+        table.add_row(entry.name, score, *cells)
+    return table
+
+
+def span(value: Span) -> str:
+    """An exploitability with how far jitter moves it: in percent, or the whole interval where that is beyond 50%."""
+    far = max(value.high - value.value, value.value - value.low) / value.value
+    if far < 0.0005:
+        return f"{number(value.value)} ±0%"
+    if far < 0.5:
+        return f"{number(value.value)} ±{100 * far:.2g}%"
+    return f"{number(value.value)} {value.low:.0e}…{value.high:.0e}"
+
+
+def by_objective(rows: Sequence[tuple[str, Mapping[str, float]]], names: Sequence[str]) -> Table:
+    """A row per program with its objectives, larger is better; the best of each column in bold."""
+    table = plain_table("program", right=[f"{name.partition('/')[2] or name} ↑" for name in names])
+    tops = {name: max((values[name] for _, values in rows if name in values), default=None) for name in names}
+    for program, values in rows:
+        cells = [
+            _strong(f"{values[name]:.3f}", values[name] == tops[name]) if name in values else "-"
+            for name in names
+        ]
+        table.add_row(program, *cells)
     return table
 
 

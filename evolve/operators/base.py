@@ -9,12 +9,13 @@ generators because the streams of its methods are stable across versions.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from evaluators.base import Component, Mechanism
 from evolve.errors import EvolveError
+from evolve.record import Record
 
 
 class ProposalError(EvolveError):
@@ -38,10 +39,23 @@ class Parent:
 
 @dataclass(frozen=True)
 class Context:
-    """What the domain tells its operators: the evolvable classes and the mechanisms that may go into them."""
+    """What an operator is told beside the parents.
+
+    Attributes:
+        components: the domain's evolvable classes.
+        mechanisms: what may go into them.
+        domain: the domain's name.
+        ordinal: the candidate that is proposed.
+        record: what the search has seen before.
+        objection: why a source would go no further, in words, or ""; the same answer whenever it is asked.
+    """
 
     components: tuple[Component, ...]
     mechanisms: tuple[Mechanism, ...] = ()
+    domain: str = ""
+    ordinal: int = 0
+    record: Record = field(default_factory=Record)
+    objection: Callable[[str], str] = field(default=lambda source: "")
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,14 @@ class Operator(Protocol):
         """How many parents `propose` wants."""
         ...
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for something outside (a model), so that several should propose at once.
+
+        Such an operator sees to screening itself, by `Context.objection`; the others are asked again instead.
+        """
+        ...
+
     async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
         """A child of `parents`.
 
@@ -90,6 +112,7 @@ class ScriptedOperator:
 
     kind = "scripted"
     num_parents = 1
+    waits = False
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = iter(sources)

@@ -25,6 +25,7 @@ class CrossoverOperator:
 
     kind = "crossover"
     num_parents = 2
+    waits = False
 
     async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
         """The first parent with component classes of the second.

@@ -56,6 +56,7 @@ class SymbolicOperator:
 
     kind = "symbolic"
     num_parents = 1
+    waits = False
 
     def __init__(self, mix: Mix | None = None, *, attempts: int = 20) -> None:
         self.mix = mix or Mix()

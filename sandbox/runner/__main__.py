@@ -1,13 +1,16 @@
-"""Entry point: ``python -P -s -S -B <this directory> numpy=<its root> ...``.
+"""Entry point: ``python -P -s -S -B <this directory> [--connect <socket>] numpy=<its root> ...``.
 
-Descriptor 0 is the control socket. Makes this directory the package ``runner``, and only the named packages
-importable beside it.
+Descriptor 0 is the control socket, or becomes it by connecting to a socket in the file system, where driver and
+runner share nothing else. Makes this directory the package ``runner``, and only the named packages importable
+beside it.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import socket
 import sys
 
 
@@ -23,7 +26,18 @@ def _become_package() -> None:
     spec.loader.exec_module(module)
 
 
+def _connect(path: str) -> None:
+    """Make descriptor 0 a connection to the socket at `path`."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(path)
+        os.dup2(control.fileno(), 0)
+
+
 if __name__ == "__main__":
     _become_package()
-    importlib.import_module("runner.roots").install(sys.argv[1:])
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--connect"]:
+        _connect(arguments[1])
+        arguments = arguments[2:]
+    importlib.import_module("runner.roots").install(arguments)
     importlib.import_module("runner.server").main()

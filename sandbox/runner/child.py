@@ -6,7 +6,6 @@ import contextlib
 import mmap
 import os
 import random
-import struct
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -80,21 +79,25 @@ def _report(failure: execute.Failure) -> None:
     os.write(confine.RESULTS, wire.token(wire.ERROR, body[: wire.MAX_TOKEN - 3]))
 
 
-class _Call(NamedTuple):
-    """What the header of a call means: who answers and where the arrays lie."""
+class _Call:
+    """What the header of a call means: who answers, where its arrays lie, and where the last result's lay.
 
-    name: str
-    handler: execute.Handler
-    scalars: struct.Struct
-    arrays: tuple[wire.Array, ...]
-    end: int
+    Read with every call: slots are quicker than a tuple's names.
+    """
 
+    __slots__ = ("arrays", "end", "handler", "name", "specs", "targets", "token", "unpack")
 
-class _Result(NamedTuple):
-    """Where results of certain shapes go, and the token that announces them."""
-
-    arrays: tuple[wire.Array, ...]
-    token: bytes
+    def __init__(
+        self, name: str, handler: execute.Handler, scalars: int, arrays: tuple[wire.Array, ...], end: int
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.unpack = wire.scalar_format(scalars).unpack_from
+        self.arrays = arrays
+        self.end = end
+        self.specs: list[Any] | None = None
+        self.targets: tuple[wire.Array, ...] = ()
+        self.token = b""
 
 
 class Channel:
@@ -104,7 +107,6 @@ class Channel:
         self._shared = shared
         self._end = 0
         self._calls: dict[bytes, _Call] = {}
-        self._results: dict[Any, _Result] = {}
 
     def serve(self, loaded: execute.Loaded) -> NoReturn:
         """Answer calls for ever; the first thing it says is that the program has started.
@@ -113,27 +115,26 @@ class Channel:
             BaseException: what a handler raised.
         """
         read, write, flush = os.read, os.write, sys.stdout.flush
-        calls, results = self._calls, self._results
+        calls, ndarray = self._calls, np.ndarray
         write(confine.RESULTS, STARTED)
         while True:
             data = read(confine.CALLS, wire.MAX_TOKEN)
             if not data:
                 os._exit(0)
             end = 3 + data[1] + 256 * data[2]
-            call = calls.get(data[:end]) or self._learn_call(data, end, loaded)
+            call = calls.get(data[:end])
+            if call is None:
+                call = self._learn_call(data, end, loaded)
             self._end = call.end
-            values = call.handler(call.scalars.unpack_from(data, end), call.arrays)
-            result = None
-            if type(values) is tuple:
-                result = results.get(
-                    (call.end, *[(v.dtype, v.shape) for v in values if type(v) is np.ndarray])
-                )
-            if result is None or len(result.arrays) != len(values):
-                result = self._learn_result(call, values)
-            for target, value in zip(result.arrays, values, strict=True):
+            values = call.handler(call.unpack(data, end), call.arrays)
+            if type(values) is not tuple or call.specs != [
+                (value.dtype, value.shape) if type(value) is ndarray else None for value in values
+            ]:
+                self._learn_result(call, values)
+            for target, value in zip(call.targets, values):  # noqa: B905 - as many, by their specs
                 target[...] = value
             flush()
-            write(confine.RESULTS, result.token)
+            write(confine.RESULTS, call.token)
 
     def ask(
         self, name: str, scalars: Sequence[float] = (), arrays: Sequence[wire.Array] = ()
@@ -163,18 +164,15 @@ class Channel:
         header = wire.read_header(data)
         arrays, arrays_end = self._place(header.specs, 0)
         handler = loaded.handler(header.name)
-        call = _Call(header.name, handler, wire.scalar_format(header.scalars), arrays, arrays_end)
+        call = _Call(header.name, handler, header.scalars, arrays, arrays_end)
         if len(self._calls) >= _REMEMBERED:
             self._calls.clear()
         self._calls[data[:end]] = call
         return call
 
-    def _learn_result(self, call: _Call, values: Any) -> _Result:
-        """Check results whose shapes are new, and find their place after the inputs."""
+    def _learn_result(self, call: _Call, values: Any) -> None:
+        """Check results of other shapes than last time, and find their place after the inputs."""
         specs = execute.result_specs(call.name, values)
-        arrays, _ = self._place(specs, call.end)
-        result = _Result(arrays, wire.token(wire.RESULT, wire.pack_header(wire.Header(specs=specs))))
-        if len(self._results) >= _REMEMBERED:
-            self._results.clear()
-        self._results[(call.end, *specs)] = result
-        return result
+        call.targets, _ = self._place(specs, call.end)
+        call.token = wire.token(wire.RESULT, wire.pack_header(wire.Header(specs=specs)))
+        call.specs = [tuple(spec) for spec in specs]

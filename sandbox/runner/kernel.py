@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -112,9 +113,12 @@ def pivot_root(new: str, old: str) -> None:
     """Make `new` the root, with what was the root at `old`.
 
     Raises:
-        KernelError: it was refused.
+        KernelError: it was refused, or the call's number on this machine is not known.
     """
-    number = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+    machine = os.uname().machine
+    number = {"x86_64": 155, "aarch64": 41}.get(machine)
+    if number is None:
+        raise KernelError(errno.ENOSYS, f"no system call numbers for {machine}")
     syscall("pivot_root", number, ctypes.c_char_p(os.fsencode(new)), ctypes.c_char_p(os.fsencode(old)))
 
 

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import platform
 import socket
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import confine, kernel, landlock, namespaces, roots
+from . import confine, kernel, landlock, namespaces, roots, seccomp
 
 _PRELOADED = """
 abc array bisect cmath collections.abc contextlib copy csv dataclasses datetime decimal enum fractions
@@ -76,7 +77,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     layers = {
         "limits": "on",
         "landlock": landlock_layer if held & _HOLDS_LANDLOCK or rules < 0 else "off: it does not hold",
-        "seccomp": "on" if held & _HOLDS_SECCOMP else "off: unknown machine or kernel without filters",
+        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter()}",
         "namespaces": walls,
     }
     gc.collect()
@@ -146,6 +147,12 @@ def _show_only(stdlib: Sequence[str], packages: Sequence[str]) -> str:
     except OSError as error:
         return f"off: {error.strerror or error}"
     return "on"
+
+
+def _no_filter() -> str:
+    """Why system calls are not filtered."""
+    machine = platform.machine()
+    return "the kernel refuses filters" if seccomp.build(1) else f"no table of system calls for {machine}"
 
 
 def _build_rules(paths: Sequence[str]) -> tuple[int, str]:

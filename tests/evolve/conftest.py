@@ -100,6 +100,7 @@ class ToyOperator:
 
     kind = "toy"
     num_parents = 1
+    waits = False
 
     async def propose(self, parents, context, rng):
         x, _ = toy_numbers(parents[0].source)
@@ -115,6 +116,7 @@ class ToyOperator:
 class ToyCrossover:
     kind = "crossover"
     num_parents = 2
+    waits = False
 
     async def propose(self, parents, context, rng):
         (a, _), (b, _) = (toy_numbers(p.source) for p in parents)

@@ -22,7 +22,14 @@ from sqlalchemy import Text, create_engine
 from results import programs, queries
 from results.database import head, revisions
 from results.errors import DatabaseError
-from results.records import CampaignSpec, CandidateRecord, CurveRecord, EvaluationRecord
+from results.records import (
+    CallAnswer,
+    CallRecord,
+    CampaignSpec,
+    CandidateRecord,
+    CurveRecord,
+    EvaluationRecord,
+)
 from results.schema import Base
 from results.store import open_store
 
@@ -210,7 +217,7 @@ def _evaluation_0001(ordinal: int | None, program_id: str) -> EvaluationRecord:
 
 
 def write_frozen(where: Path) -> None:
-    """The campaign that `test_the_database_of_schema_0001` reads back."""
+    """The campaign that the tests of frozen databases read back."""
     spec = CampaignSpec(
         name="frozen",
         domain="cfr",
@@ -242,7 +249,53 @@ def write_frozen(where: Path) -> None:
         writer.record_candidate(CandidateRecord(ordinal=2, operator="symbolic"))
         writer.record_promotion(child, game="dudo3", iterations=9, exploitability=0.5, purpose="final")
         writer.add_event("migration", {"island": 2})
+        _write_calls_0002(writer)
         writer.set_status("finished")
+
+
+def _call_0002(attempt: int) -> CallRecord:
+    messages = (("system", "Write programs. Grüße 😀"), ("user", f"attempt {attempt}"))
+    return CallRecord(
+        ordinal=1, attempt=attempt, model="openai:m", request_hash="abc", messages=messages,
+        input_tokens=2**40, output_tokens=7, cost_usd=0.25,
+    )  # fmt: skip
+
+
+def _answer_0002() -> CallAnswer:
+    return CallAnswer(
+        text="x = 2", stop="end", answered_by="m-1", input_tokens=5, output_tokens=6, cached_tokens=4, cost_usd=1e-9,
+        latency_s=1.5,
+    )  # fmt: skip
+
+
+def _write_calls_0002(writer) -> None:
+    writer.end_call(writer.begin_call(_call_0002(0)), state="answered", answer=_answer_0002())
+    writer.end_call(writer.begin_call(_call_0002(1)), state="failed", message="HTTP 500")
+    writer.begin_call(_call_0002(2))
+
+
+def test_the_database_of_schema_0002_has_calls(tmp_path):
+    path = tmp_path / "evolve.db"
+    shutil.copy(DATA / "schema_0002.sqlite", path)
+    with open_store(path) as store, store.continue_campaign("frozen") as writer:
+        answered, failed, sent = queries.calls(store, "frozen")
+        short = writer.load_calls()
+    assert answered.messages == _call_0002(0).messages
+    wanted = {name: value for name, value in vars(_answer_0002()).items() if name != "text"}
+    assert {name: getattr(answered, name) for name in wanted} == wanted
+    assert (answered.answer, answered.state) == ("x = 2", "answered")
+    assert (answered.sent_at, answered.ended_at) == (WHEN, WHEN)
+    assert (failed.state, failed.message, failed.cost_usd) == ("failed", "HTTP 500", 0.25)
+    assert (sent.state, sent.input_tokens, sent.ended_at) == ("sent", 2**40, None)
+    assert [c.messages for c in short] == [()] * 3
+    assert [c.answer for c in short] == ["x = 2", "", ""]
+
+
+def test_an_older_database_has_no_calls(tmp_path):
+    path = tmp_path / "evolve.db"
+    shutil.copy(DATA / "schema_0001.sqlite", path)
+    with open_store(path) as store:
+        assert queries.calls(store, "frozen") == []
 
 
 def test_the_database_of_schema_0001_is_read_whole(tmp_path):

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
 import pytest
 
+from sandbox.attacks import planted
+from sandbox.base import SandboxFault
+from sandbox.docker import DockerSandbox, connect
+from sandbox.image import build_offline
 from sandbox.process import ProcessSandbox
 
 
@@ -11,3 +23,74 @@ from sandbox.process import ProcessSandbox
 def runner():
     with ProcessSandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def bare():
+    """As where the kernel refuses namespaces: only the first wall stands."""
+    with ProcessSandbox(namespaces=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def plants():
+    """What attacks look for; in the end nothing may have reached it."""
+    with planted() as found:
+        yield found
+        assert set(found.reached().values()) == {0}, found.reached()
+
+
+@pytest.fixture(scope="session")
+def container(docker_host):
+    with DockerSandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def docker_host():
+    """A daemon with the image made of this interpreter: the machine's own, or one started here where that may be."""
+    pytest.importorskip("docker", reason="the Python package docker is not installed")
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="dockerd-") as directory:
+        host, reason = "", ""
+        with contextlib.ExitStack() as stack:
+            if not _answers():
+                host, reason = stack.enter_context(_daemon(Path(directory)))
+                if reason:
+                    pytest.skip(reason)
+                patch.setenv("DOCKER_HOST", host)
+            with contextlib.closing(connect()) as client:
+                build_offline(client)
+            yield host
+
+
+def _answers() -> bool:
+    try:
+        connect().close()
+    except SandboxFault:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _daemon(directory: Path):
+    """Start a daemon: its address, and "" or why it does not start."""
+    program = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin")
+    if os.geteuid() != 0 or program is None:
+        reason = "no dockerd is installed" if program is None else "only root may start one"
+        yield "", f"no Docker daemon answers, and {reason}"
+        return
+    host = f"unix://{directory}/docker.sock"
+    command = [program, "-H", host, "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec"]
+    command += ["-p", f"{directory}/pid", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    with (directory / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as daemon:
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("DOCKER_HOST", host)
+                deadline = time.monotonic() + 20
+                while not (up := _answers()) and daemon.poll() is None and time.monotonic() < deadline:
+                    time.sleep(0.1)
+            last = (directory / "log").read_text(errors="replace").splitlines()[-1:]
+            yield host, "" if up else f"dockerd does not start here: {''.join(last)[:300]}"
+        finally:
+            daemon.terminate()
+            daemon.wait(30)

@@ -275,6 +275,18 @@ class TestProcess(SandboxContract):
         assert set(sandbox.layers) == {"limits", "landlock", "seccomp", "namespaces"}
 
 
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+class TestDocker(SandboxContract):
+    @pytest.fixture
+    def sandbox(self, container):
+        return container
+
+    def test_level(self, sandbox):
+        assert sandbox.level is Level.DOCKER
+        assert sandbox.layers["namespaces"] == "off: not asked for"
+
+
 def test_levels_have_labels_that_parse():
     assert [level.label for level in Level] == ["none", "rlimits", "kernel", "kernel+ns", "docker", "gvisor"]
     assert all(Level.parse(level.label) is level for level in Level)

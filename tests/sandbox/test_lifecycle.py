@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox import process
+from sandbox import warm
 from sandbox.base import Level, Limits, SandboxFault, Verdict
 from sandbox.process import ProcessSandbox
 
@@ -82,7 +82,7 @@ def test_two_hundred_sessions_leave_nothing_behind():
         assert children(os.getpid()) == processes
         assert descriptors_open() == descriptors
         assert Path("/proc/self/maps").read_text().count("memfd:session") == mapped == 0
-        below = processes & {sandbox._link._process.pid, *children(sandbox._link._process.pid)}
+        below = processes & {sandbox._link.host.process.pid, *children(sandbox._link.host.process.pid)}
     assert not any(alive(pid) for pid in below)
 
 
@@ -96,12 +96,12 @@ def test_faults_leave_nothing_behind(runner):
 
 
 def test_a_runner_is_replaced_after_many_sessions(monkeypatch):
-    monkeypatch.setattr(process, "SESSIONS_PER_RUNNER", 3)
+    monkeypatch.setattr(warm, "SESSIONS_PER_RUNNER", 3)
     with ProcessSandbox(namespaces=False) as sandbox:
         pids = []
         for _ in range(7):
             assert serves(sandbox)
-            pids.append(sandbox._link._process.pid)
+            pids.append(sandbox._link.host.process.pid)
     assert len(set(pids)) == 3
 
 
@@ -112,19 +112,19 @@ def test_a_runner_is_replaced_after_a_crash_or_a_violation(deed):
     with ProcessSandbox(namespaces=False) as sandbox:
         if sandbox.level < Level.KERNEL:
             pytest.skip(f"needs seccomp, this kernel gives {sandbox.level.label}")
-        first = sandbox._link._process.pid
+        first = sandbox._link.host.process.pid
         with pytest.raises(SandboxFault) as caught:
             open_(sandbox, deed)
         assert caught.value.verdict in {Verdict.CRASH, Verdict.VIOLATION}
         assert serves(sandbox)
-        assert sandbox._link._process.pid != first
+        assert sandbox._link.host.process.pid != first
 
 
 @pytest.mark.parametrize("namespaces", [True, False])
 def test_a_runner_that_dies_is_our_fault_and_is_replaced(namespaces):
     with ProcessSandbox(namespaces=namespaces) as sandbox:
         session = open_(sandbox)
-        os.kill(sandbox._link._process.pid, signal.SIGKILL)
+        os.kill(sandbox._link.host.process.pid, signal.SIGKILL)
         with pytest.raises(SandboxFault) as caught:
             while True:
                 session.call("step", (), (np.ones(1),))
@@ -137,7 +137,7 @@ def test_a_runner_that_hangs_is_our_fault_and_is_replaced(monkeypatch):
     monkeypatch.setattr("sandbox.link.ANSWER_S", 0.5)
     with ProcessSandbox(namespaces=False) as sandbox:
         session = open_(sandbox)
-        os.kill(sandbox._link._process.pid, signal.SIGSTOP)
+        os.kill(sandbox._link.host.process.pid, signal.SIGSTOP)
         assert session.call("step", (), (np.ones(1),))[0].tolist() == [1.0]
         with pytest.raises(SandboxFault, match="did not answer 'end'") as caught:
             session.close()
@@ -257,7 +257,7 @@ def test_the_log_is_capped_and_never_blocks(runner):
 def test_a_child_costs_little_memory(runner):
     session = open_(runner, "def step(x):\n    return x\n")
     session.call("step", (), (np.ones(1000),))
-    (newest,) = [pid for pid in children(runner._link._process.pid) if not children(pid)]
+    (newest,) = [pid for pid in children(runner._link.host.process.pid) if not children(pid)]
     try:
         text = Path(f"/proc/{newest}/smaps_rollup").read_text()
     except PermissionError:

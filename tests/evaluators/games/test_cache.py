@@ -179,3 +179,22 @@ def test_games_read_from_a_file_are_not_kept(tmp_path, compilations):
     path.write_text(text.format(2) + 't "" 2 "" { 0 0 }\n')
     assert cache.load(string).utility.max() == 2
     assert compilations == [string] * 2
+
+
+def test_an_entry_says_how_long_compiling_took():
+    assert cache.compile_seconds(LEDUC) is None
+    cache.load(LEDUC)
+    took = cache.compile_seconds(LEDUC)
+    assert 0 < took < 60
+    cache.load(LEDUC)
+    assert cache.compile_seconds(LEDUC) == took
+
+
+def test_an_entry_of_an_earlier_build_does_not_say():
+    cache.load(LEDUC)
+    path = cache.entry(LEDUC) / "index.json"
+    index = json.loads(path.read_text())
+    del index["compile_s"]
+    path.write_text(json.dumps(index))
+    assert cache.compile_seconds(LEDUC) is None
+    assert cache.load(LEDUC).num_terminals == 5_520

@@ -155,6 +155,9 @@ class TestOtherCommands:
         found = ask("games", "kuhn2")
         assert found["games"][0]["terminals"] == 30
         assert found["games"][0]["game_string"] == "kuhn_poker(players=2)"
+        assert (found["games"][0]["infosets"], found["games"][0]["sequences"]) == ([6, 6], [13, 13])
+        assert found["games"][0]["compile_s"] > 0
+        assert found["games"][0]["cached"] is True
 
     def test_baselines(self, ask):
         found = ask("baselines", *QUICK, "--workers", 1)

@@ -16,14 +16,14 @@ EXPECTED = tomllib.loads((CORPUS / "expected.toml").read_text(encoding="utf-8"))
 
 
 def test_every_answer_has_an_expectation():
-    assert {path.stem for path in CORPUS.glob("*.md")} == EXPECTED.keys()
+    assert {path.stem for path in CORPUS.glob("*.txt")} == EXPECTED.keys()
     assert len(EXPECTED) >= 40
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_corpus(name, context, seed_sources):
     expected = EXPECTED[name]
-    answer = (CORPUS / f"{name}.md").read_bytes().decode()
+    answer = (CORPUS / f"{name}.txt").read_bytes().decode()
     if expected["outcome"] == "refused":
         with pytest.raises(PatchError) as caught:
             patch(seed_sources["cfr_plus"], answer, context.components)
@@ -54,7 +54,9 @@ def test_every_seed_is_in_scope_of_every_other(context, seed_sources):
 def blocks_between(before, after):
     """Blocks that make `after` of `before`: each change with as much around it as makes it unique."""
     old, new = before.split("\n"), after.split("\n")
-    opcodes = [o for o in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if o[0] != "equal"]
+    opcodes = [
+        o for o in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if o[0] != "equal"
+    ]
     if not opcodes:
         return []
     # One block from the first change to the last is unique once it reaches far enough to both sides.

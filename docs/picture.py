@@ -1,0 +1,28 @@
+"""Turn what a terminal showed into a picture: ANSI text on standard input, an SVG file out.
+
+The README's picture is a real run, taken from a terminal 84 columns wide:
+
+    tmux new-session -d -s demo -x 84 -y 48 'make demo; sleep 600'
+    tmux capture-pane -e -p -t demo | python docs/picture.py docs/demo.svg "make demo"
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+
+def main(path: str, title: str) -> None:
+    """Write the picture of standard input to `path`."""
+    lines = [line.rstrip() for line in sys.stdin.read().rstrip().splitlines()]
+    console = Console(record=True, width=84, file=io.StringIO(), force_terminal=True)
+    for line in lines:
+        console.print(Text.from_ansi(line), soft_wrap=True)
+    console.save_svg(path, title=title)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

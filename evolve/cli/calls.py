@@ -1,0 +1,85 @@
+"""``evolve results calls``: what models were asked, what they said and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+
+if TYPE_CHECKING:
+    from results.records import CallRecord
+
+
+def calls(
+    campaign: Annotated[
+        str, typer.Argument(help="Name of the campaign, or campaign:ordinal for one candidate.")
+    ],
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the calls to models; for one candidate, show prompts and answers. With --json, what replay:FILE reads.
+
+    Example: evolve results calls cfr-llm-s0:3
+    """
+    from results.queries import calls as calls_of
+    from results.store import open_store
+
+    name, colon, ordinal = campaign.rpartition(":")
+    one = bool(colon) and ordinal.isdecimal()
+    with open_store(database(db), create=False, read_only=True) as store:
+        found = calls_of(store, name if one else campaign, int(ordinal) if one else None)
+    if as_json:
+        print_json(
+            {"schema_version": SCHEMA_VERSION, "campaign": campaign, "calls": [_plain(c) for c in found]}
+        )
+    elif one:
+        _print_conversation(found)
+    else:
+        _print_table(found)
+
+
+def _plain(call: CallRecord) -> dict[str, Any]:
+    fields = vars(call) | {"messages": [{"role": role, "text": text} for role, text in call.messages]}
+    return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in fields.items()}
+
+
+def _print_table(found: Sequence[CallRecord]) -> None:
+    from rich.markup import escape
+
+    from evolve.cli.tables import plain_table
+
+    table = plain_table("state", right=["candidate", "attempt", "tokens in", "out", "cost $", "s"])
+    table.add_column("model", overflow="ellipsis", no_wrap=True)
+    for call in found:
+        state = call.state if call.stop in ("", "end") else f"{call.state}: {call.stop}"
+        cost = f"{call.cost_usd:.4f}"
+        tokens = (str(call.input_tokens), str(call.output_tokens))
+        places, latency = (str(call.ordinal), str(call.attempt)), f"{call.latency_s:.1f}"
+        table.add_row(state, *places, *tokens, cost, latency, escape(call.model))
+    paid = [c for c in found if c.state in ("answered", "lost")]
+    out = console()
+    out.print(table)
+    tokens_in, tokens_out = sum(c.input_tokens for c in paid), sum(c.output_tokens for c in paid)
+    out.print(
+        f"{len(found)} calls, {tokens_in} tokens in, {tokens_out} out, ${sum(c.cost_usd for c in paid):.4f}"
+        f" (lost calls at what they may have cost)."
+    )
+
+
+def _print_conversation(found: Sequence[CallRecord]) -> None:
+    """Prompts and answers in turn; what earlier attempts have shown is not repeated."""
+    shown = 0
+    for call in found:
+        for role, text in call.messages[shown:]:
+            print(f"[{role}]\n{_printable(text)}\n")
+        shown = len(call.messages) + 1
+        said = call.answer if call.state == "answered" else f"({call.state}: {call.message})"
+        print(f"[answer {call.attempt}, {call.model}, {call.output_tokens} tokens]\n{_printable(said)}\n")
+
+
+def _printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "\ufffd" for c in text)

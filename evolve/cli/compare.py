@@ -1,0 +1,163 @@
+"""``evolve results diff`` and ``lineage``: what a program changed, and how it came about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+
+if TYPE_CHECKING:
+    from evolve.programs import Program
+    from results.lineage import Lineage, Step
+
+ProgramArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Id of a stored program (four characters or more), campaign:ordinal or campaign:best."
+    ),
+]
+
+
+def diff(
+    program: Annotated[
+        str, typer.Argument(help="Id of a stored program, campaign:ordinal, a file or a seed's name.")
+    ],
+    other: Annotated[
+        str | None, typer.Argument(help="The program to compare with. [default: its first parent]")
+    ] = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a program changed against its first parent, or what PROGRAM has that OTHER has not.
+
+    Example: evolve results diff cfr-symbolic-s0:best cfr_plus
+    """
+    from evolve.programs import find_program
+    from evolve.texts import unified
+
+    where = database(db)
+    new = find_program(program, db=where)
+    old = find_program(other if other is not None else _first_parent(program, where), db=where)
+    text = unified(old.source, new.source, _label(old), _label(new))
+    if as_json:
+        print_json(
+            {"schema_version": SCHEMA_VERSION, "from": _identity(old), "to": _identity(new), "diff": text}
+        )
+        return
+    print_diff(text or f"{_label(old)} and {_label(new)} are the same.\n")
+
+
+def lineage(
+    program: ProgramArgument,
+    with_diffs: Annotated[
+        bool, typer.Option("--diff", help="Show each step's change of the source too.")
+    ] = False,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a program came about: first parents from the seed on, with each step's score and change.
+
+    Example: evolve results lineage cfr-symbolic-s0:best
+    """
+    from results.lineage import lineage as find
+    from results.store import open_store
+
+    with open_store(database(db), create=False, read_only=True) as store:
+        found = find(store, program)
+    diffs = _step_diffs(found)
+    if as_json:
+        steps = [_step_json(step, text) for step, text in zip(found.steps, diffs, strict=True)]
+        head = {"schema_version": SCHEMA_VERSION, "campaign": found.campaign, "objective": found.objective}
+        print_json(head | {"steps": steps})
+        return
+    _print_tree(found, diffs, with_diffs=with_diffs)
+
+
+def print_diff(text: str) -> None:
+    """A unified diff, in colours on a terminal and plain elsewhere; a program's control characters stay out of it."""
+    from evolve.texts import shown
+
+    out, text = console(), shown(text)
+    if not out.is_terminal:
+        print(text, end="")
+        return
+    from rich.syntax import Syntax
+
+    out.print(Syntax(text, "diff", background_color="default", word_wrap=True))
+
+
+def _first_parent(ref: str, where: str) -> str:
+    from evolve.errors import ConfigError
+    from results.programs import program
+    from results.store import open_store
+
+    with open_store(where, create=False, read_only=True) as store:
+        details = program(store, ref)
+    parents = [origin.parents[0] for origin in details.origins if origin.parents]
+    if not parents:
+        raise ConfigError(
+            f"diff: expected a program with a parent; {ref!r} is what its search started from.",
+            f"Name the program to compare with: evolve results diff {ref} OTHER",
+        )
+    return parents[0]
+
+
+def _label(program: Program) -> str:
+    return f"{program.name} ({program.id[:10]})"
+
+
+def _identity(program: Program) -> dict[str, str]:
+    return {"id": program.id, "name": program.name}
+
+
+def _step_diffs(found: Lineage) -> list[str]:
+    """For each step, what it changed in the one before; "" for the first."""
+    from evolve.texts import unified
+
+    pairs = zip(found.steps, found.steps[1:], strict=False)
+    changes = [
+        unified(a.source, b.source, f"candidate {a.ordinal}", f"candidate {b.ordinal}") for a, b in pairs
+    ]
+    return ["", *changes]
+
+
+def _step_json(step: Step, text: str) -> dict[str, Any]:
+    fields = {key: value for key, value in vars(step).items() if key != "source"}
+    return fields | {"others": list(step.others), "diff": text}
+
+
+def _print_tree(found: Lineage, diffs: list[str], *, with_diffs: bool) -> None:
+    from rich.markup import escape
+    from rich.syntax import Syntax
+    from rich.tree import Tree
+
+    from evolve.texts import shown
+
+    out = console()
+    tree = Tree(f"[bold]{escape(found.campaign)}[/bold], {escape(found.objective)} (larger is better)")
+    before: float | None = None
+    for step, text in zip(found.steps, diffs, strict=True):
+        branch = tree.add(escape(shown(_headline(step, before, text))))
+        for change in filter(None, step.note.split("; ")):
+            branch.add(escape(shown(change)))
+        for parent in step.others:
+            branch.add(f"also from {parent[:10]}")
+        if with_diffs and text:
+            plain = shown(text)
+            branch.add(
+                Syntax(plain, "diff", background_color="default") if out.is_terminal else escape(plain)
+            )
+        before = step.score
+    out.print(tree)
+
+
+def _headline(step: Step, before: float | None, text: str) -> str:
+    score = step.outcome or "undecided"
+    if step.score is not None:
+        score = f"{step.score:.3f}" + ("" if before is None else f" ({step.score - before:+.3f})")
+    lines = text.splitlines()[2:]
+    added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+    size = f", {added} lines added, {removed} removed" if text else ""
+    return f"{score}  {step.program_id[:10]}, candidate {step.ordinal} by {step.name or step.operator}{size}"

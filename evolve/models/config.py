@@ -1,0 +1,45 @@
+"""The part of a campaign's configuration that is about models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DECISIVE = frozenset({"max_output_tokens", "temperature", "repairs", "examples"})
+"""Fields that change what is asked: fixed for a campaign. The others may change when it is continued."""
+
+
+class Price(BaseModel):
+    """What a model costs, in USD per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class LlmConfig(BaseModel):
+    """How a model is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = ""
+    """The server; the SDKs' own environment variables when empty."""
+    api: Literal["auto", "chat", "responses"] = "auto"
+    """Which OpenAI interface: Responses for OpenAI itself, Chat Completions for others, unless said here."""
+    timeout_s: float = Field(600.0, gt=0)
+    """Seconds that one call may take."""
+    mailbox_timeout_s: float = Field(86_400.0, gt=0)
+    """Seconds that an answer in a mailbox is waited for."""
+    max_output_tokens: int = Field(16_384, ge=64)
+    temperature: float | None = Field(None, ge=0, le=2)
+    repairs: int = Field(2, ge=0)
+    """How often a model is shown what is wrong with its answer before the candidate is given up."""
+    examples: int = Field(3, ge=0)
+    """Prior programs that a prompt shows beside the parent."""
+    prices: Mapping[str, Price] = Field(default_factory=dict)
+    """Model's name, such as ``openai:my-model`` -> price; over the table that comes with genai-prices."""
+    allow_unknown_price: bool = False
+    """Call a model whose price nobody knows, and book it as free."""

@@ -1,0 +1,119 @@
+"""A language model writes the child: prompt -> answer -> patch -> source.
+
+An answer that cannot be applied, or whose program would not pass screening, goes back to the model with what is
+wrong, a few times. Every request counts, is stored and is paid for, whatever comes of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+from evolve.models.asking import Asker
+from evolve.models.base import Completion, Message, Request, Stop
+from evolve.operators.answers import FORMAT, PatchError
+from evolve.operators.base import Context, Parent, Proposal, ProposalError
+from evolve.operators.patch import patch
+
+_SAID = {
+    Stop.LENGTH: "The answer was cut off at the limit of {limit} tokens. Be brief: change few lines, with blocks.",
+    Stop.EMPTY: "The answer was empty. " + FORMAT,
+    Stop.REFUSED: "The answer was a refusal. This is work on published algorithms for small card games. "
+    + FORMAT,
+    Stop.BLOCKED: "The answer was stopped by a filter. " + FORMAT,
+}
+
+
+class Prompting(Protocol):
+    """What renders prompts: `evolve.prompting.Prompter`."""
+
+    def first(self, parent: Parent, context: Context, rng: random.Random) -> tuple[Message, ...]:
+        """The conversation that asks for a child of `parent`."""
+        ...
+
+    def repair(self, problem: str, *, patched: bool) -> Message:
+        """What is said when an answer failed."""
+        ...
+
+
+class LlmOperator:
+    """Asks a model for a change of the first parent.
+
+    Args:
+        prompter: renders what it is asked.
+        repairs: how often it is told what is wrong with its answer.
+        max_output_tokens: where its answers are cut off.
+        temperature: None leaves it to the server.
+    """
+
+    kind = "llm"
+    num_parents = 1
+    waits = True
+
+    def __init__(
+        self,
+        prompter: Prompting,
+        *,
+        repairs: int = 2,
+        max_output_tokens: int = 16_384,
+        temperature: float | None = None,
+    ) -> None:
+        self._asker: Asker | None = None
+        self._prompter = prompter
+        self._repairs = repairs
+        self._max_output_tokens, self._temperature = max_output_tokens, temperature
+
+    def connect(self, asker: Asker) -> None:
+        """Say whom to ask: known when the campaign's database is open, since every call goes there first."""
+        self._asker = asker
+
+    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+        """A child that the model made of the first parent.
+
+        Raises:
+            ProposalError: no answer could be used.
+            ModelError: the model cannot be asked, or a budget is reached.
+        """
+        assert self._asker is not None, "connect comes before propose"
+        parent = parents[0]
+        messages = self._prompter.first(parent, context, rng)
+        problem, made = "", None
+        for attempt in range(self._repairs + 1):
+            completion = await self._asker.ask(
+                Request(messages, self._max_output_tokens, self._temperature, context.ordinal, attempt)
+            )
+            try:
+                made = self._child(parent, completion, context)
+                problem = context.objection(made.source)
+            except PatchError as error:
+                made, problem = None, f"{error.message} {error.hint}".strip()
+            if made is not None and not problem:
+                return made
+            reminder = self._prompter.repair(problem, patched=made is not None)
+            messages = (*messages, Message("assistant", completion.text or "(no answer)"), reminder)
+        if made is not None:
+            return made  # screening says the same about it, and keeps it to look at
+        raise ProposalError(f"llm: no usable answer in {self._repairs + 1} attempts; the last one: {problem}")
+
+    def _child(self, parent: Parent, completion: Completion, context: Context) -> Proposal:
+        """What an answer makes of the parent.
+
+        Raises:
+            PatchError: nothing.
+        """
+        if completion.stop is not Stop.END:
+            raise PatchError(_SAID[completion.stop].format(limit=self._max_output_tokens))
+        child = patch(parent.source, completion.text, context.components)
+        return Proposal(child.source, self.kind, (_idea(completion.text),))
+
+
+def _idea(answer: str) -> str:
+    """The sentence behind ``Idea:``, short and without control characters, or that there is none."""
+    for line in answer.splitlines():
+        name, colon, rest = line.strip().strip("*# ").partition(":")
+        if colon and name.strip("* ").lower() == "idea":
+            said = "".join(c for c in " ".join(rest.strip("* ").split()) if c.isprintable())
+            said = said.replace(";", ",")
+            return said if len(said) <= 160 else said[:159] + "…"
+    return "a change without a stated idea"

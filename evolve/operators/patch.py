@@ -1,0 +1,250 @@
+"""A model's answer applied to a program: exactly, completely or not at all, and only where programs may change.
+
+* Each block's SEARCH matches exactly once, line by line. Blanks at the end of a line do not count; nothing else is
+  forgiven, because a near match would change what the model did not mean.
+* Blocks apply in order, each to what the ones before it left; one that does not match undoes all.
+* A program's module level holds imports, constants, functions and classes; a statement of another kind is refused
+  unless the parent has it. The component classes stay. A new or changed name at module level must be needed by a
+  component class, directly or through others; imports and the module's docstring are free.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from evaluators.base import Component
+from evolve.operators.answers import Block, PatchError, parse_answer
+
+MAX_CHARS = 60_000
+"""Longest program that an answer may make."""
+
+_WORDS = (
+    r"unchanged|existing|same as|as before|rest of|remains?|omitted|previous code|original code|no changes?"
+)
+_ELISION = re.compile(
+    rf"\s*(\.\.\.|…|#\s*(\.\.\.|…).*|#.*(\.\.\.|…)\s*$|[(\[<#].*\b({_WORDS})\b.*[)\]>.…]\s*)$", re.IGNORECASE
+)
+_QUOTES = str.maketrans("\u201c\u201d\u201e\u2018\u2019\u201a\u2212\u2013\u2014\u00a0", "\"\"\"'''--- ")
+_DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A child's source, and whether it came as ``blocks`` or as a ``rewrite``."""
+
+    source: str
+    form: Literal["blocks", "rewrite"]
+
+
+def patch(parent: str, answer: str, components: Sequence[Component]) -> Patch:
+    """The child that a model's answer makes of `parent`.
+
+    Args:
+        parent: the program that the model was shown.
+        answer: what the model said.
+        components: the classes that may change.
+
+    Raises:
+        PatchError: it cannot be applied, or changes what it may not; nothing was changed.
+    """
+    asked = parse_answer(answer, [c.name for c in components])
+    if asked.rewrite is not None:
+        child, form = _normalised(asked.rewrite), "rewrite"
+        _check_elisions(child.split("\n"), parent, "The program")
+    else:
+        child, form = apply(parent, asked.blocks), "blocks"
+    if child == _normalised(parent):
+        raise PatchError("The answer changes nothing.", "Make at least one change.")
+    if len(child) > MAX_CHARS:
+        raise PatchError(f"Expected a program of at most {MAX_CHARS} characters; got {len(child)}.")
+    check_scope(parent, child, components)
+    return Patch(child, "rewrite" if form == "rewrite" else "blocks")
+
+
+def apply(parent: str, blocks: Iterable[Block]) -> str:
+    """The program after all blocks, in order.
+
+    Raises:
+        PatchError: a block's SEARCH is empty, elided, or does not match exactly once.
+    """
+    lines = _normalised(parent).rstrip("\n").split("\n")
+    for number, block in enumerate(blocks, start=1):
+        where = f"SEARCH of block {number}"
+        if not any(line.strip() for line in block.search):
+            raise PatchError(
+                f"{where} is empty.", "Repeat the lines that are to be replaced, or one line to add after."
+            )
+        _check_elisions(block.search, parent, where)
+        _check_elisions(block.replace, parent, f"REPLACE of block {number}")
+        found = _find(lines, block.search)
+        if len(found) > 1:
+            places = ", ".join(str(start + 1) for start in found)
+            raise PatchError(
+                f"{where} matches {len(found)} places (lines {places}); expected exactly one.",
+                "Add lines above or below until it is unique.",
+            )
+        if not found:
+            raise PatchError(f"{where} does not occur in the program. {_nearest(lines, block.search)}".strip(),
+                             "Copy the lines exactly as the program has them now, earlier blocks applied.")  # fmt: skip
+        lines[found[0] : found[0] + len(block.search)] = block.replace
+    return _normalised("\n".join(lines))
+
+
+def _find(lines: Sequence[str], search: Sequence[str]) -> list[int]:
+    wanted = [line.rstrip() for line in search]
+    have = [line.rstrip() for line in lines]
+    return [n for n in range(len(have) - len(wanted) + 1) if have[n : n + len(wanted)] == wanted]
+
+
+def _nearest(lines: list[str], search: Sequence[str]) -> str:
+    """Why a search failed, as far as that can be seen, and the lines that come closest."""
+    for reason, change in _NEAR_MISSES.items():
+        found = _find([change(line) for line in lines], [change(line) for line in search])
+        if len(found) == 1:
+            shown = "\n".join(lines[found[0] : found[0] + len(search)])
+            return f"It differs from lines {found[0] + 1} to {found[0] + len(search)} in {reason}; they are:\n{shown}\n"
+    inner = [n for n, line in enumerate(search) if line.strip()]
+    trimmed = search[inner[0] : inner[-1] + 1]
+    if len(trimmed) < len(search) and len(_find(lines, trimmed)) == 1:
+        return "It matches without the blank lines at its beginning or end.\n"
+    wanted = "\n".join(search)
+    windows = range(max(1, len(lines) - len(search) + 1))
+    matcher = difflib.SequenceMatcher(b=wanted, autojunk=False)
+
+    def likeness(start: int) -> float:
+        matcher.set_seq1("\n".join(lines[start : start + len(search)]))
+        return matcher.ratio() if matcher.quick_ratio() > 0.5 else 0.0
+
+    best = max(windows, key=likeness)
+    if likeness(best) < 0.5:
+        return f"Nothing in the program is like {trimmed[0].strip()!r}."
+    shown = "\n".join(lines[best : best + len(search)])
+    return f"The nearest lines, from line {best + 1}, are:\n{shown}\n"
+
+
+def _unindented(line: str) -> str:
+    return line.strip()
+
+
+def _plain(line: str) -> str:
+    return line.translate(_QUOTES).rstrip()
+
+
+def _spaced(line: str) -> str:
+    return re.sub(r"\s+", "", line)
+
+
+_NEAR_MISSES = {
+    "typographic characters (quotes, dashes or blanks)": _plain,
+    "indentation": _unindented,
+    "blanks within the lines": _spaced,
+}
+
+
+def _check_elisions(lines: Iterable[str], parent: str, where: str) -> None:
+    """Refuse ``...`` and ``# ... rest unchanged``, unless the parent has that very line."""
+    known = {line.strip() for line in parent.split("\n")}
+    for line in lines:
+        if _ELISION.match(line.rstrip()) and line.strip() not in known:
+            raise PatchError(
+                f"{where} leaves something out: {line.strip()!r}.",
+                "Write every line; nothing is filled in. To keep code as it is, do not mention it in a block.",
+            )
+
+
+def check_scope(parent: str, child: str, components: Sequence[Component]) -> None:
+    """See that a child changes component classes, and beside them only what they need (see the module's docstring).
+
+    Raises:
+        PatchError: it does not parse, lacks a component, or changes something else.
+    """
+    before, after = _parsed(parent, "The parent"), _parsed(child, "The changed program")
+    for component in components:
+        count = sum(isinstance(n, ast.ClassDef) and n.name == component.name for n in after.body)
+        if count != 1:
+            raise PatchError(f"Expected one class {component.name} in the program; got {count or 'none'}.")
+    known = {ast.dump(node) for node in before.body}
+    changed: dict[str, ast.stmt] = {}
+    for index, node in enumerate(after.body):
+        if ast.dump(node) in known or (index == 0 and _is_docstring(node)):
+            continue
+        targets = _targets(node)
+        if not isinstance(node, _DEFINING) or targets is None:
+            raise PatchError(
+                f"Line {node.lineno}: a program's module level holds imports, constants, functions and classes; "
+                f"got {_first_line(node)!r}.",
+                "Leave out demonstrations and anything that runs on import.",
+            )
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            changed |= dict.fromkeys(targets, node)
+    needed = _needed(after, {c.name for c in components})
+    for name, node in changed.items():
+        if name not in needed:
+            raise PatchError(
+                f"Line {node.lineno}: no component class uses {name!r}.",
+                f"Only {', '.join(c.name for c in components)} and what they need may change.",
+            )
+
+
+def _parsed(source: str, what: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError as error:
+        lines = source.split("\n")
+        line = lines[error.lineno - 1].strip() if error.lineno and error.lineno <= len(lines) else ""
+        raise PatchError(f"{what} does not parse: line {error.lineno}: {error.msg}: {line!r}.") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise PatchError(f"{what} does not parse: {error}.") from error
+
+
+def _targets(node: ast.stmt) -> list[str] | None:
+    """The names that a statement defines; None when it assigns to anything but names."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            flat = [e for t in targets for e in (t.elts if isinstance(t, ast.Tuple | ast.List) else [t])]
+            return (
+                [t.id for t in flat if isinstance(t, ast.Name)]
+                if all(isinstance(t, ast.Name) for t in flat)
+                else None
+            )
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+    return []
+
+
+def _needed(tree: ast.Module, roots: set[str]) -> set[str]:
+    """Names that the component classes mention, and that those definitions mention, and so on."""
+    mentions: dict[str, set[str]] = {}
+    for node in tree.body:
+        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        for name in _targets(node) or ():
+            mentions.setdefault(name, set()).update(used)
+    needed, left = set(roots), list(roots)
+    while left:
+        for name in mentions.get(left.pop(), set()) - needed:
+            needed.add(name)
+            left.append(name)
+    return needed
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _first_line(node: ast.stmt) -> str:
+    return ast.unparse(node).split("\n")[0][:80]
+
+
+def _normalised(source: str) -> str:
+    return source.replace("\r\n", "\n").replace("\r", "\n").strip("\n") + "\n"

@@ -1,0 +1,265 @@
+"""The Docker sandbox: the warm runner of the process sandbox in a hardened container, as a wall around its own.
+
+The container has no network, no capabilities, no writable file and no user of the host; the only thing mounted
+is a read-only directory with the socket that driver and runner talk over. Arrays lie in memory files that pass
+through that socket, so a call costs what it costs without Docker. A runner ends with its driver and its
+container with it; containers that a killed engine left before that are removed when the next one starts.
+
+Needs the Python package ``docker`` (``pip install 'evolve-marl[docker]'``), a daemon (``DOCKER_HOST`` or the
+usual socket) whose file system is this one, and the image that ``make sandbox-image`` builds. Whoever may talk
+to a Docker daemon is root on its host: the process sandbox asks for less.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import socket
+import struct
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox.base import Level, SandboxFault, Verdict
+from sandbox.image import SITE, reference
+from sandbox.link import ENVIRONMENT, START_S, RunnerLink
+from sandbox.warm import WarmSandbox, packages
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+OWNER = "evolve.sandbox.owner"
+"""Label of every container: the process that it belongs to (see `owner`)."""
+
+_CONTROL = "/control"
+_MEMORY = "2g"
+_PIDS = 128
+_NOFILE = 256
+
+
+class DockerSandbox(WarmSandbox):
+    """Implements `sandbox.base.Sandbox`: a warm runner in a container, and a child of it per session."""
+
+    def __init__(self, *, modules: Sequence[str] = ("numpy",), cpu: int | None = None) -> None:
+        """Start a container.
+
+        Args:
+            modules: importable names that guests and programs may use beside the standard library.
+            cpu: the core that the container stays on; by default those of the caller.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`, in one line what is missing and what to do.
+        """
+        self._cpus = {cpu} if cpu is not None else os.sched_getaffinity(0)
+        self._client = connect()
+        try:
+            sweep(self._client)
+            super().__init__(modules)
+        except BaseException:
+            self._client.close()
+            raise
+
+    @property
+    def level(self) -> Level:
+        """The isolation that the runner achieved when it tried; without its own walls the outer one is not enough."""
+        return Level.DOCKER if self._confined() else Level.RLIMITS
+
+    def close(self) -> None:
+        """Stop the container."""
+        super().close()
+        self._client.close()
+
+    def _start(self) -> RunnerLink:
+        with _listening() as (directory, listener):
+            container = self._create(directory)
+            host = ContainerHost(container)
+            try:
+                container.start()
+                control = _accept(listener, host)
+            except BaseException:
+                host.kill()
+                host.release()
+                raise
+        config = {"modules": self.modules, "namespaces": False, "cpu": None, "parent": None}
+        return RunnerLink.start(host, control, config)
+
+    def _create(self, directory: Path) -> Container:
+        from docker.errors import ImageNotFound
+        from docker.types import LogConfig, Mount, Ulimit
+
+        limits = {"core": 0, "nofile": _NOFILE}
+        try:
+            return self._client.containers.create(
+                reference(),
+                ["--connect", f"{_CONTROL}/socket", *(f"{name}={SITE}" for name in packages(self.modules))],
+                environment=ENVIRONMENT,
+                network_mode="none",
+                ipc_mode="none",
+                user="65534:65534",
+                read_only=True,
+                mounts=[Mount(_CONTROL, str(directory), type="bind", read_only=True)],
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges:true"],
+                mem_limit=_MEMORY,
+                memswap_limit=_MEMORY,
+                pids_limit=_PIDS,
+                cpuset_cpus=",".join(map(str, sorted(self._cpus))),
+                ulimits=[Ulimit(name=name, soft=value, hard=value) for name, value in limits.items()],
+                oom_score_adj=500,
+                log_config=LogConfig(type="none"),
+                auto_remove=True,
+                labels={OWNER: owner()},
+            )
+        except ImageNotFound:
+            raise _missing(f"no image {reference()}", "`make sandbox-image` builds it") from None
+
+
+class ContainerHost:
+    """Implements `sandbox.link.Host`: the runner is the first process of a container."""
+
+    def __init__(self, container: Container) -> None:
+        """Listen to what `container`, which does not run yet, is going to print."""
+        self.container = container
+        self._output: Any = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+        self._heard = bytearray()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has ended by itself within `timeout_s`: the end of its output is its own."""
+        deadline = time.monotonic() + timeout_s
+        while not self._output.closed:
+            left_s = max(deadline - time.monotonic(), 0.0)
+            if not select.select([self._output.fileno()], [], [], left_s)[0]:
+                return False
+            got = os.read(self._output.fileno(), 1 << 16)
+            if not got:
+                return True
+            self._heard += got
+        return True
+
+    def kill(self) -> None:
+        """End the container and have it removed."""
+        _remove(self.container)
+
+    def printed(self) -> str:
+        """What it printed, without the headers that tell its two streams apart."""
+        text, at = b"", 0
+        while at + 8 <= len(self._heard):
+            (length,) = struct.unpack_from(">I", self._heard, at + 4)
+            text += self._heard[at + 8 : at + 8 + length]
+            at += 8 + length
+        return text.decode(errors="replace")
+
+    def release(self) -> None:
+        """Close the connection that its output came over."""
+        # The stream is part of an HTTP response, which closes it and would miss it.
+        getattr(self._output, "_response", self._output).close()
+
+
+def connect() -> DockerClient:
+    """A client of the daemon.
+
+    Raises:
+        SandboxFault: `SANDBOX_ERROR`, in one line what is missing and what to do.
+    """
+    try:
+        import docker
+    except ImportError:
+        raise _missing(
+            "the Python package is not installed", "pip install 'evolve-marl[docker]' installs it"
+        ) from None
+    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    try:
+        # The SDK leaves a socket open that it could not connect.
+        if where.startswith("unix://"):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(where.removeprefix("unix://"))
+        client = docker.from_env()
+        client.ping()
+    except (OSError, docker.errors.DockerException):
+        raise _missing(
+            f"no daemon answers at {where}", "start one, or set DOCKER_HOST to its address"
+        ) from None
+    return client
+
+
+def owner() -> str:
+    """This process, so that no other is ever taken for it: boot, namespace of processes, number, start."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {Path('/proc/self/ns/pid').readlink()} {os.getpid()} {_started(os.getpid())}"
+
+
+def sweep(client: DockerClient) -> int:
+    """Remove the containers of processes that are dead; how many there were.
+
+    Those of another boot or of processes that cannot be seen from here are left alone.
+    """
+    mine = owner().split()
+    removed = 0
+    for container in client.containers.list(all=True, ignore_removed=True, filters={"label": OWNER}):
+        theirs = str(container.labels.get(OWNER, "")).split()
+        if len(theirs) == len(mine) and theirs[:2] == mine[:2] and _started(int(theirs[2])) != theirs[3]:
+            _remove(container)
+            removed += 1
+    return removed
+
+
+def _started(pid: int) -> str:
+    """When the process `pid` started, in ticks since the boot; "" when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _remove(container: Container) -> None:
+    from docker.errors import APIError
+
+    # It is gone already, or going.
+    with contextlib.suppress(APIError):
+        container.remove(force=True)
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[tuple[Path, socket.socket]]:
+    """A directory with a socket that any user may connect to; both are needed until the runner has."""
+    directory = Path(tempfile.mkdtemp(prefix="evolve-sandbox-"))
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(directory / "socket"))
+        (directory / "socket").chmod(0o666)
+        directory.chmod(0o755)
+        listener.listen(1)
+        yield directory, listener
+    finally:
+        listener.close()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _accept(listener: socket.socket, host: ContainerHost) -> socket.socket:
+    """The connection from the runner in `host`.
+
+    Raises:
+        SandboxFault: `SANDBOX_ERROR`: the container ended, or its runner does not see the socket.
+    """
+    deadline = time.monotonic() + START_S
+    listener.settimeout(0.1)
+    while time.monotonic() < deadline:
+        with contextlib.suppress(TimeoutError):
+            return listener.accept()[0]
+        if host.wait(0.0):
+            raise SandboxFault(
+                Verdict.SANDBOX_ERROR, f"docker: the container ended: {host.printed()[-1500:]}"
+            )
+    raise _missing(
+        f"nothing connected within {START_S:g} s",
+        "the daemon must see this machine's files; a remote one does not",
+    )
+
+
+def _missing(what: str, remedy: str) -> SandboxFault:
+    return SandboxFault(Verdict.SANDBOX_ERROR, f"docker: {what}; {remedy}.")

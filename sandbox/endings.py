@@ -1,0 +1,54 @@
+"""What the end of a child means: from what the runner and the kernel say of it to a verdict and its words."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from sandbox.base import Limits, Verdict
+from sandbox.link import Ended
+from sandbox.runner import wire
+from sandbox.runner.execute import FAILURES
+
+
+def meaning(ended: Ended, limits: Limits, *, callback_cpu_s: float) -> tuple[Verdict, str]:
+    """The verdict on a child that ended without an answer, and why.
+
+    Args:
+        ended: what the runner says of it.
+        limits: what it was allowed.
+        callback_cpu_s: CPU time that callbacks used for it.
+    """
+    number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
+    if ended.reason == Verdict.LOG_FLOOD:
+        return Verdict.LOG_FLOOD, f"printed {ended.log_total} bytes; {limits.log_bytes} are kept"
+    spent = ended.cpu_s + callback_cpu_s >= limits.cpu_s
+    if ended.reason == Verdict.CPU_LIMIT or number == signal.SIGXCPU or (number == signal.SIGKILL and spent):
+        return Verdict.CPU_LIMIT, cpu_message(limits)
+    if ended.reason is not None:
+        return Verdict.NO_RESULT, "closed its channel without a result"
+    if number == signal.SIGSYS:
+        return Verdict.VIOLATION, "made a system call that no program needs"
+    if number:
+        return Verdict.CRASH, f"ended by {signal.Signals(number).name}"
+    status = os.waitstatus_to_exitcode(ended.status)
+    return Verdict.NO_RESULT, f"exited with status {status} without a result"
+
+
+def cpu_message(limits: Limits) -> str:
+    """What is said of a program that used too much CPU time."""
+    return f"used more than {limits.cpu_s:g} s of CPU"
+
+
+def claimed(token: bytes) -> tuple[Verdict, str]:
+    """The verdict and the message of an error token, as far as the inside may claim one.
+
+    Raises:
+        WireError: it may not, or the token is malformed.
+    """
+    body = token[3 : wire.body_end(token)]
+    if not body or body[0] >= len(FAILURES):
+        raise wire.WireError(
+            f"error: expected a verdict below {len(FAILURES)} and a text, got {len(body)} bytes"
+        )
+    return Verdict(FAILURES[body[0]]), body[1:].decode(errors="replace")

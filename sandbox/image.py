@@ -1,0 +1,121 @@
+"""The image that Docker sandboxes run: an interpreter, numpy and scipy, and the runner; no shell, nothing else.
+
+``make sandbox-image`` builds it from ``Dockerfile`` with pinned packages. Where there is no network, the same
+layout is made of the interpreter that runs this: ``python -m sandbox.image --offline``. The tag is a digest of
+the runner's source, so that an image never serves a driver of another version.
+"""
+
+from __future__ import annotations
+
+import compileall
+import contextlib
+import hashlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.process import FLAGS, RUNNER, interpreter
+from sandbox.warm import packages, root
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+SITE, RUNNER_INSIDE = "/opt/site", "/opt/runner"
+"""Where an image has the packages and the runner."""
+
+_PYTHON = "/usr/local/bin/python3"
+_LEFT_OUT = shutil.ignore_patterns(
+    "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
+    "config-*", "lib2to3", "pydoc_data", "__pycache__", "*.a", "*.pyi",
+)  # fmt: skip
+
+
+def reference() -> str:
+    """Name and tag of the image that belongs to this version of the runner."""
+    digest = hashlib.sha256()
+    for path in sorted(RUNNER.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"evolve-sandbox:{digest.hexdigest()[:16]}"
+
+
+def build_offline(client: DockerClient, modules: Sequence[str] = ("numpy",)) -> None:
+    """Import an image made of this interpreter and the packages of `modules`, with what they link to.
+
+    Raises:
+        SandboxFault: a package is not installed.
+    """
+    name, _, tag = reference().partition(":")
+    entry = ", ".join(f'"{part}"' for part in (_PYTHON, *FLAGS, RUNNER_INSIDE))
+    with tempfile.TemporaryDirectory() as stage:
+        _assemble(Path(stage), packages(modules))
+        with tempfile.TemporaryFile() as archive:
+            with tarfile.open(fileobj=archive, mode="w") as tar:
+                tar.add(stage, ".", filter=_anybody)
+            archive.seek(0)
+            client.api.import_image(
+                src=archive, repository=name, tag=tag, changes=[f"ENTRYPOINT [{entry}]", "USER 65534:65534"]
+            )
+
+
+def _assemble(stage: Path, names: Iterable[str]) -> None:
+    """Lay the image's files out below `stage`."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    _copy(stdlib, stage / f"usr/local/lib/{version}")
+    for name in names:
+        for part in (name, f"{name}.libs"):
+            if (Path(root(name)) / part).is_dir():
+                _copy(Path(root(name)) / part, stage / SITE[1:] / part)
+    _copy(RUNNER, stage / RUNNER_INSIDE[1:])
+    python = stage / _PYTHON[1:]
+    python.parent.mkdir(parents=True)
+    shutil.copy2(interpreter(), python)
+    native = [interpreter(), *map(str, stdlib.glob("lib-dynload/*.so"))]
+    native += [str(path) for name in names for path in (Path(root(name)) / name).rglob("*.so")]
+    own = {root(name) for name in names}
+    for library in _libraries(native):
+        if not any(library.startswith(f"{place}/") for place in own):
+            target = stage / library[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(library, target)
+    # Compiled here once: without it every start would compile numpy again, which nobody may store.
+    compileall.compile_dir(stage, quiet=2, workers=1, stripdir=str(stage), maxlevels=30)
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, symlinks=False, ignore=_LEFT_OUT, ignore_dangling_symlinks=True)
+
+
+def _libraries(files: Sequence[str]) -> set[str]:
+    """The shared libraries that `files` are linked to, with the loader, as the loader finds them here."""
+    lines = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False).stdout.splitlines()
+    words = [word for line in lines if line.startswith("\t") for word in line.split()]
+    return {word for word in words if word.startswith("/")}
+
+
+def _anybody(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Everything belongs to root and anybody may read it."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644
+    return entry
+
+
+def main() -> None:
+    """Print the image's name; with ``--offline``, make it of this interpreter first."""
+    if "--offline" in sys.argv[1:]:
+        from sandbox.docker import connect
+
+        with contextlib.closing(connect()) as client:
+            build_offline(client, ("numpy", "scipy"))
+    print(reference())
+
+
+if __name__ == "__main__":
+    main()

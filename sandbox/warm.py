@@ -1,0 +1,127 @@
+"""What process and container have in common: one warm runner, replaced when worn, and one session at a time."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from sandbox.base import Callback, Level, Limits, SandboxFault, Verdict
+from sandbox.link import Ended, RunnerLink
+from sandbox.session import ProcessSession
+from sandbox.shared import SharedMemory
+
+SESSIONS_PER_RUNNER = 500
+"""A runner is replaced after so many sessions, and after any session that broke a rule or itself."""
+
+
+class WarmSandbox(ABC):
+    """Opens sessions in children of a runner that subclasses start. Used by one thread."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        """Start a runner that has loaded `modules`, which always include numpy.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`, it does not start.
+        """
+        self.modules = tuple(dict.fromkeys(("numpy", *modules)))
+        self._session: ProcessSession | None = None
+        self._worn = False
+        self._served = 0
+        self._closed = False
+        self._link = self._start()
+
+    @abstractmethod
+    def _start(self) -> RunnerLink:
+        """A new runner."""
+
+    @property
+    @abstractmethod
+    def level(self) -> Level:
+        """The isolation that the runner achieved when it tried."""
+
+    @property
+    def layers(self) -> Mapping[str, str]:
+        """What holds: limits, landlock, seccomp and namespaces, each ``on`` or ``off: reason``."""
+        return self._link.layers
+
+    def _confined(self) -> bool:
+        """Whether every child is bound by both Landlock and a system call filter."""
+        return all(self.layers[name].startswith("on") for name in ("landlock", "seccomp"))
+
+    def open(
+        self,
+        guest: str,
+        program: str,
+        *,
+        limits: Limits,
+        shared_bytes: int,
+        callbacks: Mapping[str, Callback] | None = None,
+    ) -> ProcessSession:
+        """Start `program` beside `guest` in a fresh process; see `sandbox.base.Sandbox.open`.
+
+        Raises:
+            SandboxFault: the program did not start.
+            RuntimeError: this sandbox is closed, or the session before is still open.
+        """
+        if self._closed:
+            raise RuntimeError("sandbox: expected an open sandbox, it is closed")
+        if self._session is not None:
+            raise RuntimeError("sandbox: expected one session at a time, the last one is still open")
+        if self._worn or not self._link.alive or self._served >= SESSIONS_PER_RUNNER:
+            self._renew()
+        self._served += 1
+        sources = [text.encode(errors="replace") for text in (guest, program)]
+        session = ProcessSession(
+            self._link, limits, SharedMemory(shared_bytes, *sources), callbacks or {}, self._ended
+        )
+        self._session = session
+        session.start(*map(len, sources))
+        return session
+
+    def close(self) -> None:
+        """Stop the runner and everything below it."""
+        self._closed = True
+        if self._link.alive:
+            self._link.stop()
+
+    def __enter__(self) -> Self:
+        """The sandbox itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _ended(self, ended: Ended | None) -> None:
+        """Hear how the session ended: a child that a signal ended, which nobody here sent, wears its runner."""
+        self._session = None
+        self._worn |= ended is not None and ended.reason is None and os.WIFSIGNALED(ended.status)
+
+    def _renew(self) -> None:
+        if self._link.alive:
+            self._link.stop()
+        self._worn, self._served = False, 0
+        self._link = self._start()
+
+
+def packages(modules: Sequence[str]) -> list[str]:
+    """The packages that hold `modules`, in their order."""
+    return list(dict.fromkeys(module.partition(".")[0] for module in modules))
+
+
+def root(package: str) -> str:
+    """The directory that holds `package` here.
+
+    Raises:
+        SandboxFault: it is not installed, or is no package in a directory.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise SandboxFault(
+            Verdict.SANDBOX_ERROR, f"module for the sandbox: expected an installed package, got {package!r}"
+        )
+    return str(Path(spec.submodule_search_locations[0]).resolve().parent)

@@ -1,0 +1,82 @@
+"""`evolve solve`: a curve, a policy that OpenSpiel takes, and a program's failure as a failure."""
+
+import pytest
+from open_spiel.python.algorithms.exploitability import nash_conv
+
+import evolve
+import seeds
+
+SEED = seeds.source("cfr", "cfr_plus")
+
+
+def test_prints_the_curve_and_saves_the_policy(invoke, here):
+    result = invoke("solve", "kuhn_poker(players=3)", "--program", "dcfr", "-n", 20, "--save", "policy.npz")
+    assert result.exit_code == 0, result.stderr
+    assert "dcfr" in result.stdout
+    assert [line.split()[0] for line in result.stdout.splitlines() if "e-0" in line] == [
+        "1",
+        "2",
+        "5",
+        "10",
+        "20",
+    ]
+    assert "policy.npz, 48 information states" in result.stdout
+    policy = evolve.load_policy(here / "policy.npz").tabular_policy()
+    assert nash_conv(policy.game, policy) / 3 < 0.05
+
+
+def test_gives_one_object(ask, here):
+    found = ask("solve", "kuhn2", "-p", "cfr_plus", "-n", 10, "--save", "policy.json")
+    assert (found["game"], found["game_string"]) == ("kuhn2", "kuhn_poker(players=2)")
+    assert found["program"]["name"] == "cfr_plus"
+    assert [k for k, _ in found["curve"]] == [1, 2, 5, 10]
+    assert found["curve"][-1][1] == found["exploitability"]
+    saved = evolve.load_policy(here / found["saved"])
+    assert saved.about["exploitability"] == found["exploitability"]
+    tabular = saved.tabular_policy()
+    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["exploitability"], abs=1e-9)
+
+
+def test_takes_a_simultaneous_game_by_turns(ask):
+    game = "goofspiel(imp_info=True,num_cards=3,players=2,points_order=descending)"
+    found = ask("solve", game, "-p", "cfr_plus", "-n", 2, "--in-process")
+    assert found["game_string"].startswith("turn_based_simultaneous_game(")
+    assert found["isolation"] == "none"
+    assert found["saved"] is None
+
+
+def test_a_failing_program_fails_the_command(invoke, here):
+    (here / "broken.py").write_text(SEED.replace("return np.maximum(", "return 1 / 0 * np.maximum("))
+    result = invoke("solve", "kuhn2", "--program", "broken.py", "--save", "policy.json")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert "ended as exception: ZeroDivisionError" in line
+    assert not (here / "policy.json").exists()
+
+
+def test_a_stored_program_stays_in_the_sandbox(invoke, ask, finished):
+    db, events = finished
+    best = events[-1]["best"]["program"]
+    result = invoke("solve", "kuhn2", "-p", best, "-n", 1, "--in-process", "--db", db)
+    assert result.exit_code == 2
+    assert "--unsafe-in-process" in result.stderr
+    assert ask("solve", "kuhn2", "-p", best, "-n", 1, "--db", db)["isolation"] != "none"
+    found = ask("solve", "kuhn2", "-p", best, "-n", 1, "--unsafe-in-process", "--db", db)
+    assert found["isolation"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("kuhm2", "-p", "cfr"), "Did you mean 'kuhn2'?"),
+        (("kuhn2", "-p", "cfr_pluss"), "Did you mean 'cfr_plus'?"),
+        (("kuhn2", "-p", "cfr", "--save", "policy.txt"), "ends in .json or .npz"),
+        (("kuhn2", "-p", "cfr", "--save", "none/policy.json"), "existing folder"),
+        (("liars_dice_ir", "-p", "cfr"), "perfect recall"),
+    ],
+)
+def test_what_a_person_gets_wrong(invoke, here, arguments, said):
+    result = invoke("solve", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert list(here.iterdir()) == []

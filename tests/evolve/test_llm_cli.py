@@ -1,0 +1,280 @@
+"""``evolve run`` with a model, in processes of its own, against real HTTP servers on loopback."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from evolve.cli.app import app
+from evolve.models.loopback import LoopbackServer, Reply
+
+KEY = "sk-live-very-secret-987"
+QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
+W = "        weight = iteration_number + 1"
+README = Path(__file__).parents[2] / "README.md"
+
+
+def well(text, number):
+    """A working change, another one for each request; what the prompt shows decides nothing."""
+    (line,) = re.findall(
+        r"^        weight = .*$", text.split("# The parent, which you change")[1], re.MULTILINE
+    )
+    new = f"        weight = (iteration_number + 1) ** {1 + sum(map(ord, text[-200:])) % 97 / 50 + number / 1e4:.4f}"
+    return Reply(f"Idea: another power\n<<<<<<< SEARCH\n{line}\n=======\n{new}\n>>>>>>> REPLACE\n")
+
+
+@pytest.fixture
+def environment():
+    return lambda server: {"OPENAI_BASE_URL": f"{server.url}/v1", "OPENAI_API_KEY": KEY}
+
+
+@pytest.fixture
+def db(tmp_path):
+    return tmp_path / "evolve.db"
+
+
+def run_arguments(db, *more):
+    return ("run", "--operator", "llm", "--model", "openai:m", *QUICK, "--db", db, *more)
+
+
+@pytest.fixture
+def invoke(cache_dir, monkeypatch):
+    """Runs the command line in this process, which spares loading everything again: (exit code, output, errors)."""
+    for name in ("EVOLVE_DB", "OPENAI_API_KEY", "OPENAI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments, env=None):
+        for name, value in (env or {}).items():
+            monkeypatch.setenv(name, value)
+        came = CliRunner().invoke(app, list(map(str, arguments)))
+        assert isinstance(came.exception, SystemExit | None), came.exception
+        return came.exit_code, came.stdout, came.stderr
+
+    return run
+
+
+@pytest.fixture
+def calls(invoke, json_lines):
+    def read(db, name="cfr-llm-s0"):
+        code, out, err = invoke("results", "calls", name, "--db", db, "--json")
+        assert code == 0, err
+        return json_lines(out)[0]["calls"]
+
+    return read
+
+
+@pytest.fixture
+def priced(tmp_path):
+    """A configuration in which the model costs something."""
+    path = tmp_path / "priced.toml"
+    path.write_text('[llm]\nmax_output_tokens = 1000\n[llm.prices."openai:m"]\ninput = 1.0\noutput = 10.0\n')
+    return path
+
+
+def test_a_search_from_start_to_end(
+    evolve_run, invoke, environment, calls, db, json_lines, contents, tmp_path
+):
+    with LoopbackServer(well) as server:
+        code, out, err = evolve_run(*run_arguments(db, "--candidates", 6, "--json"), env=environment(server))
+    assert code == 0, err
+    events = json_lines(out)
+    assert [e["event"] for e in events].count("call") == len(server.received) >= 4
+    assert events[-1]["candidates"] == 6
+    assert events[-1]["outcomes"].get("ok", 0) >= 4
+    stored = calls(db)
+    assert {c["state"] for c in stored} == {"answered"}
+    assert all(r.headers["authorization"] == f"Bearer {KEY}" for r in server.received)
+    assert {c["answered_by"] for c in stored} == {"m"}
+
+    # The key is in no file, no output and no prompt.
+    for path in db.parent.glob("evolve.db*"):
+        assert KEY.encode() not in path.read_bytes()
+    assert KEY not in out + err + json.dumps([r.body for r in server.received])
+
+    # The campaign replays offline from its calls, on another number of workers.
+    recorded = tmp_path / "calls.json"
+    recorded.write_text(json.dumps({"calls": stored}))
+    again = tmp_path / "again.db"
+    code, _, err = evolve_run(
+        "run", "--operator", "llm", "--model", f"replay:{recorded}", *QUICK, "--workers", 2, "--candidates", 6,
+        "--db", again,
+    )  # fmt: skip
+    assert code == 0, err
+    assert "differs" not in err
+    assert contents(again, "cfr-llm-s0") == contents(db, "cfr-llm-s0")
+
+    code, out, err = invoke("results", "calls", "cfr-llm-s0:1", "--db", db)
+    assert code == 0, err
+    assert "[system]\nYou are a researcher" in out
+    assert "<<<<<<< SEARCH" in out.split("[answer 0, openai:m")[1]
+    code, out, err = invoke("results", "calls", "cfr-llm-s0", "--db", db)
+    assert f"{len(stored)} calls" in out
+
+
+def test_killed_with_calls_in_flight(evolve_command, evolve_run, environment, calls, db):
+    def slowly(text, number):
+        return Reply(well(text, number).text, delay_s=0.0 if number < 3 else 0.6)
+
+    with LoopbackServer(slowly) as server:
+        process = evolve_command(*run_arguments(db, "--candidates", 8, "--json"), env=environment(server))
+        answers = 0
+        while answers < 2:
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            answers += json.loads(line)["event"] == "call"
+        while len(server.received) < 5:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        before = calls(db)
+        answered = {(c["ordinal"], c["attempt"]) for c in before if c["state"] == "answered"}
+        in_flight = {(c["ordinal"], c["attempt"]) for c in before if c["state"] == "sent"}
+        assert answered
+        assert in_flight
+        code, _, err = evolve_run(*run_arguments(db, "--candidates", 8), env=environment(server))
+    assert code == 0, err
+    after = calls(db)
+    assert len([c for c in after if c["state"] == "answered"]) == len(
+        {(c["ordinal"], c["attempt"]) for c in after}
+    )
+    assert {(c["ordinal"], c["attempt"]) for c in after if c["state"] == "lost"} == in_flight
+    assert len(server.received) == len(after)
+
+
+def test_a_rejected_key_is_one_line_and_not_tried_again(evolve_run, environment, db):
+    with LoopbackServer(
+        lambda text, number: Reply(f"Incorrect API key provided: {KEY}", status=401)
+    ) as server:
+        code, out, err = evolve_run(*run_arguments(db, "--json"), env=environment(server))
+    assert code == 2
+    assert [line for line in err.splitlines() if line.startswith("evolve:")] == err.splitlines()[-1:]
+    assert "the key in OPENAI_API_KEY was rejected" in err
+    assert "Traceback" not in err
+    assert KEY not in out + err
+    assert len(server.received) <= 8  # one for each candidate in flight
+    assert all(KEY.encode() not in path.read_bytes() for path in db.parent.glob("evolve.db*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--operator", "llm"), "expected a model; none is named"),
+        (("--operator", "llm", "--model", "gpt-4o"), "expected one of openai:NAME"),
+        (
+            ("--operator", "llm", "--model", "openai:gpt-4o"),
+            "expected a key in the environment variable OPENAI_API_KEY",
+        ),
+        (("--operator", "llm", "--model", "gemini:gemini-2.5-pro"), "GEMINI_API_KEY; it is not set"),
+        (
+            ("--operator", "llm", "--model", "openai:nobody-s-own"),
+            "nobody knows that of 'openai:nobody-s-own'",
+        ),
+        (("--operator", "llm", "--model", "replay:none.json"), "expected a file at none.json"),
+        (("--model", "openai:gpt-4o"), "Add --operator llm"),
+        (("--dry-run",), "Add --operator llm --model NAME"),
+    ],
+)
+def test_mistakes_are_one_line(invoke, db, arguments, said):
+    code, _, err = invoke("run", *arguments, *QUICK, "--db", db)
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not db.exists()
+
+
+def test_a_server_that_stays_away_is_exit_1(invoke, environment, db):
+    gone = Reply("", status=429, headers={"retry-after": "9999"})
+    with LoopbackServer(lambda text, number: gone) as server:
+        code, _, err = invoke(*run_arguments(db), env=environment(server))
+    assert code == 1
+    assert "did not answer" in err
+    assert "same command continues" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("option", [("--budget-usd", 0.05), ("--budget-tokens", 9000)])
+def test_a_budget_is_exit_3(invoke, environment, calls, db, priced, option):
+    with LoopbackServer(well) as server:
+        code, _, err = invoke("run", priced, *run_arguments(db, *option)[1:], env=environment(server))
+        assert code == 3, err
+        paid = calls(db)
+        assert 0 < sum(c["cost_usd"] for c in paid) <= 0.05 or option[0] == "--budget-tokens"
+        assert (
+            sum(c["input_tokens"] + c["output_tokens"] for c in paid) <= 9000 or option[0] == "--budget-usd"
+        )
+        assert "is reached" in err
+        assert "higher budget continues" in err
+
+
+def test_a_dry_run_asks_nothing(invoke, environment, db, priced):
+    with LoopbackServer(well) as server:
+        arguments = ("run", priced, *run_arguments(db, "--dry-run")[1:])
+        code, out, err = invoke(*arguments, env=environment(server))
+        assert code == 0, err
+        assert out.startswith("[system]\nYou are a researcher")
+        assert "class RegretAccumulator" in out.split("[user]")[1]
+        assert re.search(r"about \d+ tokens in, at most 1000 out; this call costs at most \$0\.01", err)
+        assert server.received == []
+        assert not db.exists()
+        # It is the first prompt of the real campaign, word for word.
+        code, _, err = invoke(
+            "run", priced, *run_arguments(db, "--candidates", 2)[1:], env=environment(server)
+        )
+        assert code == 0, err
+    asked = server.received[0].body["messages"]
+    assert out == "".join(f"[{m['role']}]\n{m['content']}\n" for m in asked)
+
+
+def readme_blocks():
+    text = README.read_text(encoding="utf-8")
+    section = text.split("## With a model", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_what_the_readme_says(number, tmp_path, cache_dir, monkeypatch):
+    script = readme_blocks()[number]
+    done = threading.Event()
+
+    def answer_letters():
+        while not done.wait(0.05):
+            for prompt in tmp_path.glob("box/*.prompt.md"):
+                answer = prompt.with_name(prompt.name.replace(".prompt.", ".answer."))
+                if not answer.exists():
+                    answer.write_text(well(prompt.read_text(), len(list(tmp_path.glob("box/*")))).text)
+
+    with LoopbackServer(well) as server:
+        # The same commands, on one small game, and with the loopback server in the place of the world.
+        script = re.sub(
+            r"^(evolve run .*)$",
+            r"\1 --games kuhn2 --iterations 20 --candidates 3 --workers 1",
+            script,
+            flags=re.M,
+        )
+        script = re.sub(r"http://localhost:\d+", server.url, script)
+        monkeypatch.delenv("EVOLVE_DB", raising=False)
+        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
+        if "localhost" not in readme_blocks()[number]:
+            monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+        postman = threading.Thread(target=answer_letters)
+        postman.start()
+        try:
+            came = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+                check=False,
+            )  # fmt: skip
+        finally:
+            done.set()
+            postman.join()
+    assert came.returncode == 0, came.stderr
+    assert "3 candidates" in came.stdout
+    if "mailbox" not in script:
+        assert server.received
