@@ -113,7 +113,9 @@ def parse_config(values: Mapping[str, Any]) -> CampaignConfig:
         key = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"config: unknown key {key!r}.", nearest(key, _keys(CampaignConfig))) from error
-        raise ConfigError(f"config: {key}: {first['msg']}; got {first['input']!r}.") from error
+        # An address may hold a password, which is not to be shown.
+        came = "" if key.endswith("base_url") else f"; got {first['input']!r}"
+        raise ConfigError(f"config: {key}: {first['msg']}{came}.") from (None if not came else error)
 
 
 def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> CampaignConfig:

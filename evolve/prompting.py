@@ -53,8 +53,7 @@ class Prompter:
         )
         self._propose = self._template(f"{domain}/propose.md.j2")
         self._repair = self._template("shared/repair.md.j2")
-        text = (files("prompts") / domain / "focus.toml").read_text(encoding="utf-8")
-        self._focus: list[Mapping[str, Any]] = tomllib.loads(text)["focus"]
+        self._focus: list[Mapping[str, Any]] = _read_focus(domain)
 
     def _template(self, name: str) -> Template:
         from jinja2 import TemplateNotFound
@@ -62,10 +61,7 @@ class Prompter:
         try:
             return self._environment.get_template(name)
         except TemplateNotFound as error:
-            raise ConfigError(
-                f"operator llm: expected the prompt template prompts/{name}; there is none.",
-                "Choose --operator symbolic, or write the templates of this domain.",
-            ) from error
+            raise _missing(name) from error
 
     def first(self, parent: Parent, context: Context, rng: random.Random) -> tuple[Message, ...]:
         """The conversation that asks for a child of `parent`."""
@@ -157,6 +153,24 @@ class Prompter:
         mechanism = rng.choice(context.mechanisms) if context.mechanisms else None
         idea = f"{mechanism.name.replace('_', ' ')}, which {mechanism.summary}" if mechanism else ""
         return self._environment.from_string(drawn["text"]).render(game=game, mechanism=idea)
+
+
+def _missing(name: str) -> ConfigError:
+    return ConfigError(
+        f"operator llm: expected the prompt template prompts/{name}; there is none.",
+        "Choose --operator symbolic, or write the templates of this domain.",
+    )
+
+
+def _read_focus(domain: str) -> list[Mapping[str, Any]]:
+    """The domain's pool of sentences that say what a step is to look at."""
+    name = f"{domain}/focus.toml"
+    try:
+        text = (files("prompts") / name).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise _missing(name) from error
+    pool: list[Mapping[str, Any]] = tomllib.loads(text)["focus"]
+    return pool
 
 
 def environment() -> Environment:

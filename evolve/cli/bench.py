@@ -15,6 +15,7 @@ app = typer.Typer(
 
 app.command("sandbox")(bench_sandbox.sandbox)
 
+
 @app.command()
 def cfr(
     games: Annotated[

@@ -20,51 +20,71 @@ BUDGET_REACHED = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
+IsolationOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Refuse to start below this sandbox level. [default: rlimits; kernel if a model writes]"
+    ),
+]
+SandboxOption = Annotated[
+    str | None, typer.Option(help="Where programs run: process or docker. [default: process]")
+]
+
+
+ConfigArgument = Annotated[
+    Path | None, typer.Argument(help="TOML file with the campaign's configuration; options override it.")
+]
+DomainOption = Annotated[str | None, typer.Option(help="Problem domain. [default: cfr]")]
+OperatorOption = Annotated[
+    str | None, typer.Option(help="What proposes programs: symbolic or llm. [default: symbolic]")
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help="Model of the operator llm: openai:NAME, gemini:NAME or mailbox:DIR.")
+]
+StartOption = Annotated[
+    str | None, typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id.")
+]
+GamesOption = Annotated[str | None, typer.Option(help="Training games, separated by commas.")]
+IterationsOption = Annotated[int | None, typer.Option(min=1, help="Iterations of each run.")]
+CandidatesOption = Annotated[
+    int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")
+]
+UsdOption = Annotated[float | None, typer.Option(help="Budget: dollars for the model.")]
+TokensOption = Annotated[int | None, typer.Option(min=1, help="Budget: tokens of the model.")]
+TimeOption = Annotated[str | None, typer.Option(help="Budget: wall time, such as 90s, 10m or 2h.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Evaluation processes. [default: one per core]")
+]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of everything random. [default: 0]")]
+NameOption = Annotated[
+    str | None, typer.Option(help="Campaign's name. [default: <domain>-<operator>-s<seed>]")
+]
+DryRunOption = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Show the first prompt and what it would cost; ask no model, store nothing."
+    ),
+]
+
+
 def run(
-    config: Annotated[
-        Path | None, typer.Argument(help="TOML file with the campaign's configuration; options override it.")
-    ] = None,
-    domain: Annotated[str | None, typer.Option(help="Problem domain. [default: cfr]")] = None,
-    operator: Annotated[
-        str | None, typer.Option(help="What proposes programs: symbolic or llm. [default: symbolic]")
-    ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Model of the operator llm: openai:NAME, gemini:NAME or mailbox:DIR.")
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id."),
-    ] = None,
-    games: Annotated[str | None, typer.Option(help="Training games, separated by commas.")] = None,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of each run.")] = None,
-    candidates: Annotated[
-        int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")
-    ] = None,
-    budget_usd: Annotated[float | None, typer.Option(help="Budget: dollars for the model.")] = None,
-    budget_tokens: Annotated[int | None, typer.Option(min=1, help="Budget: tokens of the model.")] = None,
-    time: Annotated[str | None, typer.Option(help="Budget: wall time, such as 90s, 10m or 2h.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Evaluation processes. [default: one per core]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random. [default: 0]")] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Campaign's name. [default: <domain>-<operator>-s<seed>]")
-    ] = None,
-    min_isolation: Annotated[
-        str | None,
-        typer.Option(
-            help="Refuse to start below this sandbox level. [default: rlimits; kernel if a model writes]"
-        ),
-    ] = None,
-    sandbox: Annotated[
-        str | None, typer.Option(help="Where programs run: process or docker. [default: process]")
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Show the first prompt and what it would cost; ask no model, store nothing."
-        ),
-    ] = False,
+    config: ConfigArgument = None,
+    domain: DomainOption = None,
+    operator: OperatorOption = None,
+    model: ModelOption = None,
+    start: StartOption = None,
+    games: GamesOption = None,
+    iterations: IterationsOption = None,
+    candidates: CandidatesOption = None,
+    budget_usd: UsdOption = None,
+    budget_tokens: TokensOption = None,
+    time: TimeOption = None,
+    workers: WorkersOption = None,
+    seed: SeedOption = None,
+    name: NameOption = None,
+    min_isolation: IsolationOption = None,
+    sandbox: SandboxOption = None,
+    dry_run: DryRunOption = False,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -78,22 +98,11 @@ def run(
     from evolve.start import run as run_campaign
 
     options = {
-        "domain": domain,
-        "operator": operator,
-        "model": model,
-        "budget_usd": budget_usd,
-        "budget_tokens": budget_tokens,
-        "start": start,
-        "games": split(games),
-        "iterations": iterations,
-        "candidates": candidates,
-        "time_s": _seconds(time),
-        "workers": workers,
-        "seed": seed,
-        "name": name,
-        "min_isolation": min_isolation,
+        "domain": domain, "operator": operator, "model": model, "start": start, "games": split(games),
+        "iterations": iterations, "candidates": candidates, "budget_usd": budget_usd, "budget_tokens": budget_tokens,
+        "time_s": _seconds(time), "workers": workers, "seed": seed, "name": name, "min_isolation": min_isolation,
         "sandbox": sandbox,
-    }
+    }  # fmt: skip
     settings = load_config(config, options)
     where = database(db, settings.db)
     if dry_run:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 DECISIVE = frozenset({"max_output_tokens", "temperature", "repairs", "examples"})
 """Fields that change what is asked: fixed for a campaign. The others may change when it is continued."""
@@ -43,3 +44,14 @@ class LlmConfig(BaseModel):
     """Model's name, such as ``openai:my-model`` -> price; over the table that comes with genai-prices."""
     allow_unknown_price: bool = False
     """Call a model whose price nobody knows, and book it as free."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _without_credentials(cls, url: str) -> str:
+        """Refuse what is no address of a server, and credentials, which would be stored with the configuration."""
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("expected an address such as http://localhost:8000/v1")
+        if "@" in parts.netloc or parts.query:
+            raise ValueError("expected an address without credentials; keys come from the environment")
+        return url

@@ -149,7 +149,7 @@ class OpenAIModel:
             return TransientError("the server took too long.")
         if isinstance(error, openai.APIConnectionError):
             reason = scrubbed(error.__cause__ or said, [self._key])
-            return TransientError(f"no connection to {self._client.base_url}: {reason}")
+            return TransientError(f"no connection to {self._client.base_url.host}: {reason}")
         # Not the JSON that the SDK expects: a proxy's page, half a body, another interface.
         return TransientError(f"the server's answer could not be read: {type(error).__name__}: {said}")
 

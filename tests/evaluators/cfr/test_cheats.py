@@ -222,33 +222,56 @@ def test_text_for_the_next_prompt_is_short_and_has_no_control_characters(box):
         assert not any(c in text for c in "\x1b\x00\u202e")
 
 
-def test_remembered_answers_work_where_they_were_learnt_and_nowhere_else(box):
-    """What the interface cannot forbid: a table of answers, found by shape. Other payoffs and games are no use to it.
+@pytest.fixture(scope="module")
+def remembered(box):
+    """The twin's policy after 3,000 iterations on Kuhn poker's exact payoffs, recorded as a program could print it.
 
-    The table is the twin's own policy after many more iterations on the exact payoffs; the twin gets `ITERATIONS`.
+    Returns:
+        Source that fills ``ANSWERS`` with triples: player, first regrets (by which to know the payoffs), answer.
     """
     learnt = DOMAIN.plan(("kuhn2",), tiers=("exact",), iterations=3000)
     spy = cheat(
         "import json\n",
+        regret="if iteration_number == 0: self.first = arguments[0].tolist()\n"
+        "FIRST[info_states.player] = getattr(self, 'first', None)\n",
         average="if iteration_number == 2999:\n"
-        "    print('ANSWER', json.dumps([info_states.player, result.tolist()]))\n",
+        "    print('ANSWER', json.dumps([info_states.player, FIRST[info_states.player], result.tolist()]))\n",
     )
-    log = DOMAIN.evaluate(spy, learnt, box).log
-    answers = "".join(
-        f"ANSWERS.append({line[7:]})\n" for line in log.splitlines() if line.startswith("ANSWER")
-    )
+    log = DOMAIN.evaluate(f"FIRST = {{}}\n{spy}", learnt, box).log
+    lines = [line[7:] for line in log.splitlines() if line.startswith("ANSWER")]
+    assert len(lines) == 2
+    return "ANSWERS = []\n" + "".join(f"ANSWERS.append({line})\n" for line in lines)
+
+
+def exploitability(source, box, game, tier):
+    return [r.exploitability for r in evaluate(source, box, games=(game,), tiers=(tier,)).results]
+
+
+def test_answers_remembered_by_shape_win_on_their_own_payoffs_only(box, remembered):
     table = cheat(
-        f"ANSWERS = []\n{answers}",
-        average="for player, answer in ANSWERS:\n"
+        remembered,
+        average="for player, _, answer in ANSWERS:\n"
         "    if player == info_states.player and len(answer) == len(result):\n        result = np.array(answer)\n",
     )
+    assert exploitability(table, box, "kuhn2", "exact") < exploitability(TWIN, box, "kuhn2", "exact")
+    generic = [exploitability(source, box, "kuhn2", "generic") for source in (table, TWIN)]
+    assert all(cheated > 3 * expected for cheated, expected in zip(*generic, strict=True))
+    assert exploitability(table, box, "kuhn3", "exact") == exploitability(TWIN, box, "kuhn3", "exact")
 
-    def exploitability(source, game, tier):
-        return [r.exploitability for r in evaluate(source, box, games=(game,), tiers=(tier,)).results]
 
-    assert exploitability(table, "kuhn2", "exact") < exploitability(TWIN, "kuhn2", "exact")
-    generic = zip(
-        exploitability(table, "kuhn2", "generic"), exploitability(TWIN, "kuhn2", "generic"), strict=True
+def test_answers_remembered_by_payoffs_win_where_they_were_learnt_and_gain_nothing_elsewhere(box, remembered):
+    """What no interface can forbid: know the payoffs by the first regrets, be honest everywhere else.
+
+    It takes somebody who played the training games to write the table. Games that nobody has seen decide promotion.
+    """
+    table = cheat(
+        remembered,
+        regret="if iteration_number == 0:\n    for player, first, answer in ANSWERS:\n"
+        "        if player == info_states.player and first == arguments[0].tolist():\n"
+        "            TABLE[player] = np.array(answer)\n",
+        average="result = TABLE.get(info_states.player, result)\n",
     )
-    assert all(remembered > 3 * honest for remembered, honest in generic)
-    assert exploitability(table, "kuhn3", "exact") == exploitability(TWIN, "kuhn3", "exact")
+    table = f"TABLE = {{}}\n{table}"
+    assert exploitability(table, box, "kuhn2", "exact") < exploitability(TWIN, box, "kuhn2", "exact")
+    for unseen in (("kuhn2", "generic"), ("kuhn2", "jitter"), ("kuhn3", "exact")):
+        assert exploitability(table, box, *unseen) == exploitability(TWIN, box, *unseen)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evolve.config import check_continues, parse_config
+from evolve.errors import ConfigError
 from evolve.models.base import Usage
 from evolve.models.budget import Budget
 from evolve.models.config import LlmConfig, Price
@@ -169,3 +171,25 @@ def test_what_goes_through_is_a_beginning_and_within_the_budget(calls, usd):
     assert budget.spent_usd <= usd + 1e-9
     ended = next((k for k in range(len(calls)) if k not in done), len(calls))
     assert done[:ended] == list(range(ended))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:secret@host/v1", "https://host/v1?key=secret", "localhost:8000", "ftp://host"]
+)
+def test_an_address_holds_no_credentials_and_says_how_it_is_written(url):
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"llm": {"base_url": url}})
+    assert caught.value.message.startswith("config: llm.base_url:")
+    assert "secret" not in caught.value.message
+
+
+def test_what_decides_no_prompt_may_change_when_a_campaign_continues():
+    before = parse_config({"operator": "llm", "model": "openai:m", "budget_usd": 1.0}).model_dump(mode="json")
+    later = {"operator": "llm", "model": "openai:m", "budget_usd": 2.0}
+    price = {"openai:m": {"input": 1, "output": 2}}
+    check_continues(
+        before, parse_config(later | {"llm": {"base_url": "http://localhost:1/v1", "prices": price}})
+    )
+    for changed in ({"llm": {"repairs": 0}}, {"model": "openai:other"}, {"budget_usd": 0.5}):
+        with pytest.raises(ConfigError, match="exists with"):
+            check_continues(before, parse_config(later | changed))
