@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.base import Level, SandboxFault, Verdict
+from sandbox.daemon import connect, missing
 from sandbox.image import SITE, reference
 from sandbox.link import ENVIRONMENT, START_S, RunnerLink
 from sandbox.warm import WarmSandbox, packages
@@ -116,7 +117,7 @@ class DockerSandbox(WarmSandbox):
                 labels={OWNER: owner()},
             )
         except ImageNotFound:
-            raise _missing(f"no image {reference()}", "`make sandbox-image` builds it") from None
+            raise missing(f"no image {reference()}", "`make sandbox-image` builds it") from None
 
 
 class ContainerHost:
@@ -158,33 +159,6 @@ class ContainerHost:
         """Close the connection that its output came over."""
         # The stream is part of an HTTP response, which closes it and would miss it.
         getattr(self._output, "_response", self._output).close()
-
-
-def connect() -> DockerClient:
-    """A client of the daemon.
-
-    Raises:
-        SandboxFault: `SANDBOX_ERROR`, in one line what is missing and what to do.
-    """
-    try:
-        import docker
-    except ImportError:
-        raise _missing(
-            "the Python package is not installed", "pip install 'evolve-marl[docker]' installs it"
-        ) from None
-    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    try:
-        # The SDK leaves a socket open that it could not connect.
-        if where.startswith("unix://"):
-            with socket.socket(socket.AF_UNIX) as probe:
-                probe.connect(where.removeprefix("unix://"))
-        client = docker.from_env()
-        client.ping()
-    except (OSError, docker.errors.DockerException):
-        raise _missing(
-            f"no daemon answers at {where}", "start one, or set DOCKER_HOST to its address"
-        ) from None
-    return client
 
 
 def owner() -> str:
@@ -255,11 +229,7 @@ def _accept(listener: socket.socket, host: ContainerHost) -> socket.socket:
             raise SandboxFault(
                 Verdict.SANDBOX_ERROR, f"docker: the container ended: {host.printed()[-1500:]}"
             )
-    raise _missing(
+    raise missing(
         f"nothing connected within {START_S:g} s",
         "the daemon must see this machine's files; a remote one does not",
     )
-
-
-def _missing(what: str, remedy: str) -> SandboxFault:
-    return SandboxFault(Verdict.SANDBOX_ERROR, f"docker: {what}; {remedy}.")

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sandbox.daemon import connect
 from sandbox.process import FLAGS, RUNNER, interpreter
 from sandbox.warm import packages, root
 
@@ -110,8 +111,6 @@ def _anybody(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 def main() -> None:
     """Print the image's name; with ``--offline``, make it of this interpreter first."""
     if "--offline" in sys.argv[1:]:
-        from sandbox.docker import connect
-
         with contextlib.closing(connect()) as client:
             build_offline(client, ("numpy", "scipy"))
     print(reference())

@@ -183,7 +183,8 @@ def _own_temporary() -> Iterator[Path]:
 
 
 def _containers() -> int:
-    from sandbox.docker import connect, sweep
+    from sandbox.daemon import connect
+    from sandbox.docker import sweep
 
     time.sleep(1.0)  # A daemon takes a moment to remove what has ended.
     with contextlib.closing(connect()) as client:

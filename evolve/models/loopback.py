@@ -7,6 +7,7 @@ the ways in which servers fail.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -53,6 +54,14 @@ Answering = Callable[[str, int], Reply]
 """(last message, number of requests before) -> what to do."""
 
 
+class _QuietServer(ThreadingHTTPServer):
+    """Says nothing of clients that went away in the middle of a request."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class LoopbackServer:
     """A server in a thread of its own, from ``with`` to the end of the block.
 
@@ -75,7 +84,7 @@ class LoopbackServer:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _QuietServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
 
     @property

@@ -14,7 +14,8 @@ import pytest
 
 from sandbox.attacks import planted
 from sandbox.base import SandboxFault
-from sandbox.docker import DockerSandbox, connect
+from sandbox.daemon import connect
+from sandbox.docker import DockerSandbox
 from sandbox.image import build_offline
 from sandbox.process import ProcessSandbox
 

@@ -17,7 +17,8 @@ import pytest
 
 from sandbox import docker, image, warm
 from sandbox.base import Level, Limits, SandboxFault, Verdict
-from sandbox.docker import OWNER, ContainerHost, DockerSandbox, connect, sweep
+from sandbox.daemon import connect
+from sandbox.docker import OWNER, ContainerHost, DockerSandbox, sweep
 
 GUEST = "def start(program):\n    return {'step': lambda s, a: (program.step(*a),)}\n"
 IDENTITY = "def step(x):\n    return x\n"
