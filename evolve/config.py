@@ -52,7 +52,7 @@ class CampaignConfig(BaseModel):
     iterations: int | None = Field(None, ge=1)
     objective: str = ""
     """What decides "better"; the domain's default when empty."""
-    candidates: int = Field(160, ge=1)
+    candidates: int = Field(120, ge=1)
     time_s: float | None = Field(None, gt=0)
     budget_usd: float | None = Field(None, gt=0)
     """Most dollars that the model may cost."""

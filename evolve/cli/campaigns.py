@@ -47,7 +47,7 @@ StartOption = Annotated[
 GamesOption = Annotated[str | None, typer.Option(help="Training games, separated by commas.")]
 IterationsOption = Annotated[int | None, typer.Option(min=1, help="Iterations of each run.")]
 CandidatesOption = Annotated[
-    int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 160]")
+    int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 120]")
 ]
 UsdOption = Annotated[float | None, typer.Option(help="Budget: dollars for the model.")]
 TokensOption = Annotated[int | None, typer.Option(min=1, help="Budget: tokens of the model.")]
