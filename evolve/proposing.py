@@ -124,10 +124,8 @@ class Proposer:
         operator, left = self._choose(members, rng), self._attempts
         draft = await propose(operator)
         while draft.proposal is None and left > 1 and (operator is not self._operator or not operator.waits):
-            operator, left = (
-                self._operator,
-                left - 1,
-            )  # two parents that do not cross still have one that can change
+            # Two parents that do not cross still have one that can change.
+            operator, left = self._operator, left - 1
             draft = await propose(operator)
         async with turn:
             draft = self._judged(draft)

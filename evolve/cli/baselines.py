@@ -178,7 +178,7 @@ def _print(
     exact = list(dict.fromkeys(i.game for i in plan.instances if i.variant == "exact"))
     out = console()
     what = "Exploitability (NashConv / N)" if exact else f"Mean {objective} over payoff variants"
-    out.print(f"{what} after {plan.instances[0].iterations} iterations:\n")
+    out.print(f"{what} after {plan.instances[0].iterations} iterations:")
     if found:
         for first in range(0, len(exact), TIES_ACROSS):
             out.print(with_ties(entries, exact[first : first + TIES_ACROSS], objective=objective))

@@ -87,7 +87,7 @@ def _print_comparison(store: Store, campaign: str, best: RankedCandidate) -> Non
     unseen = list(dict.fromkeys(look.game for look in seen if look.program_id == best.program_id))
     out = console()
     out.print(
-        f"Exploitability (NashConv / N) after {iterations} iterations, and the score that the search followed:\n"
+        f"Exploitability (NashConv / N) after {iterations} iterations, and the score that the search followed:"
     )
     out.print(by_game(entries, games, objective=objective, unseen=unseen))
     if unseen:

@@ -92,7 +92,7 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
     from evolve.cli.tables import plain_table
 
     out = console()
-    out.print(f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}\n")
+    out.print(f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}")
     table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s"])
     for r in evaluation.results:
         table.add_row(
