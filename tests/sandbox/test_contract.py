@@ -288,7 +288,7 @@ class TestDocker(SandboxContract):
 
 
 def test_levels_have_labels_that_parse():
-    assert [level.label for level in Level] == ["none", "rlimits", "kernel", "kernel+ns", "docker", "gvisor"]
+    assert [level.label for level in Level] == ["none", "rlimits", "kernel", "kernel+ns", "docker"]
     assert all(Level.parse(level.label) is level for level in Level)
     with pytest.raises(ValueError, match="expected one of none, rlimits"):
         Level.parse("perfect")
