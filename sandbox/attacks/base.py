@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sandbox.base import Level, Limits, Sandbox, SandboxFault, Verdict
 
-LIMITS = Limits(cpu_s=0.5, wall_s=8.0, call_wall_s=3.0, memory_mib=256)
+LIMITS = Limits(cpu_s=1.0, wall_s=8.0, call_wall_s=3.0, memory_mib=256)
 CONTAINED, OK, THROUGH = "contained", "ok", "GOT THROUGH"
 """How an attack ends whose session goes on: what it tried failed; it is of no consequence; it succeeded."""
 

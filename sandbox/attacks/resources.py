@@ -9,7 +9,7 @@ _CPU, _MEMORY, _FLOOD = Verdict.CPU_LIMIT, Verdict.MEMORY, Verdict.LOG_FLOOD
 _ANY = Level.RLIMITS
 
 RESOURCES = (
-    Attack(1, "endless loop", "while True: pass", _CPU, "used more than 0.5 s of CPU", since=_ANY, short=True),
+    Attack(1, "endless loop", "while True: pass", _CPU, "used more than 1 s of CPU", since=_ANY, short=True),
     Attack(2, "loop in the linear algebra library", "a = np.ones((1500, 1500))\nwhile True: a @ a", _CPU, since=_ANY),
     Attack(3, "sleep", "import time\ntime.sleep(3600)", Verdict.TIMEOUT, "a call took longer than 3 s", since=_ANY),
     Attack(3, "wait for input", "import select\nselect.poll().poll()", Verdict.TIMEOUT, since=_ANY),
@@ -62,7 +62,7 @@ RESOURCES = (
     Attack(
         14,
         "recursion without a limit",
-        "import sys\nsys.setrecursionlimit(10**9)\ndef f():\n    x = [0] * 10_000\n    return f() or x\nreturn f()",
+        "import sys\nsys.setrecursionlimit(10**9)\ndef f():\n    x = bytes(1 << 20)\n    return f() or x\nreturn f()",
         _MEMORY,
         since=_ANY,
     ),

@@ -12,7 +12,7 @@ def test_a_process_sandbox_contains_what_its_level_promises(runner):
     if runner.level >= Level.KERNEL:
         assert [r for r in results if not r.ok] == []
         details = {r.attack.name: (r.came, r.detail) for r in results}
-        assert details["endless loop"] == ("cpu_limit", "used more than 0.5 s of CPU")
+        assert details["endless loop"] == ("cpu_limit", "used more than 1 s of CPU")
         assert details["trace the parent"][0] == "violation"
         assert details["environment"] == ("contained", "")
 
