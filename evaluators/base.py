@@ -38,6 +38,10 @@ class GameError(InputError):
     """A game that is unknown, or that cannot be compiled (imperfect recall, size, simultaneous moves)."""
 
 
+class InvalidAnswer(Exception):
+    """A program returned something that is not what its domain asks for; the message says where and what."""
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """A hint that names the closest of `known`, or lists them when none is close."""
     close = get_close_matches(name, known, n=1)

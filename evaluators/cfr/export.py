@@ -6,8 +6,8 @@ import ast
 import re
 from importlib.resources import files
 
-from evaluators.cfr import interface
 from evaluators.cfr.domain import DOMAIN
+from evaluators.source import parse
 
 _HEAD = """\
 # {title}
@@ -97,7 +97,7 @@ def _renamed(line: str, name: str) -> str:
 def _bound(source: str) -> dict[str, str]:
     """Names that the module level of a source binds -> ``import x.y`` where it is an import, else empty."""
     found: dict[str, str] = {}
-    for node in interface.parse(source).body:
+    for node in parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = "" if isinstance(node, ast.Import) else f"{node.module}."
             for alias in node.names:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from evaluators.base import Component, ProgramError, nearest
+from evaluators.base import Component, ProgramError
+from evaluators.source import arguments, classes, methods, parse, require_class, require_method
 
 _STATES = "info_states"
 _NODE = "info_state_node"
@@ -38,35 +39,15 @@ one information set at a time.
 _FORMS = f"The first argument is {_STATES} (arrays over all information sets) or {_NODE} (dictionaries, one at a time)"
 
 
-def parse(source: str) -> ast.Module:
-    """The syntax tree of a program.
-
-    Raises:
-        ProgramError: it does not parse.
-    """
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ProgramError(f"program{line}: expected Python source; it does not parse: {reason}.") from error
-
-
 def check(source: str) -> None:
     """See that `source` implements the interface, statically, in one of its two forms.
 
     Raises:
         ProgramError: what is missing or different, as one line.
     """
-    classes = _classes(source)
-    forms = {}
-    for component in COMPONENTS:
-        if component.name not in classes:
-            raise ProgramError(
-                f"program: expected a class {component.name}; it has {', '.join(classes) or 'no class'}.",
-                "A CFR program has the classes " + ", ".join(c.name for c in COMPONENTS) + ".",
-            )
-        forms[component.name] = _check_method(classes[component.name], component)
+    found = classes(source)
+    hint = "A CFR program has the classes " + ", ".join(c.name for c in COMPONENTS) + "."
+    forms = {c.name: _form(require_class(found, c.name, hint=hint), c) for c in COMPONENTS}
     if len(set(forms.values())) > 1:
         came = ", ".join(f"{form} in {name}" for name, form in forms.items())
         raise ProgramError(
@@ -81,42 +62,16 @@ def is_per_infoset(source: str) -> bool:
     Raises:
         ProgramError: it does not parse.
     """
-    first, classes = COMPONENTS[0], _classes(source)
-    method = _methods(classes[first.name]).get(first.method) if first.name in classes else None
-    return method is not None and _NODE in _arguments(method)[1:2]
+    first, found = COMPONENTS[0], classes(source)
+    method = methods(found[first.name]).get(first.method) if first.name in found else None
+    return method is not None and _NODE in arguments(method)[1:2]
 
 
-def _classes(source: str) -> dict[str, ast.ClassDef]:
-    return {node.name: node for node in parse(source).body if isinstance(node, ast.ClassDef)}
-
-
-def _methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef]:
-    return {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
-
-
-def _arguments(method: ast.FunctionDef) -> tuple[str, ...]:
-    return tuple(a.arg for a in (*method.args.posonlyargs, *method.args.args))
-
-
-def _check_method(node: ast.ClassDef, component: Component) -> str:
+def _form(node: ast.ClassDef, component: Component) -> str:
     """The first argument of a component's method: `info_states` or `info_state_node`."""
-    methods = _methods(node)
-    method = methods.get(component.method)
-    names = _arguments(method) if method else ()
-    form = _NODE if _NODE in names[1:] else _STATES
-    expected = (form, *component.arguments[1:])
-    wanted = f"{component.name}.{component.method}({', '.join(('self', *expected))})"
-    if method is None:
-        raise ProgramError(
-            f"program: expected a method {wanted}; the class has {', '.join(methods) or 'no method'}.",
-            nearest(component.method, list(methods)) if methods else "",
-        )
-    arguments = method.args
-    if names[1:] != expected or arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
-        raise ProgramError(
-            f"program: expected {wanted}; got ({ast.unparse(arguments)}).",
-            f"Rename or reorder the arguments. {_FORMS}.",
-        )
+    method = methods(node).get(component.method)
+    form = _NODE if method and _NODE in arguments(method)[1:] else _STATES
+    require_method(node, component.method, (form, *component.arguments[1:]), hint=f"{_FORMS}.")
     return form
 
 

@@ -12,15 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.base import Instance, InstanceResult
+from evaluators.base import Instance, InstanceResult, InvalidAnswer
 from evaluators.games.game import Game, PolicyError
 from sandbox.base import Limits, Sandbox, Session, Usage
 
 Floats = NDArray[np.float64]
-
-
-class InvalidPolicy(Exception):
-    """The program returned something that is no policy; the message says where and what."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,7 @@ def run(
 
     Raises:
         SandboxFault: the program failed (or the sandbox did, see the verdict).
-        InvalidPolicy: the program returned a policy that is none.
+        InvalidAnswer: the program returned a policy that is none.
     """
     wall, cpu = time.perf_counter(), time.process_time()
     session = sandbox.open(rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(game))
@@ -118,7 +114,7 @@ class Play:
 
         Raises:
             SandboxFault: the program failed.
-            InvalidPolicy: the program returned a policy that is none.
+            InvalidAnswer: the program returned a policy that is none.
         """
         game, k = self._game, self.iteration
         for p in self._deciding:
@@ -129,7 +125,7 @@ class Play:
             try:
                 self.policies[p] = game.project(p, policy.astype(np.float64, copy=False))
             except PolicyError as error:
-                raise InvalidPolicy(
+                raise InvalidAnswer(
                     f"get_updated_current_policy, iteration {k}, player {p}: {error}"
                 ) from error
             game.set_policy(p, self.policies[p])
@@ -140,7 +136,7 @@ class Play:
 
         Raises:
             SandboxFault: the program failed.
-            InvalidPolicy: what it accumulated is no policy.
+            InvalidAnswer: what it accumulated is no policy.
         """
         last = self.iteration - 1
         return [_average(self._game, self._session, p, last) for p in range(self._game.num_players)]
@@ -151,6 +147,6 @@ def _average(game: Game, session: Session, player: int, iteration: int) -> Float
     try:
         return game.average_policy(player, cumulative.astype(np.float64, copy=False))
     except PolicyError as error:
-        raise InvalidPolicy(
+        raise InvalidAnswer(
             f"update_accumulate_policy, iteration {iteration}, player {player}: {error}"
         ) from error

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from evaluators.base import InputError
+from evaluators.base import InputError, InvalidAnswer
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import InvalidPolicy, Play, shared_bytes
+from evaluators.cfr.loop import Play, shared_bytes
 from evaluators.games import cache, policies
 from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
 from evaluators.games.form import Floats
@@ -168,7 +168,7 @@ class CfrSolver:
         except SandboxFault as fault:
             self.close()
             raise ProgramFailed(f"program: ended as {fault.verdict.value}: {fault.message}") from fault
-        except InvalidPolicy as error:
+        except InvalidAnswer as error:
             self.close()
             raise ProgramFailed(f"program: {error}") from error
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from evaluators import scores
 from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
-from evaluators.cfr import scores
 from evolve import ties
 from evolve.ties import Span, spans, standings
 

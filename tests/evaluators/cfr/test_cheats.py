@@ -161,7 +161,7 @@ ENDS = {
         "module pyspiel is not available in the sandbox",
     ),
     "reads the evaluators": (
-        cheat("import evaluators.cfr.scores"),
+        cheat("import evaluators.scores"),
         Tag.EXCEPTION,
         "module evaluators is not available",
     ),

@@ -3,35 +3,22 @@
 Each is a *generic* copy of a game, its payoffs perturbed by ten percent from a seed that is drawn once the finalists
 are fixed. The seed stands in the instances' variants (``generic-<seed>``), so a recorded look can be repeated.
 
-Programs are not told the horizon, but a search at one horizon breeds constants that fit it; hence three of them.
+Programs are not told the horizon, but a search at one horizon breeds constants that fit it; hence several of them.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 
 from evaluators.base import GameError, Instance, Plan, Stage
 from evaluators.games import suites
 from sandbox.base import Limits
 
-HORIZONS = (300, 1000, 3000)
-
 SUITE = "sealed"
-
-SEED_BITS = 32
-
-_LIMITS = Limits(cpu_s=180.0, wall_s=901.0, call_wall_s=20.0, memory_mib=512)
-"""Per session, for 3,000 iterations of 3-player Leduc: six times what a search allows for its games."""
-
-
-def draw_seed() -> int:
-    """A fresh seed that nobody can foresee. Record it with the results."""
-    return secrets.randbits(SEED_BITS)
 
 
 def promotion_plan(
-    seed: int, *, games: Sequence[str] | None = None, horizons: Sequence[int] = HORIZONS
+    seed: int, *, horizons: Sequence[int], limits: Limits, games: Sequence[str] | None = None
 ) -> Plan:
     """What promotion runs on sealed games: every game at every horizon, payoffs perturbed from `seed`.
 
@@ -39,9 +26,10 @@ def promotion_plan(
     ``<game>/generic-<seed>/K=<horizon>``. Nothing is compiled here.
 
     Args:
-        seed: of the perturbation, a whole number from 0: `draw_seed`, or the recorded one.
-        games: short names or OpenSpiel strings instead of the suite `sealed`.
+        seed: of the perturbation, a whole number from 0, drawn when nobody can foresee it, or a recorded one.
         horizons: iterations of the runs.
+        limits: of each run.
+        games: short names or OpenSpiel strings instead of the suite `sealed`.
 
     Raises:
         GameError: unknown game, or a seed below 0.
@@ -56,4 +44,4 @@ def promotion_plan(
         )
         for k in sorted(horizons)
     )
-    return Plan(stages, _LIMITS)
+    return Plan(stages, limits)

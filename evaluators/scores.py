@@ -1,4 +1,4 @@
-"""Objectives of the CFR domain: numbers that selection compares, larger is better.
+"""Objectives over exploitability: numbers that selection compares, larger is better; for any domain that plays games.
 
 ``decades`` is how many powers of ten a program gained over the uniform policy (clipped to [0, 6]: below about 1e-6
 the usual small games measure their degeneracy, not the program), averaged over games and tiers.
