@@ -11,30 +11,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluators.base import Domain, Evaluation, Outcome, Plan, Tag
-from evolve import population as populations
+from evolve.comparing import Comparison
 from evolve.config import CampaignConfig
-from evolve.errors import ConfigError, EngineFault, EvolveError
-from evolve.events import BaselineScored, Looked, Observer, Started, Summary, Told
+from evolve.errors import ConfigError, EvolveError
+from evolve.events import Observer, Started, Summary, Told
+from evolve.history import History
 from evolve.llm import Llm
 from evolve.models.errors import BudgetReached
 from evolve.operators.base import Operator
-from evolve.population import Member, Population
+from evolve.population import Member
 from evolve.proposing import Proposer
-from evolve.record import Beginning, Record, Scored, Tried
-from evolve.service import EvaluationService
-from evolve.stored import PLAN, from_record, scored, to_record
-from evolve.trees import canonical_hash
+from evolve.service import EvaluationService, working
+from evolve.stored import PLAN, from_record, to_record
 from evolve.turns import CutOff, Turns
 from results import writing
 from results.records import CandidateRecord, StoredCandidate
 from results.writer import CampaignWriter
-
-END_OF_CAMPAIGN = "end of campaign"
 
 
 @dataclass(frozen=True)
@@ -89,22 +85,12 @@ class Campaign:
             share=setup.config.crossover,
             attempts=setup.config.attempts,
         )
-        self._history = [Population.empty(self._objective, setup.config.population)]
-        self._sources: dict[str, str] = {}
-        self._hashes: dict[str, str] = {}
-        self._outcomes: Counter[str] = Counter()
+        self._history = History(self._objective, setup.config.population, writer)
+        self._comparison = Comparison(setup.baselines, self._history, writer, service, observer)
         self._pending: Mapping[int, StoredCandidate] = {}
-        self._baselines: dict[str, Evaluation] = {}
-        self._baseline_ids: dict[str, str] = {}
-        self._tried: list[Tried] = []
         self._stopping = False
         self._reached: BudgetReached | None = None
         self._deadline = float("inf")
-
-    @property
-    def told(self) -> int:
-        """Candidates told so far: the ordinal that is told next."""
-        return len(self._history) - 1
 
     def stop(self) -> None:
         """Start no more candidates; `run` returns when those in flight are told."""
@@ -117,14 +103,14 @@ class Campaign:
             EngineFault: the machine cannot evaluate anything.
         """
         self._restore()
-        config, best = self._config, self._history[-1].best
+        config, best = self._config, self._history.best
         self._observe(
             Started(
                 campaign=config.campaign_name,
                 domain=config.domain,
                 objective=self._objective,
                 candidates=config.candidates,
-                told=self.told,
+                told=self._history.told,
                 best=best.objectives[self._objective] if best else None,
                 workers=config.workers,
                 isolation=self._isolation,
@@ -135,7 +121,7 @@ class Campaign:
         if config.time_s is not None:
             self._deadline = time.monotonic() + config.time_s
         try:
-            await self._score_baselines()
+            await self._comparison.score(self._setup.plan)
             await self._search()
             if not self._stopping:
                 await self._look()
@@ -144,27 +130,25 @@ class Campaign:
             raise
         status = "interrupted" if self._stopping else "finished"
         self._writer.set_status("interrupted" if self._stopping else "finished")
-        best = self._history[-1].best
+        best = self._history.best
         return Summary(
             campaign=config.campaign_name,
             status=status,
             best=best.program_id if best else None,
             objectives=best.objectives if best else {},
-            candidates=self.told,
-            outcomes=dict(sorted(self._outcomes.items())),
+            candidates=self._history.told,
+            outcomes=dict(sorted(self._history.outcomes.items())),
             ended_by=self._reached.budget if self._reached else "",
             reason=self._reached.message if self._reached else "",
         )
 
     def _restore(self) -> None:
         state = self._writer.load()
-        for program in self._writer.load_programs().values():
-            self._sources[program.id], self._hashes[program.id] = program.source, program.tree_hash
-        for record in state.baselines:
-            self._baselines[record.program_id] = from_record(record)
+        self._history.load_programs()
+        self._comparison.restore(state.baselines)
         for stored in state.told:
             self._admit(stored.candidate)
-            self._advance(stored.candidate, self._stored_evaluation(stored))
+            self._history.tell(stored.candidate, self._stored_evaluation(stored))
         self._pending = state.pending
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
@@ -179,55 +163,13 @@ class Campaign:
     def _stored_evaluation(stored: StoredCandidate) -> Evaluation | None:
         return next((from_record(e) for e in stored.evaluations if e.plan == PLAN), None)
 
-    def _record(self, told: int) -> Record:
-        """What was known when so many candidates were told."""
-        baselines = {name: scored(self._baselines[key]) for name, key in self._baseline_ids.items()}
-        return Record(self._objective, baselines, Beginning(self._tried, told))
-
     def _admit(self, candidate: CandidateRecord) -> None:
         if candidate.program_id is not None:
-            self._proposer.screen.admit(self._hashes[candidate.program_id], candidate.ordinal)
-
-    def _advance(self, candidate: CandidateRecord, evaluation: Evaluation | None) -> bool:
-        """Tell the population; whether the candidate is the best so far."""
-        member, objectives = None, evaluation.objectives if evaluation else {}
-        if candidate.outcome == Tag.OK and candidate.program_id is not None:
-            member = Member(candidate.program_id, candidate.ordinal, candidate.island, objectives)
-        now = populations.tell(self._history[-1], candidate.ordinal, member)
-        self._history.append(now)
-        self._outcomes[candidate.outcome or ""] += 1
-        self._tried.append(
-            Tried(
-                ordinal=candidate.ordinal,
-                operator=candidate.operator,
-                program_id=candidate.program_id,
-                source=self._sources.get(candidate.program_id or "", ""),
-                parents=candidate.parents,
-                note=candidate.note,
-                outcome=Outcome(Tag(candidate.outcome or Tag.INFRASTRUCTURE), candidate.message),
-                scored=scored(evaluation) if evaluation else Scored(),
-            )
-        )
-        return member is not None and now.best is member
-
-    async def _score_baselines(self) -> None:
-        async def score(name: str, source: str) -> None:
-            program_id = self._baseline_ids[name] = self._add(source, name)
-            remembered = program_id in self._baselines
-            if not remembered:
-                evaluation = await self._service.evaluate(source, self._setup.plan)
-                self._check_machine(evaluation)
-                self._writer.record_evaluation(
-                    to_record(evaluation, program_id=program_id, ordinal=None, plan=PLAN)
-                )
-                self._baselines[program_id] = evaluation
-            self._observe(BaselineScored(name, program_id, self._baselines[program_id], remembered))
-
-        await asyncio.gather(*(score(name, source) for name, source in self._setup.baselines.items()))
+            self._proposer.screen.admit(self._history.hashes[candidate.program_id], candidate.ordinal)
 
     async def _search(self) -> None:
-        self._screening, self._telling = Turns(self.told), Turns(self.told)
-        upcoming = self.told
+        self._screening, self._telling = Turns(self._history.told), Turns(self._history.told)
+        upcoming = self._history.told
         running: set[asyncio.Task[None]] = set()
         try:
             while True:
@@ -260,7 +202,7 @@ class Campaign:
         """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""
         if ordinal in self._pending:
             return ordinal < self._config.candidates and self._reached is None
-        ready = self.told >= self._asks_at(ordinal)
+        ready = self._history.told >= self._asks_at(ordinal)
         return (
             ready
             and ordinal < self._config.candidates
@@ -288,7 +230,7 @@ class Campaign:
             )
         async with self._telling.take(ordinal):
             self._writer.tell(ordinal)
-            improved = self._advance(candidate, evaluation)
+            improved = self._history.tell(candidate, evaluation)
             self._observe(
                 Told(
                     ordinal=ordinal,
@@ -304,13 +246,13 @@ class Campaign:
     async def _new(self, ordinal: int) -> tuple[CandidateRecord, Evaluation | None]:
         """Propose, screen, evaluate and store a candidate."""
         rng = random.Random(f"{self._config.seed}:{ordinal}")
-        population = self._history[self._asks_at(ordinal)]
+        asked_at = self._asks_at(ordinal)
         draft = await self._proposer.draft(
             ordinal,
-            population,
-            self._sources,
+            self._history.population(asked_at),
+            self._history.sources,
             rng,
-            record=self._record(self._asks_at(ordinal)),
+            record=self._history.record(asked_at, self._comparison.evaluations),
             turn=self._screening.take(ordinal),
         )
         evaluation = None
@@ -319,7 +261,9 @@ class Campaign:
         outcome = evaluation.outcome if evaluation else draft.stopped
         assert outcome is not None
         with self._writer.transaction():
-            program_id = self._add(draft.proposal.source, "", draft.tree_hash) if draft.proposal else None
+            program_id = (
+                self._history.add(draft.proposal.source, "", draft.tree_hash) if draft.proposal else None
+            )
             candidate = CandidateRecord(
                 ordinal=ordinal,
                 operator=draft.operator,
@@ -344,51 +288,13 @@ class Campaign:
                 mean = parents[0].objectives.get(f"stage/{stage.name}")
                 if stage.margin is not None and mean is not None:
                     floors[stage.name] = mean - stage.margin
-        evaluation = await self._service.evaluate(source, self._setup.plan, floors)
-        self._check_machine(evaluation)
-        return evaluation
-
-    @staticmethod
-    def _check_machine(evaluation: Evaluation) -> None:
-        if evaluation.outcome.tag is Tag.INFRASTRUCTURE:
-            raise EngineFault(
-                f"an evaluation failed for reasons of the machine, every time: {evaluation.outcome.message}"
-            )
-
-    def _add(self, source: str, name: str, tree_hash: str | None = None) -> str:
-        tree_hash = canonical_hash(source) if tree_hash is None else tree_hash
-        program_id = self._writer.add_program(source, tree_hash=tree_hash, name=name)
-        self._sources[program_id], self._hashes[program_id] = source, tree_hash
-        return program_id
+        return working(await self._service.evaluate(source, self._setup.plan, floors))
 
     async def _look(self) -> None:
-        """Run the best program and every baseline on games that the search did not see; each run is a recorded look.
-
-        A program that was looked at before, by an earlier run of this campaign, is not run again.
-        """
-        best = self._history[-1].best
-        if best is None:
-            return
+        """Look at the domain's held-out games that the search did not train on, with the best program."""
+        best, domain = self._history.best, self._setup.domain
         trained = {instance.game for instance in self._setup.plan.instances}
-        games = [game for game in self._setup.domain.holdout if game not in trained]
-        if not games:
-            return
-        plan = self._setup.domain.plan(games, tiers=("exact",), iterations=self._config.iterations)
-        names = {name: self._add(source, name) for name, source in self._setup.baselines.items()}
-        seen = {(look.program_id, look.game, look.iterations) for look in self._writer.looks()}
-        for program_id in dict.fromkeys([best.program_id, *names.values()]):
-            if all((program_id, i.game, i.iterations) in seen for i in plan.instances):
-                continue
-            evaluation = await self._service.evaluate(self._sources[program_id], plan)
-            self._check_machine(evaluation)
-            came = {result.instance: result.exploitability for result in evaluation.results}
-            with self._writer.transaction():
-                for instance in plan.instances:
-                    self._writer.record_promotion(
-                        program_id,
-                        game=instance.game,
-                        iterations=instance.iterations,
-                        exploitability=came.get(instance),
-                        purpose=END_OF_CAMPAIGN,
-                    )
-            self._observe(Looked(program_id, evaluation, len(self._writer.looks())))
+        games = [game for game in domain.holdout if game not in trained]
+        if best is not None and games:
+            plan = domain.plan(games, tiers=("exact",), iterations=self._config.iterations)
+            await self._comparison.look(best.program_id, plan)

@@ -14,7 +14,7 @@ from evolve.models.budget import Budget
 from evolve.models.prices import Pricing, pricing
 from evolve.models.registry import make_model, split_name
 from evolve.operators.llm import LlmOperator
-from evolve.prompting import Prompter
+from evolve.prompting.prompter import Prompter
 
 
 @dataclass

@@ -11,7 +11,7 @@ from evaluators.base import Domain, Outcome, Tag
 from evolve import population as populations
 from evolve.operators.base import Context, Operator, Parent, Proposal, ProposalError
 from evolve.population import Member, Population
-from evolve.record import Record
+from evolve.prompting.record import Record
 from evolve.screening import Screen
 
 

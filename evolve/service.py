@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from evaluators.base import LIMIT_TAGS, Evaluation, Outcome, Plan, Tag
+from evolve.errors import EngineFault
 from evolve.executors.job import Job, run_job
 
 INFRASTRUCTURE_TRIES = 3
@@ -75,6 +76,19 @@ class EvaluationService:
                 self._running -= 1
                 self._alone = False if alone else self._alone
                 self._changed.notify_all()
+
+
+def working(evaluation: Evaluation) -> Evaluation:
+    """The evaluation itself, as long as the machine can evaluate.
+
+    Raises:
+        EngineFault: it failed for reasons of the machine.
+    """
+    if evaluation.outcome.tag is Tag.INFRASTRUCTURE:
+        raise EngineFault(
+            f"an evaluation failed for reasons of the machine, every time: {evaluation.outcome.message}"
+        )
+    return evaluation
 
 
 def _lost(message: str) -> Evaluation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
-from evolve.record import Scored
+from evolve.prompting.record import Scored
 from results.records import CurveRecord, EvaluationRecord
 
 PLAN = "search"

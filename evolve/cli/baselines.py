@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evaluators.base import Evaluation, Plan
     from evolve.cli.tables import Entry
     from evolve.programs import Program
-    from evolve.ties import Span
+    from evolve.promotion.ties import Span
 
 TIES_ACROSS = 3
 """Games beside each other that fit 100 columns with their intervals."""
@@ -105,8 +105,8 @@ def _check_figure(path: Path) -> None:
 
 
 def _check_ties(domain: str, known: Sequence[str], tiers: Sequence[str] | None) -> None:
-    from evolve import ties
     from evolve.errors import ConfigError
+    from evolve.promotion import ties
 
     if ties.TIER not in known:
         raise ConfigError(f"--ties: expected a domain with a tier {ties.TIER!r}; {domain!r} has none.")
@@ -133,7 +133,7 @@ def _spans(
     programs: Sequence[Program], evaluations: Sequence[Evaluation], jittered: Sequence[Evaluation]
 ) -> dict[str, dict[str, Span]]:
     """Program -> game -> span; empty without jittered evaluations."""
-    from evolve.ties import spans
+    from evolve.promotion.ties import spans
 
     rows = zip(programs, evaluations, jittered, strict=False)
     return {p.name: spans(exact, jitter) for p, exact, jitter in rows}
@@ -157,7 +157,7 @@ def _row(program: Program, evaluation: Evaluation, spans: Mapping[str, Span] | N
 
 
 def _ties_json(found: Mapping[str, Mapping[str, Span]]) -> dict[str, Any]:
-    from evolve.ties import standings
+    from evolve.promotion.ties import standings
 
     return {game: {"winner": s.winner, "tied": list(s.tied)} for game, s in standings(found).items()}
 

@@ -154,7 +154,7 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
 
 def _dry_run(settings: CampaignConfig, where: str, *, as_json: bool) -> None:
     from evolve.cli.dry import show
-    from evolve.dry import first_request
+    from evolve.prompting.dry import first_request
 
     show(first_request(settings, db=where), settings, as_json=as_json)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evolve.cli.output import SCHEMA_VERSION, console, print_json
 from evolve.config import CampaignConfig
-from evolve.dry import Planned
+from evolve.prompting.dry import Planned
 
 
 def show(planned: Planned, settings: CampaignConfig, *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from evolve.promoting import Contender, Promotion, Run
+    from evolve.promotion.contest import Contender, Promotion, Run
 
 
 BaselinesOption = Annotated[
@@ -91,10 +91,10 @@ def promote(
     """
     import os
 
-    from evolve import promoting
+    from evolve.promotion import contest
     from results.store import open_store
 
-    choice = promoting.Choice(
+    choice = contest.Choice(
         finalists=finalists,
         baselines=split(baselines) or (),
         games=split(games) or (),
@@ -104,7 +104,7 @@ def promote(
         workers=workers or len(os.sched_getaffinity(0)),
     )
     with open_store(database(db), create=False) as store, _progress(quiet=as_json) as progress:
-        found = promoting.promote(store, campaign, choice, progress=progress)
+        found = contest.promote(store, campaign, choice, progress=progress)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION} | _everything(found))
     else:
@@ -144,7 +144,7 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
 
 
 def _everything(found: Promotion) -> dict[str, Any]:
-    from evolve.verdicts import as_json, pair, verdict
+    from evolve.promotion.verdicts import as_json, pair, verdict
 
     finalists, baselines = _sides(found)
     return as_json(found) | {
@@ -162,7 +162,7 @@ def _sides(found: Promotion) -> tuple[list[Contender], list[Contender]]:
 
 
 def _print(found: Promotion) -> None:
-    from evolve.verdicts import horizon
+    from evolve.promotion.verdicts import horizon
 
     out = console()
     finalists, _ = _sides(found)
@@ -200,7 +200,7 @@ def _print_wide(out: Console, table: Table) -> None:
 
 def _games_table(found: Promotion, k: int) -> Table:
     from evolve.cli.tables import Entry, by_game
-    from evolve.verdicts import mean_score
+    from evolve.promotion.verdicts import mean_score
 
     runs = [r for r in found.runs if r.sealed and r.instance.iterations == k]
     rows = list(dict.fromkeys(_row(r) for r in sorted(runs, key=lambda r: r.instance.variant != "exact")))
@@ -220,7 +220,7 @@ def _row(run: Run) -> str:
 
 def _summary_table(found: Promotion) -> Table:
     from evolve.cli.tables import plain_table
-    from evolve.verdicts import verdict
+    from evolve.promotion.verdicts import verdict
 
     columns = ("training", "test", "gap", "drawn", "generic", "jitter", "scale")
     shown = ("training ↑", "test ↑", "gap", "~drawn ↑", "generic", "jitter", "scale")
@@ -234,7 +234,7 @@ def _summary_table(found: Promotion) -> Table:
 
 def _pairs_table(found: Promotion) -> Table:
     from evolve.cli.tables import plain_table
-    from evolve.verdicts import pair
+    from evolve.promotion.verdicts import pair
 
     finalists, baselines = _sides(found)
     table = plain_table("finalist", right=[b.name for b in baselines])

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from evolve.cli.output import number, smallest
-from evolve.ties import Span, standings
+from evolve.promotion.ties import Span, standings
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from evaluators.base import Component, Mechanism
 from evolve.errors import EvolveError
-from evolve.record import Record
+from evolve.prompting.record import Record
 
 
 class ProposalError(EvolveError):

@@ -26,7 +26,7 @@ _SAID = {
 
 
 class Prompting(Protocol):
-    """What renders prompts: `evolve.prompting.Prompter`."""
+    """What renders prompts: `evolve.prompting.prompter.Prompter`."""
 
     def first(self, parent: Parent, context: Context, rng: random.Random) -> tuple[Message, ...]:
         """The conversation that asks for a child of `parent`."""

@@ -145,7 +145,8 @@ def test_killed_with_calls_in_flight(evolve_command, evolve_run, environment, ca
         {(c["ordinal"], c["attempt"]) for c in after}
     )
     assert {(c["ordinal"], c["attempt"]) for c in after if c["state"] == "lost"} == in_flight
-    assert len(server.received) == len(after)
+    # A call is booked before it is sent: the kill may come in between.
+    assert len(after) - len(in_flight) <= len(server.received) <= len(after)
 
 
 def test_a_rejected_key_is_one_line_and_not_tried_again(evolve_run, environment, db):

@@ -11,8 +11,8 @@ from evaluators.cfr.interface import COMPONENTS
 from evaluators.cfr.mechanisms import MECHANISMS
 from evolve.errors import ConfigError
 from evolve.operators.base import Context, Parent
-from evolve.prompting import Prompter, as_data, environment, fenced, plain
-from evolve.record import Record, Scored, Tried
+from evolve.prompting.prompter import Prompter, as_data, environment, fenced, plain
+from evolve.prompting.record import Record, Scored, Tried
 
 GOLDEN = Path(__file__).with_name("golden")
 GAMES = ("kuhn3", "leduc2")

@@ -11,7 +11,7 @@ import seeds
 from evolve.cli.baselines import TIES_ACROSS
 from evolve.cli.tables import Entry, by_objective
 from evolve.cli.tables import with_ties as with_ties_table
-from evolve.ties import Span
+from evolve.promotion.ties import Span
 
 QUICK = ("--games", "kuhn2,goofspiel3", "--iterations", 3, "--workers", 1)
 

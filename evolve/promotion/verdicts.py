@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from evaluators.base import Instance
-from evolve.promoting import Contender, Promotion, Run
+from evolve.promotion.contest import Contender, Promotion, Run
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from evaluators.base import Tag
 from evolve.errors import ConfigError
-from evolve.lineage import removed_lines, what_changed
 from evolve.models.base import Message
 from evolve.operators.base import Context, Parent
-from evolve.record import Record, Scored, Tried
+from evolve.prompting.changes import removed_lines, what_changed
+from evolve.prompting.record import Record, Scored, Tried
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

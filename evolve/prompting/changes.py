@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from evolve.record import Tried
+from evolve.prompting.record import Tried
 
 _GENERATIONS = 6
 _STRUCTURE = ("def ", "class ", "import ", "from ", "@", "pass")

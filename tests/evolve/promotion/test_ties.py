@@ -4,8 +4,8 @@ import pytest
 
 from evaluators import scores
 from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
-from evolve import ties
-from evolve.ties import Span, spans, standings
+from evolve.promotion import ties
+from evolve.promotion.ties import Span, spans, standings
 
 
 def evaluation(*values, uniform=1.0):

@@ -3,8 +3,8 @@
 import pytest
 
 from evaluators.base import Instance
-from evolve.promoting import Contender, Promotion, Run, distinct
-from evolve.verdicts import as_json, horizon, pair, verdict
+from evolve.promotion.contest import Contender, Promotion, Run, distinct
+from evolve.promotion.verdicts import as_json, horizon, pair, verdict
 from results.queries import RankedCandidate
 
 FINALIST, BASELINE = Contender("#7", "f", "", 7), Contender("dcfr", "b", "", None)

@@ -1,0 +1,1 @@
+"""From what a search has seen to the text that a model is shown."""
