@@ -7,6 +7,7 @@ imports fail, and that is what this module is to report.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox.selfcheck import Row
     from sandbox.warm import WarmSandbox
 
+_FEW_TOKENS, _PATIENCE_S = 64, 60.0
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
 
 
@@ -27,8 +29,13 @@ class Finding(NamedTuple):
     came: str
 
 
-def examine(db: str, sandbox: str = "process") -> list[Finding]:
+def examine(db: str, sandbox: str = "process", *, model: str | None = None) -> list[Finding]:
     """All checks, quick ones first. Writes nothing but the caches of kernels and games.
+
+    Args:
+        db: results database.
+        sandbox: kind of sandbox to look at.
+        model: is asked for one word, which costs next to nothing; None asks nobody.
 
     Raises:
         ConfigError: no such kind of sandbox.
@@ -36,7 +43,8 @@ def examine(db: str, sandbox: str = "process") -> list[Finding]:
     place = _one_place()
     if not place.ok:
         return [place]  # The other checks would run somebody else's code.
-    return [_versions(), place, *_sandbox(sandbox), _kernels(), _database(db)]
+    asked = [_ask(model)] if model else []
+    return [_versions(), place, *_sandbox(sandbox), _kernels(), _database(db), *_keys(), *asked]
 
 
 def _versions() -> Finding:
@@ -113,16 +121,12 @@ def open_sandbox(kind: str) -> WarmSandbox:
         SandboxFault: it does not start.
     """
     from evolve.errors import ConfigError
+    from sandbox.kinds import make
 
-    if kind == "docker":
-        from sandbox.docker import DockerSandbox
-
-        return DockerSandbox()
-    if kind != "process":
-        raise ConfigError(f"sandbox: expected process or docker; got {kind!r}.")
-    from sandbox.process import ProcessSandbox
-
-    return ProcessSandbox()
+    try:
+        return make(kind)
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from None
 
 
 def _words(result: Result) -> str:
@@ -156,3 +160,48 @@ def _database(db: str) -> Finding:
             return Finding("database", True, db)
     except StoreError as error:
         return Finding("database", False, f"{error.message} {error.hint}".strip())
+
+
+def _keys() -> list[Finding]:
+    """Which kinds of models can be asked with this environment. None is needed, so that a missing key is no fault."""
+    found = []
+    for kind, keys, address in (
+        ("openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
+        ("gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "GOOGLE_GEMINI_BASE_URL"),
+    ):
+        names = [name for name in (*keys, address) if os.environ.get(name)]
+        usable = any(name in names for name in keys) or (kind == "openai" and address in names)
+        came = f"{' and '.join(names)} set" if names else f"{keys[0]} is not set"
+        found.append(
+            Finding(f"models {kind}:NAME", True, f"{came}: {'can' if usable else 'cannot'} be asked")
+        )
+    return found
+
+
+def _ask(name: str) -> Finding:
+    """Ask a model for one word; one that answers by files is only looked at."""
+    import asyncio
+
+    from evolve.models.base import Completion, Message, Request
+    from evolve.models.config import LlmConfig
+    from evolve.models.errors import ModelError
+    from evolve.models.registry import make_model
+
+    check = f"model {name}"
+    request = Request((Message("user", "Answer with the one word: ready"),), max_output_tokens=_FEW_TOKENS)
+
+    async def ask() -> Completion | None:
+        model = make_model(name, LlmConfig(timeout_s=_PATIENCE_S))
+        try:
+            return None if model.free else await model.complete(request)
+        finally:
+            await model.close()
+
+    try:
+        came = asyncio.run(ask())
+    except ModelError as error:
+        return Finding(check, False, f"{error.message} {error.hint}".strip())
+    if came is None:
+        return Finding(check, True, "is there; not asked, since it answers by files")
+    used = f"{came.usage.input_tokens} tokens in, {came.usage.output_tokens} out"
+    return Finding(check, True, f"{came.model} answered in {came.latency_s:.1f} s ({used})")

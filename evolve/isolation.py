@@ -88,10 +88,6 @@ def probe(modules: tuple[str, ...], kind: str) -> Found:
     """Try this process's sandbox by attacking it: a level that does not hold is not reported."""
     sandbox = warm_sandbox(modules, kind)
     results = check(sandbox)
-    off = {name: state for name, state in sandbox.layers.items() if _is_missing(state)}
+    off = {name: state for name, state in sandbox.layers.items() if state.startswith("off")}
     through = tuple(r.attack.name for r in results if not r.contained and r.attack.since <= sandbox.level)
     return Found(confirmed(sandbox.level, results), off, through)
-
-
-def _is_missing(state: str) -> bool:
-    return state.startswith("off") and state != "off: not asked for"

@@ -56,6 +56,7 @@ class Level(IntEnum):
     KERNEL = 2
     KERNEL_NS = 3
     DOCKER = 4
+    GVISOR = 5
 
     @property
     def label(self) -> str:

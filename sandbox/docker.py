@@ -14,20 +14,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import shutil
 import socket
-import struct
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.attached import AttachedStreams
 from sandbox.base import Level, SandboxFault, Verdict
 from sandbox.daemon import connect, missing
 from sandbox.image import SITE, reference
 from sandbox.link import ENVIRONMENT, START_S, RunnerLink
+from sandbox.runner.frames import SocketStream
 from sandbox.warm import WarmSandbox, packages
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class DockerSandbox(WarmSandbox):
     @property
     def level(self) -> Level:
         """The isolation that the runner achieved when it tried; without its own walls the outer one is not enough."""
-        return Level.DOCKER if self._confined() else Level.RLIMITS
+        return Level.DOCKER if self._holds("landlock", "seccomp") else Level.RLIMITS
 
     def close(self) -> None:
         """Stop the container."""
@@ -76,34 +76,62 @@ class DockerSandbox(WarmSandbox):
         self._client.close()
 
     def _start(self) -> RunnerLink:
+        from docker.types import Mount
+
         with _listening() as (directory, listener):
-            container = self._create(directory)
-            host = ContainerHost(container)
+            mount = Mount(_CONTROL, str(directory), type="bind", read_only=True)
+            host = self._run(["--connect", f"{_CONTROL}/socket"], mounts=[mount])
             try:
-                container.start()
-                control = _accept(listener, host)
+                control = SocketStream(_accept(listener, host))
             except BaseException:
                 host.kill()
                 host.release()
                 raise
-        config = {"modules": self.modules, "namespaces": False, "cpu": None, "parent": None}
-        return RunnerLink.start(host, control, config)
+        return RunnerLink.start(host, control, self._config())
 
-    def _create(self, directory: Path) -> Container:
+    def _config(self) -> dict[str, Any]:
+        """What the runner is told: the container is its namespaces, and stays on its cores by itself."""
+        return {"modules": self.modules, "namespaces": False, "cpu": None, "parent": None}
+
+    def _run(self, arguments: Sequence[str], **options: Any) -> ContainerHost:
+        """A started container.
+
+        Args:
+            arguments: how its runner finds the driver.
+            options: what its creation needs beside what all have in common.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: there is no image, or the daemon does not start it.
+        """
+        from docker.errors import APIError
+
+        try:
+            host = ContainerHost(self._create(arguments, options), talks=bool(options.get("stdin_open")))
+            try:
+                host.container.start()
+            except BaseException:
+                host.kill()
+                host.release()
+                raise
+        except APIError as error:
+            text = f"docker: the container does not start: {error.explanation}"
+            raise SandboxFault(Verdict.SANDBOX_ERROR, text[:2000]) from None
+        return host
+
+    def _create(self, arguments: Sequence[str], options: dict[str, Any]) -> Container:
         from docker.errors import ImageNotFound
-        from docker.types import LogConfig, Mount, Ulimit
+        from docker.types import LogConfig, Ulimit
 
         limits = {"core": 0, "nofile": _NOFILE}
         try:
             return self._client.containers.create(
                 reference(),
-                ["--connect", f"{_CONTROL}/socket", *(f"{name}={SITE}" for name in packages(self.modules))],
+                [*arguments, *(f"{name}={SITE}" for name in packages(self.modules))],
                 environment=ENVIRONMENT,
                 network_mode="none",
                 ipc_mode="none",
                 user="65534:65534",
                 read_only=True,
-                mounts=[Mount(_CONTROL, str(directory), type="bind", read_only=True)],
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges:true"],
                 mem_limit=_MEMORY,
@@ -115,6 +143,7 @@ class DockerSandbox(WarmSandbox):
                 log_config=LogConfig(type="none"),
                 auto_remove=True,
                 labels={OWNER: owner()},
+                **options,
             )
         except ImageNotFound:
             raise missing(f"no image {reference()}", "`make sandbox-image` builds it") from None
@@ -123,42 +152,26 @@ class DockerSandbox(WarmSandbox):
 class ContainerHost:
     """Implements `sandbox.link.Host`: the runner is the first process of a container."""
 
-    def __init__(self, container: Container) -> None:
-        """Listen to what `container`, which does not run yet, is going to print."""
+    def __init__(self, container: Container, *, talks: bool = False) -> None:
+        """Listen to what `container`, which does not run yet, is going to print; it `talks` if it is to hear us."""
         self.container = container
-        self._output: Any = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
-        self._heard = bytearray()
+        self.streams = AttachedStreams(container, stdin=talks)
 
     def wait(self, timeout_s: float) -> bool:
         """Whether it has ended by itself within `timeout_s`: the end of its output is its own."""
-        deadline = time.monotonic() + timeout_s
-        while not self._output.closed:
-            left_s = max(deadline - time.monotonic(), 0.0)
-            if not select.select([self._output.fileno()], [], [], left_s)[0]:
-                return False
-            got = os.read(self._output.fileno(), 1 << 16)
-            if not got:
-                return True
-            self._heard += got
-        return True
+        return self.streams.wait_for_end(timeout_s)
 
     def kill(self) -> None:
         """End the container and have it removed."""
         _remove(self.container)
 
     def printed(self) -> str:
-        """What it printed, without the headers that tell its two streams apart."""
-        text, at = b"", 0
-        while at + 8 <= len(self._heard):
-            (length,) = struct.unpack_from(">I", self._heard, at + 4)
-            text += self._heard[at + 8 : at + 8 + length]
-            at += 8 + length
-        return text.decode(errors="replace")
+        """What it printed on its error stream."""
+        return self.streams.errors.decode(errors="replace")
 
     def release(self) -> None:
         """Close the connection that its output came over."""
-        # The stream is part of an HTTP response, which closes it and would miss it.
-        getattr(self._output, "_response", self._output).close()
+        self.streams.release()
 
 
 def owner() -> str:

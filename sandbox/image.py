@@ -27,10 +27,9 @@ from sandbox.warm import packages, root
 if TYPE_CHECKING:
     from docker import DockerClient
 
-SITE, RUNNER_INSIDE = "/opt/site", "/opt/runner"
-"""Where an image has the packages and the runner."""
+PYTHON, SITE, RUNNER_INSIDE = "/usr/local/bin/python3", "/opt/site", "/opt/runner"
+"""Where an image has the interpreter, the packages and the runner."""
 
-_PYTHON = "/usr/local/bin/python3"
 _LEFT_OUT = shutil.ignore_patterns(
     "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
     "config-*", "lib2to3", "pydoc_data", "__pycache__", "*.a", "*.pyi",
@@ -52,7 +51,7 @@ def build_offline(client: DockerClient, modules: Sequence[str] = ("numpy",)) -> 
         SandboxFault: a package is not installed.
     """
     name, _, tag = reference().partition(":")
-    entry = ", ".join(f'"{part}"' for part in (_PYTHON, *FLAGS, RUNNER_INSIDE))
+    entry = ", ".join(f'"{part}"' for part in (PYTHON, *FLAGS, RUNNER_INSIDE))
     with tempfile.TemporaryDirectory() as stage:
         _assemble(Path(stage), packages(modules))
         with tempfile.TemporaryFile() as archive:
@@ -74,7 +73,7 @@ def _assemble(stage: Path, names: Iterable[str]) -> None:
             if (Path(root(name)) / part).is_dir():
                 _copy(Path(root(name)) / part, stage / SITE[1:] / part)
     _copy(RUNNER, stage / RUNNER_INSIDE[1:])
-    python = stage / _PYTHON[1:]
+    python = stage / PYTHON[1:]
     python.parent.mkdir(parents=True)
     shutil.copy2(interpreter(), python)
     native = [interpreter(), *map(str, stdlib.glob("lib-dynload/*.so"))]

@@ -5,13 +5,13 @@ Where the runner lives, in a process or in a container, is its `Host`'s business
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sandbox.base import SandboxFault, Verdict
-from sandbox.runner import wire
+from sandbox.runner import frames
+from sandbox.runner.wire import WireError
 
 START_S = 60.0
 ANSWER_S = 10.0
@@ -47,6 +47,22 @@ class Host(Protocol):
         ...
 
 
+class Control(frames.Stream, Protocol):
+    """The driver's end of what frames travel on."""
+
+    def settimeout(self, timeout_s: float) -> None:
+        """How long sending or receiving may stand still before it raises `TimeoutError`."""
+        ...
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there is something to receive, or nothing any more, within `timeout_s`."""
+        ...
+
+    def close(self) -> None:
+        """Close it, which ends the runner."""
+        ...
+
+
 class Ended(NamedTuple):
     """What the runner says of a session that is over."""
 
@@ -61,40 +77,77 @@ class Ended(NamedTuple):
 
 
 class RunnerLink:
-    """A warm runner and the control socket to it. Used by one thread."""
+    """A warm runner and the control stream to it. Used by one thread."""
 
-    def __init__(self, host: Host, control: socket.socket) -> None:
+    def __init__(self, host: Host, control: Control) -> None:
         self.host = host
         self._control = control
         self.layers: dict[str, str] = {}
+        self.own_kernel = False
+        """Whether the runner lives on another kernel than this process: one whose clock began at another time."""
+        self._cap = frames.MAX_FRAME
         self.alive = True
 
     @classmethod
-    def start(cls, host: Host, control: socket.socket, config: dict[str, Any]) -> RunnerLink:
+    def start(cls, host: Host, control: Control, config: dict[str, Any]) -> RunnerLink:
         """Have the runner at the other end of `control` prepare itself.
 
         Args:
             host: what it lives in; ended with the link.
-            control: the socket to it.
+            control: the stream to it.
             config: see `sandbox.runner.prepare.prepare`.
 
         Raises:
             SandboxFault: `SANDBOX_ERROR`, with what the runner printed.
         """
         link = cls(host, control)
+        before_s = time.clock_gettime(time.CLOCK_BOOTTIME)
         answer = link._ask(config, START_S)[0]
         if "layers" not in answer:
             raise link.fail(f"the runner did not start: {answer.get('failed', answer)}")
         link.layers = answer["layers"]
+        now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        link.own_kernel = not before_s <= answer["booted_s"] <= now_s
         return link
 
-    def open(self, head: dict[str, Any], fds: Sequence[int]) -> None:
+    def open(self, head: dict[str, Any], *, fds: Sequence[int] = (), sources: bytes = b"") -> None:
         """Have the runner fork a child for a session.
+
+        Args:
+            head: the session's limits and sizes.
+            fds: its memory and the child's ends of its channel; without them the runner makes its own.
+            sources: what its memory starts with, where the runner makes it.
 
         Raises:
             SandboxFault: `SANDBOX_ERROR`: the runner is gone.
         """
-        self._send({"do": "open", **head}, fds)
+        self._cap = frames.MAX_FRAME + head["shared_bytes"]
+        self._send({"do": "open", **head}, fds=fds, raw=sources)
+
+    def tell(self, token: bytes, arrays: bytes) -> None:
+        """Have the runner hand a token to the child, with the arrays that it speaks of.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: the runner is gone.
+        """
+        self._send({"do": "tell", "token_bytes": len(token)}, raw=token + arrays)
+
+    def hear(self, patience_s: float) -> tuple[bytes, bytes] | None:
+        """A token of the child (b"" when it is gone) with its arrays; None when none comes within `patience_s`.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: the runner is gone, or says something else.
+        """
+        try:
+            if not self._control.wait(patience_s):
+                return None
+        except BaseException:
+            self.stop()
+            raise
+        head, raw, _ = self._receive("tell", ANSWER_S)
+        if "token_bytes" not in head:
+            raise self.fail(f"the runner answered {head}")
+        return raw[: head["token_bytes"]], raw[head["token_bytes"] :]
 
     def charge(self, cpu_s: float) -> None:
         """Take CPU time that was spent for the child outside off its limit.
@@ -111,6 +164,8 @@ class RunnerLink:
             SandboxFault: `SANDBOX_ERROR`: the runner is gone or hangs.
         """
         head, log = self._ask({"do": "end", "grace_s": grace_s}, ANSWER_S + grace_s)
+        while "token_bytes" in head:  # It was on its way already.
+            head, log, _ = self._receive("end", ANSWER_S + grace_s)
         try:
             return Ended(**head, log=log)
         except TypeError as error:
@@ -132,12 +187,12 @@ class RunnerLink:
         self.stop()
         return SandboxFault(Verdict.SANDBOX_ERROR, f"{message}\n{printed}".strip()[:2000])
 
-    def _send(self, head: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    def _send(self, head: dict[str, Any], *, fds: Sequence[int] = (), raw: bytes = b"") -> None:
         if not self.alive:
             raise SandboxFault(Verdict.SANDBOX_ERROR, "the runner is gone")
         try:
             self._control.settimeout(ANSWER_S)
-            wire.send_frame(self._control, head, fds=fds)
+            frames.send_frame(self._control, head, raw, fds)
         except OSError as error:
             raise self.fail(f"the runner is gone: {error}") from error
         except BaseException:
@@ -145,18 +200,19 @@ class RunnerLink:
             self.stop()
             raise
 
-    def _ask(self, head: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], bytes]:
-        self._send(head)
+    def _receive(self, doing: str, patience_s: float) -> frames.Frame:
         started = time.monotonic()
         try:
             self._control.settimeout(patience_s)
-            answer, raw, _ = wire.recv_frame(self._control)
-        except (OSError, EOFError, wire.WireError) as error:
+            return frames.recv_frame(self._control, cap=self._cap)
+        except (OSError, EOFError, WireError) as error:
             waited = time.monotonic() - started
-            raise self.fail(
-                f"the runner did not answer {head.get('do', 'start')!r} ({waited:.1f} s): {error}"
-            ) from error
+            raise self.fail(f"the runner did not answer {doing!r} ({waited:.1f} s): {error}") from error
         except BaseException:
             self.stop()
             raise
+
+    def _ask(self, head: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], bytes]:
+        self._send(head)
+        answer, raw, _ = self._receive(head.get("do", "start"), patience_s)
         return answer, raw

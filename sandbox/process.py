@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sandbox.base import Level
 from sandbox.link import ENVIRONMENT, RunnerLink
+from sandbox.runner.frames import SocketStream
 from sandbox.warm import WarmSandbox, packages, root
 
 RUNNER = Path(__file__).resolve().parent / "runner"
@@ -58,7 +59,7 @@ class ProcessSandbox(WarmSandbox):
     @property
     def level(self) -> Level:
         """The isolation that the runner achieved when it tried."""
-        if not self._confined():
+        if not self._holds("landlock", "seccomp"):
             return Level.RLIMITS
         return Level.KERNEL_NS if self.layers["namespaces"].startswith("on") else Level.KERNEL
 
@@ -83,7 +84,7 @@ class ProcessSandbox(WarmSandbox):
             "parent": os.getpid() if threading.current_thread() is threading.main_thread() else None,
         }
         self._process = process
-        return RunnerLink.start(ProcessHost(process), ours, config)
+        return RunnerLink.start(ProcessHost(process), SocketStream(ours), config)
 
 
 class ProcessHost:

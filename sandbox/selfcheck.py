@@ -48,7 +48,7 @@ def check_all(sandbox: Sandbox, attacks: Sequence[Attack] | None = None) -> Iter
             if sandbox.level > Level.NONE and may_try(attack, sandbox.level):
                 result = attempt(sandbox, attack, plants)
                 came = result.came if result.ok else f"{result.came}: {result.detail}"
-                yield Row(attack.name, str(attack.expected), came, result.ok)
+                yield Row(attack.name, str(result.attack.expected), came, result.ok)
         for canary, hits in plants.reached().items():
             yield Row(f"canary: {canary}", "0 hits", f"{hits} hits", hits == 0)
 

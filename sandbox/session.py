@@ -1,4 +1,4 @@
-"""A session with a child process: calls over shared memory, deadlines, and what an ended child means."""
+"""A session with a child process: calls over its transport, deadlines, and what an ended child means."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 from sandbox.base import Array, Callback, Limits, SandboxFault, Usage, Verdict
 from sandbox.endings import claimed, cpu_message, meaning
 from sandbox.link import Ended, RunnerLink
-from sandbox.pipes import ChannelClosed, ChannelTimeout, Pipes
+from sandbox.pipes import ChannelClosed, ChannelTimeout
 from sandbox.runner import wire
 from sandbox.runner.execute import clean
-from sandbox.shared import SharedMemory
+from sandbox.transport import Transport
 
 _DEATH_GRACE_S = 2.0
 """How long a child with a closed channel may take to end (to free its memory) before it is killed."""
@@ -44,18 +44,17 @@ class ProcessSession:
         self,
         link: RunnerLink,
         limits: Limits,
-        shared: SharedMemory,
+        transport: Transport,
         callbacks: Mapping[str, Callback],
         on_end: Callable[[Ended | None], None],
     ) -> None:
         """Prepare a session; `start` opens it. `on_end` hears once how it ended (None: nobody knows)."""
         self._link = link
         self._limits = limits
-        self._shared = shared
         self._callbacks = callbacks
         self._on_end = on_end
-        self._pipes = Pipes()
-        self._exchange = self._pipes.exchange
+        self._transport = transport
+        self._exchange = transport.exchange
         self._opened = time.monotonic()
         self._deadline = self._opened + limits.wall_s
         self._last_full_call = self._deadline - limits.call_wall_s
@@ -64,7 +63,7 @@ class ProcessSession:
         self._calls: dict[Any, _Call] = {}
         self._usage: Usage | None = None
 
-    def start(self, guest_bytes: int, program_bytes: int) -> None:
+    def start(self) -> None:
         """Have the runner fork the child, and wait until the program has started.
 
         Raises:
@@ -74,17 +73,12 @@ class ProcessSession:
             "cpu_s": self._limits.cpu_s,
             "memory_bytes": self._limits.memory_mib << 20,
             "log_bytes": self._limits.log_bytes,
-            "shared_bytes": self._shared.size,
-            "guest_bytes": guest_bytes,
-            "program_bytes": program_bytes,
         }
         try:
-            self._link.open(head, [self._shared.descriptor, *self._pipes.theirs])
-            self._pipes.close_theirs()
-            self._shared.close_descriptor()
+            self._transport.open(head)
             patience_ms = min(self._call_ms, 1000 * self._limits.wall_s)
             self._hear_confined(patience_ms)
-            self._settle(0, self._pipes.receive(patience_ms), time.monotonic() + patience_ms / 1000)
+            self._settle(0, self._transport.receive(patience_ms), time.monotonic() + patience_ms / 1000)
         except (ChannelClosed, ChannelTimeout) as ending:
             raise self._ending(ending) from None
         except BaseException:
@@ -139,7 +133,7 @@ class ProcessSession:
         try:
             specs = tuple(wire.spec_of(value, f"{name}: array {i}") for i, value in enumerate(arrays))
             header = wire.pack_header(wire.Header(name, scalars, specs))
-            views, end = self._shared.place(specs, 0)
+            views, end = self._transport.place(specs, 0)
         except wire.WireError as error:
             raise ValueError(str(error)) from None
         call = _Call(wire.token(wire.CALL, header), wire.scalar_format(scalars).pack, views, end)
@@ -161,7 +155,7 @@ class ProcessSession:
             SandboxFault: `SANDBOX_ERROR`: it could not, and said why on its log.
         """
         try:
-            self._pipes.receive(patience_ms)
+            self._transport.receive(patience_ms)
         except (ChannelClosed, ChannelTimeout) as ending:
             fault = self._ending(ending)
             text = self._usage.log[-1500:] if self._usage else ""
@@ -177,7 +171,7 @@ class ProcessSession:
             if answer[:1] != wire.RESULT:
                 raise wire.WireError(f"token: expected a result, got kind {answer[:1]!r}")
             header = wire.read_header(answer)
-            return self._shared.place(header.specs, end)[0]
+            return self._transport.place(header.specs, end)[0]
         except wire.NoRoomError as error:
             raise self._fault(Verdict.OUTPUT_LIMIT, str(error)) from None
         except wire.WireError as error:
@@ -186,7 +180,7 @@ class ProcessSession:
     def _serve_callback(self, end: int, token: bytes, deadline: float) -> bytes:
         """Run the callback that the child asks for, send what it returns, and wait for the next token."""
         header = wire.read_header(token)
-        sources, end = self._shared.place(header.specs, end)
+        sources, end = self._transport.place(header.specs, end)
         function = self._callbacks.get(header.name)
         if function is None:
             known = ", ".join(self._callbacks) or "none"
@@ -199,7 +193,7 @@ class ProcessSession:
             _own_spec(value, f"callback {header.name}: result {i}") for i, value in enumerate(results)
         )
         try:
-            targets, _ = self._shared.place(specs, end)
+            targets, _ = self._transport.place(specs, end)
         except wire.NoRoomError as error:
             raise ValueError(f"callback {header.name}: {error}") from None
         for target, value in zip(targets, results, strict=True):
@@ -207,7 +201,7 @@ class ProcessSession:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
             raise ChannelTimeout
-        return self._pipes.exchange(
+        return self._transport.exchange(
             wire.token(wire.ANSWER, wire.pack_header(wire.Header(specs=specs))), 1000 * left_s
         )
 
@@ -259,8 +253,7 @@ class ProcessSession:
         """
         self._usage = Usage(0.0, time.monotonic() - self._opened, 0.0, "")
         self._calls.clear()
-        self._pipes.close()
-        self._shared.close()
+        self._transport.close()
         ended: Ended | None = None
         try:
             ended = self._link.end(grace_s)

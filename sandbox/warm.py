@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from sandbox.base import Callback, Level, Limits, SandboxFault, Verdict
 from sandbox.link import Ended, RunnerLink
 from sandbox.session import ProcessSession
-from sandbox.shared import SharedMemory
+from sandbox.transport import SharedTransport, Transport
 
 SESSIONS_PER_RUNNER = 500
 """A runner is replaced after so many sessions, and after any session that broke a rule or itself."""
@@ -20,6 +20,9 @@ SESSIONS_PER_RUNNER = 500
 
 class WarmSandbox(ABC):
     """Opens sessions in children of a runner that subclasses start. Used by one thread."""
+
+    _transport: Callable[[RunnerLink, int, bytes, bytes], Transport] = SharedTransport
+    """How calls reach a child."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         """Start a runner that has loaded `modules`, which always include numpy.
@@ -45,12 +48,12 @@ class WarmSandbox(ABC):
 
     @property
     def layers(self) -> Mapping[str, str]:
-        """What holds: limits, landlock, seccomp and namespaces, each ``on`` or ``off: reason``."""
+        """What holds: limits, landlock, seccomp and namespaces, as `runner.prepare.Prepared.layers` says."""
         return self._link.layers
 
-    def _confined(self) -> bool:
-        """Whether every child is bound by both Landlock and a system call filter."""
-        return all(self.layers[name].startswith("on") for name in ("landlock", "seccomp"))
+    def _holds(self, *names: str) -> bool:
+        """Whether all these layers bind every child."""
+        return all(self.layers[name].startswith("on") for name in names)
 
     def open(
         self,
@@ -75,11 +78,10 @@ class WarmSandbox(ABC):
             self._renew()
         self._served += 1
         sources = [text.encode(errors="replace") for text in (guest, program)]
-        session = ProcessSession(
-            self._link, limits, SharedMemory(shared_bytes, *sources), callbacks or {}, self._ended
-        )
+        transport = self._transport(self._link, shared_bytes, *sources)
+        session = ProcessSession(self._link, limits, transport, callbacks or {}, self._ended)
         self._session = session
-        session.start(*map(len, sources))
+        session.start()
         return session
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ def soak(candidates: int, kind: str = "process", progress: Callable[[int], None]
 
     Args:
         candidates: how many.
-        kind: ``process`` or ``docker``.
+        kind: of sandbox, see `sandbox.kinds`.
         progress: hears how many are done.
     """
     began = time.monotonic()
@@ -80,7 +80,7 @@ def soak(candidates: int, kind: str = "process", progress: Callable[[int], None]
     wrong += _changes(shares)
     wrong += [f"process {pid} is left" for pid in _left({pid for share in shares for pid in share.below})]
     wrong += [f"file {path} is left" for path in files]
-    if kind == "docker" and (containers := _containers()):
+    if kind != "process" and (containers := _containers()):
         wrong.append(f"{containers} containers are left")
     hostile = len(range(0, candidates, HOSTILE_EVERY))
     return Report(candidates, hostile, time.monotonic() - began, growth, tuple(wrong))

@@ -15,7 +15,7 @@ def sandbox(
         typer.Option(min=1, help="Instead run so many candidates, a tenth of them hostile, such as 10000."),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--sandbox", help="Sandbox to measure: process or docker.")
+        str, typer.Option("--sandbox", help="Sandbox to measure: process, docker or gvisor.")
     ] = "process",
     as_json: JsonOption = False,
 ) -> None:

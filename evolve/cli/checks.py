@@ -85,11 +85,14 @@ def doctor(
             "--attack", help="Instead, try every attack of the suite on the sandbox (half a minute)."
         ),
     ] = False,
-    sandbox: Annotated[str, typer.Option(help="Sandbox to look at: process or docker.")] = "process",
+    sandbox: Annotated[str, typer.Option(help="Sandbox to look at: process, docker or gvisor.")] = "process",
+    model: Annotated[
+        str | None, typer.Option(help="Model to ask for one word: openai:NAME or gemini:NAME.")
+    ] = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check this machine: package versions, compiled kernels, the sandbox's level and what it holds, the database.
+    """Check this machine: versions, compiled kernels, the sandbox's level and what it holds, database, models.
 
     Example: evolve doctor --attack
     """
@@ -98,7 +101,7 @@ def doctor(
     if attack:
         _attack(sandbox, as_json=as_json)
         return
-    findings = examine(database(db), sandbox)
+    findings = examine(database(db), sandbox, model=model)
     if as_json:
         rows = [{"check": f.check, "ok": f.ok, "came": f.came} for f in findings]
         print_json({"schema_version": SCHEMA_VERSION, "ok": all(f.ok for f in findings), "checks": rows})
@@ -106,12 +109,15 @@ def doctor(
         from rich.markup import escape
 
         from evolve.cli.tables import plain_table
+        from results.text import visible
 
         table = plain_table("check", "")
         table.add_column("what came", overflow="fold")
         for finding in findings:
             table.add_row(
-                finding.check, "[green]ok[/green]" if finding.ok else "[red]no[/red]", escape(finding.came)
+                finding.check,
+                "[green]ok[/green]" if finding.ok else "[red]no[/red]",
+                escape(visible(finding.came)),
             )
         console().print(table)
     if not all(f.ok for f in findings):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from evaluators.base import Evaluation, Plan, get_domain
 from sandbox.base import Sandbox
 from sandbox.inprocess import InProcessSandbox
+from sandbox.kinds import make
 from sandbox.process import ProcessSandbox
 from sandbox.warm import WarmSandbox
 
@@ -22,7 +23,7 @@ class Job:
         source: the program.
         plan: what to run, with limits.
         floors: stage -> mean score that the stage must reach (`evaluators.base.Stage`).
-        sandbox: ``process`` or ``docker``.
+        sandbox: its kind, see `sandbox.kinds`.
     """
 
     domain: str
@@ -39,18 +40,19 @@ def run_job(job: Job) -> Evaluation:
     return domain.evaluate(job.source, job.plan, sandbox, floors=job.floors)
 
 
+def warm_up(domain: str, sandbox: str) -> None:
+    """Do beforehand what the first job of this process would do: load the domain, start the sandbox."""
+    warm_sandbox(get_domain(domain).sandbox_modules, sandbox)
+
+
 @lru_cache(maxsize=4)
 def warm_sandbox(modules: tuple[str, ...], kind: str = "process") -> WarmSandbox:
     """The sandbox of this process: one warm runner for all jobs of a domain.
 
     Raises:
-        SandboxFault: `SANDBOX_ERROR`, it does not start; for Docker the message says what is missing.
+        SandboxFault: `SANDBOX_ERROR`, it does not start; for containers the message says what is missing.
     """
-    if kind == "docker":
-        from sandbox.docker import DockerSandbox
-
-        return DockerSandbox(modules=modules)
-    return ProcessSandbox(modules=modules)
+    return make(kind, modules)
 
 
 def make_sandbox(modules: tuple[str, ...], *, in_process: bool) -> Sandbox:

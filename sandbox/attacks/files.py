@@ -6,6 +6,7 @@ from sandbox.attacks.base import CONTAINED, OK, Attack
 from sandbox.base import Level, Verdict
 
 _ERROR = Verdict.EXCEPTION
+_MARKERS = [f"{place}/evolve-marker" for place in ("/tmp", "/var/tmp", "/run", "/dev", "/dev/shm", "")]
 
 FILES = (
     Attack(26, "write a file", "return through(open, MARKER, 'w')", CONTAINED, short=True),
@@ -25,9 +26,22 @@ FILES = (
         short=True,
     ),
     Attack(28, "read passwords", "return bool(open('/etc/passwd').read())", _ERROR, "Error: "),
-    Attack(28, "list the home directory", "return through(os.listdir, HOME)", CONTAINED),
-    Attack(28, "list the root", "return through(os.listdir, '/')", CONTAINED),
-    Attack(28, "list the packages", "return through(os.listdir, os.path.dirname(np.__path__[0]))", CONTAINED),
+    Attack(28, "list the home directory", "return through(os.listdir, HOME)", CONTAINED, in_gvisor=OK),
+    Attack(28, "list the root", "return through(os.listdir, '/')", CONTAINED, in_gvisor=OK),
+    Attack(
+        28,
+        "list the packages",
+        "return through(os.listdir, os.path.dirname(np.__path__[0]))",
+        CONTAINED,
+        in_gvisor=OK,
+    ),
+    Attack(
+        26,
+        "leave a marker in a temporary directory",
+        f"return any(through(open, name, 'x') for name in {_MARKERS})",
+        CONTAINED,
+        trace=f"return any(map(os.path.exists, {_MARKERS}))",
+    ),
     Attack(
         29,
         "read by traversal",
@@ -43,15 +57,26 @@ FILES = (
         CONTAINED,
         since=Level.RLIMITS,
     ),
-    Attack(30, "own environment", "return through(open, '/proc/self/environ', 'rb')", CONTAINED),
+    Attack(
+        30, "own environment", "return through(open, '/proc/self/environ', 'rb')", CONTAINED, in_gvisor=OK
+    ),
     Attack(
         31,
         "environment of others",
         "return any(through(open, f'/proc/{p}/environ', 'rb') for p in [1, os.getppid(), *range(2, 500)])",
         CONTAINED,
+        in_gvisor=OK,
+    ),
+    Attack(
+        31,
+        "key in an environment",
+        "import pathlib\nfor p in ['self', os.getppid(), *range(1, 500)]:\n"
+        "    try: found = pathlib.Path(f'/proc/{p}/environ').read_bytes()\n"
+        "    except OSError: continue\n    if b'EVOLVE_CANARY_KEY' in found: return True\nreturn False",
+        CONTAINED,
     ),
     Attack(32, "own memory as a file", "return through(open, '/proc/self/mem', 'rb')", CONTAINED),
-    Attack(32, "own memory map", "return through(open, '/proc/self/maps')", CONTAINED),
+    Attack(32, "own memory map", "return through(open, '/proc/self/maps')", CONTAINED, in_gvisor=OK),
     Attack(
         33,
         "inherited descriptors",

@@ -86,7 +86,7 @@ RESOURCES = (
     Attack(19, "log flood", "while True: print('x' * 100_000)", _FLOOD, "bytes", since=_ANY),
     Attack(20, "flood of the second stream", "while True: os.write(2, b'x' * 100_000)", _FLOOD, since=_ANY),
     Attack(21, "huge result", "return np.zeros(1 << 22)", Verdict.OUTPUT_LIMIT, "of shared memory", since=_ANY),
-    Attack(23, "huge message", "raise ValueError('x' * (1 << 27))", Verdict.EXCEPTION, "ValueError: xxx", since=_ANY),
+    Attack(23, "huge message", "raise ValueError('x' * (1 << 25))", Verdict.EXCEPTION, "ValueError: xxx", since=_ANY),
     Attack(
         24,
         "lift limits",

@@ -1,8 +1,8 @@
-"""Entry point: ``python -P -s -S -B <this directory> [--connect <socket>] numpy=<its root> ...``.
+"""Entry point: ``python -P -s -S -B <this directory> [--connect <socket> | --streams] numpy=<its root> ...``.
 
 Descriptor 0 is the control socket, or becomes it by connecting to a socket in the file system, where driver and
-runner share nothing else. Makes this directory the package ``runner``, and only the named packages importable
-beside it.
+runner share nothing else; with ``--streams`` there is none, and frames travel over input and output. Makes this
+directory the package ``runner``, and only the named packages importable beside it.
 """
 
 from __future__ import annotations
@@ -39,5 +39,8 @@ if __name__ == "__main__":
     if arguments[:1] == ["--connect"]:
         _connect(arguments[1])
         arguments = arguments[2:]
-    importlib.import_module("runner.roots").install(arguments)
-    importlib.import_module("runner.server").main()
+    over_streams = arguments[:1] == ["--streams"]
+    importlib.import_module("runner.roots").install(arguments[over_streams:])
+    # Those need the packages, which are found from here on.
+    frames, server = (importlib.import_module(f"runner.{name}") for name in ("frames", "server"))
+    server.main(frames.StandardStreams() if over_streams else frames.SocketStream(socket.socket(fileno=0)))

@@ -6,6 +6,7 @@ the system call filter last, since it forbids everything above.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import resource
@@ -93,13 +94,15 @@ def _set_limits(budget: Budget) -> None:
         resource.RLIMIT_NOFILE: (_NOFILE, _NOFILE),
         resource.RLIMIT_CORE: (0, 0),
         resource.RLIMIT_MEMLOCK: (0, 0),
-        resource.RLIMIT_MSGQUEUE: (0, 0),
     }
     for which, pair in wanted.items():
         highest = resource.getrlimit(which)[1]
         unlimited = highest == resource.RLIM_INFINITY
         soft, hard = pair if unlimited else (min(value, highest) for value in pair)
         resource.setrlimit(which, (soft, hard))
+    # Not every kernel lets go of queues, which the filter refuses as well.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
 
 
 def _arrange(descriptors: Descriptors) -> None:

@@ -40,7 +40,8 @@ class Prepared(NamedTuple):
     address_space: int
     """Bytes that this process maps, and every child with it."""
     layers: dict[str, str]
-    """For each of limits, landlock, seccomp and namespaces whether it holds: ``on``, or ``off: reason``."""
+    """For each of limits, landlock, seccomp and namespaces: ``on``; ``off: reason`` where it was tried and does not
+    hold; ``none: reason`` where it is not to be."""
 
 
 def prepare(config: Mapping[str, Any]) -> Prepared:
@@ -61,7 +62,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     os.environ.clear()
     stdlib = sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
     stdlib = [path for path in stdlib if Path(path).is_dir()]
-    walls = _enter_namespaces(stdlib) if config["namespaces"] else "off: not asked for"
+    walls = _enter_namespaces(stdlib) if config["namespaces"] else "none: not asked for"
     packages = _load(config["modules"])
     parts = [part for path in stdlib for part in landlock.readable_parts(path)]
     rules, landlock_layer = _build_rules([*packages, *parts])

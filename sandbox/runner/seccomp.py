@@ -19,6 +19,9 @@ _EPERM, _ENOSYS = 1, 38
 _X32_BIT = 0x40000000
 
 PROT_EXEC = 4
+_FOR_WRITING = 0o1103
+"""O_WRONLY, O_RDWR, O_CREAT and O_TRUNC: the same on both machines."""
+
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW_ANYTHING = 0x7E020080
 _PRCTL = {"PR_SET_NAME": 15, "PR_GET_NAME": 16, "PR_SET_VMA": 0x53564D41}
@@ -29,7 +32,7 @@ _FCNTL = {"F_DUPFD": 0, "F_GETFD": 1, "F_SETFD": 2, "F_GETFL": 3, "F_SETFL": 4, 
 _ALLOWED = """
 read 0 63                 write 1 64                readv 19 65               writev 20 66
 pread64 17 67             close 3 57                fstat 5 80                newfstatat 262 79
-statx 332 291             lseek 8 62                open 2 -                  openat 257 56
+statx 332 291             lseek 8 62
 stat 4 -                  lstat 6 -                 access 21 -               faccessat 269 48
 faccessat2 439 439        getdents 78 -             getdents64 217 61         readlink 89 -
 readlinkat 267 78         getcwd 79 17              dup 32 23                 dup2 33 -
@@ -63,7 +66,7 @@ quotactl 179 60           modify_ldt 154 -          iopl 172 -                io
 _CONDITIONAL = """
 clone 56 220              clone3 435 435            mmap 9 222                mprotect 10 226
 prctl 157 167             prlimit64 302 261         kill 62 129               tgkill 234 131
-ioctl 16 29               fcntl 72 25
+ioctl 16 29               fcntl 72 25               open 2 -                  openat 257 56
 """
 
 
@@ -105,7 +108,8 @@ def build(pid: int, machine: str | None = None) -> bytes | None:
         program += [_op(_JUMP_EQUAL, number, 0, 1), _op(_RETURN, _KILL)]
     conditional = numbers(_CONDITIONAL, architecture.column)
     for name, block in _conditions(pid).items():
-        program += [_op(_JUMP_EQUAL, conditional[name], 0, len(block)), *block]
+        if name in conditional:
+            program += [_op(_JUMP_EQUAL, conditional[name], 0, len(block)), *block]
     program.append(_op(_RETURN, _ERRNO | _EPERM))
     return b"".join(program)
 
@@ -121,6 +125,7 @@ def _conditions(pid: int) -> dict[str, list[bytes]]:
     """For each conditional call the block that decides it by its arguments; a block ends in a return."""
     allow, refuse = _op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | _EPERM)
     no_exec = [_argument(2), _op(_JUMP_SET, PROT_EXEC, 1, 0), allow, refuse]
+    reading = [_op(_JUMP_SET, _FOR_WRITING, 1, 0), allow, refuse]
     own_pid = [_argument(0), _op(_JUMP_EQUAL, pid, 0, 1), allow, refuse]
     return {
         # A thread, and neither a new process nor a new namespace.
@@ -133,6 +138,9 @@ def _conditions(pid: int) -> dict[str, list[bytes]]:
         ],
         # Its flags lie in memory, out of a filter's sight; told that it is missing, libc uses clone.
         "clone3": [_op(_RETURN, _ERRNO | _ENOSYS)],
+        # Which files may be read is for Landlock to say, where there is one.
+        "open": [_argument(1), *reading],
+        "openat": [_argument(2), *reading],
         "mmap": no_exec,
         "mprotect": no_exec,
         "prctl": _one_of(0, list(_PRCTL.values())),

@@ -10,50 +10,49 @@ import mmap
 import os
 import select
 import signal
-import socket
 import time
 import traceback
 from typing import Any, NoReturn
 
-from . import child, confine, prepare, wire
+from . import child, confine, frames, prepare
+from .relay import Relay
 
 LOG_CAP = 1 << 20
 FLOOD_BYTES = 64 << 20
 _READ = 64 << 10
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 0.005, 600.0
-_WIPE_ON_FORK = 18
-"""``MADV_WIPEONFORK``, for which the mmap module has no name."""
-CONTROL = 0
 
 
-def main() -> NoReturn:
-    """Run on descriptor 0 until the driver goes away; in a child, run `child.run` on an empty stack."""
-    control = socket.socket(fileno=CONTROL)
-    config, _, _ = wire.recv_frame(control)
+def main(control: frames.Stream) -> NoReturn:
+    """Serve at `control` until the driver goes away; in a child, run `child.run` on an empty stack."""
+    config = frames.recv_frame(control).head
     try:
         prepared = prepare.prepare(config)
     except Exception as error:  # noqa: BLE001 - told to the driver, whatever it is
         traceback.print_exc()
-        wire.send_frame(control, {"failed": f"{type(error).__name__}: {error}"})
+        frames.send_frame(control, {"failed": f"{type(error).__name__}: {error}"})
         os._exit(1)
-    wire.send_frame(control, {"layers": prepared.layers})
+    # A clock that began with this kernel: the driver compares it with its own.
+    booted_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    frames.send_frame(control, {"layers": prepared.layers, "booted_s": booted_s})
     job = Runner(control, prepared).serve()
     del control, config, prepared
     child.run(job)
 
 
 class Log:
-    """The first bytes of a child's output, in memory that children find empty."""
+    """The first bytes of a child's output, in memory that the next child finds empty."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, LOG_CAP + _READ, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._memory.madvise(_WIPE_ON_FORK)
-        self._view = memoryview(self._memory)
+        self._view = memoryview(mmap.mmap(-1, LOG_CAP + _READ, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
         self._cap = 0
         self.total = 0
 
     def start(self, cap: int) -> None:
-        """Forget what was kept; keep at most `cap` bytes from now on."""
+        """Wipe what was read; keep at most `cap` bytes from now on."""
+        if self.total:
+            used = min(self.total, self._cap) + _READ
+            self._view[:used] = bytes(used)
         self._cap = min(cap, LOG_CAP)
         self.total = 0
 
@@ -75,9 +74,12 @@ class Log:
 class _Live:
     """What the runner knows of the child that is running or has ended."""
 
-    def __init__(self, pid: int, log_pipe: int, cpu_s: float) -> None:
+    def __init__(self, pid: int, log_pipe: int, cpu_s: float, relay: Relay | None) -> None:
         self.pid = pid
         self.log_pipe = log_pipe
+        self.relay = relay
+        """What carries its tokens, unless it has a channel to the driver of its own."""
+        self.log_open = True
         self.cpu_left_s = cpu_s
         self.reason: str | None = None
         self.ended: tuple[int, Any] | None = None
@@ -106,7 +108,7 @@ class _Live:
 class Runner:
     """Serves one driver: a session at a time."""
 
-    def __init__(self, control: socket.socket, prepared: prepare.Prepared) -> None:
+    def __init__(self, control: frames.Stream, prepared: prepare.Prepared) -> None:
         self._control = control
         self._prepared = prepared
         self._log = Log()
@@ -118,27 +120,30 @@ class Runner:
     def serve(self) -> child.Job:
         """Serve until the driver goes away, which ends this process. Returns in forked children only."""
         while True:
-            head, _, fds = self._receive(None)
-            if head.get("do") != "open":
+            order = self._receive()
+            if order.head.get("do") != "open":
                 continue
-            job, live = self._fork(head, fds)
+            job, live = self._fork(order)
             if live is None:
                 return job
-            for descriptor in fds:
-                os.close(descriptor)
             self._watch(live)
             os.close(live.log_pipe)
+            if live.relay:
+                live.relay.close()
 
-    def _receive(self, live: _Live | None) -> tuple[dict[str, Any], bytes, list[int]]:
+    def _receive(self, live: _Live | None = None) -> frames.Frame:
+        room = live.relay.room if live and live.relay else 0
         try:
-            return wire.recv_frame(self._control)
+            return frames.recv_frame(self._control, cap=frames.MAX_FRAME + room)
         except (EOFError, ConnectionError):
             if live is not None:
                 live.kill()
             os._exit(0)
 
-    def _fork(self, head: dict[str, Any], fds: list[int]) -> tuple[child.Job, _Live | None]:
-        memory, calls, results = fds
+    def _fork(self, order: frames.Frame) -> tuple[child.Job, _Live | None]:
+        head = order.head
+        relay = None if order.fds else Relay(self._control, head["shared_bytes"], order.raw)
+        memory, calls, results = theirs = list(relay.theirs if relay else order.fds)
         log_pipe, log_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(log_pipe, False)
         kept = confine.Descriptors(self._prepared.empty, log_end, calls, results, self._prepared.rules)
@@ -157,37 +162,60 @@ class Runner:
         self._log.start(head["log_bytes"])
         pid = os.fork()
         if pid == 0:
-            self._control.detach()
+            self._control.forget()
             return job, None
         os.close(log_end)
-        return job, _Live(pid, log_pipe, head["cpu_s"])
+        if relay:
+            relay.forked()
+        else:
+            for descriptor in theirs:
+                os.close(descriptor)
+        return job, _Live(pid, log_pipe, head["cpu_s"], relay)
 
     def _watch(self, live: _Live) -> None:
-        """Drain the log, enforce the CPU limit and obey the driver until it ends the session."""
-        poll = select.poll()
-        for descriptor in (self._control.fileno(), self._wake, live.log_pipe):
-            poll.register(descriptor, select.POLLIN)
+        """Drain the log, carry tokens, enforce the CPU limit and obey the driver until it ends the session."""
         grace_until: float | None = None
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll(self._patience_ms(live, grace_until))}
-            if live.log_pipe in ready and not self._log.drain(live.log_pipe):
-                poll.unregister(live.log_pipe)
+            ready = self._ready(live, self._patience_ms(live, grace_until))
+            if live.log_pipe in ready:
+                live.log_open = self._log.drain(live.log_pipe)
             if self._log.total > FLOOD_BYTES:
                 live.kill("log_flood")
             if self._wake in ready:
                 os.read(self._wake, 4096)
                 live.reap(wait=False)
+            if live.relay and live.relay.fileno() in ready:
+                live.relay.to_driver()
             if self._control.fileno() in ready:
-                head, _, _ = self._receive(live)
-                if head["do"] == "charge":
-                    live.cpu_left_s -= head["cpu_s"]
-                else:
-                    grace_until = time.monotonic() + head["grace_s"]
+                grace_until = self._obey(live) or grace_until
             if live.ended is None and live.cpu_s() > live.cpu_left_s:
                 live.kill("cpu_limit")
             if grace_until is not None and (live.ended is not None or time.monotonic() >= grace_until):
                 self._report(live)
                 return
+
+    def _ready(self, live: _Live, patience_ms: float | None) -> set[int]:
+        """Which descriptors have something to read, or are at their end, within that time."""
+        watched = [self._control.fileno(), self._wake]
+        if live.log_open:
+            watched.append(live.log_pipe)
+        if live.relay and live.relay.waiting:
+            watched.append(live.relay.fileno())
+        poll = select.poll()
+        for descriptor in watched:
+            poll.register(descriptor, select.POLLIN)
+        return {descriptor for descriptor, _ in poll.poll(patience_ms)}
+
+    def _obey(self, live: _Live) -> float | None:
+        """Do what the driver says of a session; until when the child may end by itself, once it is to end."""
+        head, raw, _ = self._receive(live)
+        if head["do"] == "end":
+            return time.monotonic() + float(head["grace_s"])
+        if head["do"] == "charge":
+            live.cpu_left_s -= head["cpu_s"]
+        elif live.relay:
+            live.relay.to_child(head["token_bytes"], raw)
+        return None
 
     def _patience_ms(self, live: _Live, grace_until: float | None) -> float | None:
         """How long nothing has to be looked at: until the limit could be reached, or the grace is over."""
@@ -216,4 +244,4 @@ class Runner:
             "rss_kib": usage.ru_maxrss if usage else 0,
             "log_total": self._log.total,
         }
-        wire.send_frame(self._control, head, self._log.kept())
+        frames.send_frame(self._control, head, self._log.kept())

@@ -1,14 +1,12 @@
-"""The bytes between driver and inside: tokens about arrays in shared memory, and control frames.
+"""The tokens between driver and child, which are about arrays that lie beside them and cannot carry an object.
 
-Two channels, neither of which can carry an object:
+A token is one packet: a kind byte, then for calls and results the *header* (handler name, dtype code and shape
+of every array) and float64 scalars. The arrays themselves lie in one mapping, in the order of the header, each
+aligned to 64 bytes. Equal names and shapes give equal header bytes, so both sides remember what a header means
+and a hot call parses nothing.
 
-*Tokens* travel between driver and child through two pipes in packet mode, one per packet: a kind byte, then
-for calls and results the *header* (handler name, dtype code and shape of every array) and float64 scalars.
-The arrays themselves lie in one shared mapping, in the order of the header, each aligned to 64 bytes. Equal
-names and shapes give equal header bytes, so both sides remember what a header means and a hot call parses
-nothing.
-
-*Frames* travel between driver and runner on a stream: two lengths, a JSON object, raw bytes, descriptors.
+Where driver and child share the mapping, nothing but tokens travels. Where they cannot, each has a mapping of its
+own, and the bytes that a token speaks of (`Extents`) follow it.
 
 Whatever is read here may have been written by an untrusted program: every length is checked against a cap,
 and the product of a shape against the room there is, before anything is allocated.
@@ -16,10 +14,7 @@ and the product of a shape against the room there is, before anything is allocat
 
 from __future__ import annotations
 
-import array
-import json
 import mmap
-import socket
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -38,8 +33,6 @@ MAX_NDIM = 4
 MAX_ARRAYS = 64
 MAX_NAME = 64
 MAX_SCALARS = 128
-MAX_FRAME = 4 * 1024 * 1024
-MAX_FDS = 3
 ALIGNMENT = 64
 
 _CODES: dict[int, np.dtype[Any]] = {
@@ -50,7 +43,6 @@ _CODE_OF = {dtype: code for code, dtype in _CODES.items()}
 DTYPES = tuple(str(dtype) for dtype in _CODES.values())
 _PREFIX = struct.Struct("<cH")
 _HEADER = struct.Struct("<BBB")
-_FRAME = struct.Struct("<II")
 
 
 class WireError(Exception):
@@ -204,54 +196,34 @@ def read_header(data: bytes) -> Header:
     return header
 
 
+class Extents:
+    """Which bytes of a mapping the tokens of one session speak of; both ends of a stream find the same."""
+
+    def __init__(self, room: int) -> None:
+        """Know a mapping of `room` bytes."""
+        self._room = room
+        self._call_end = self._ask_end = 0
+
+    def of(self, data: bytes) -> slice:
+        """Where the arrays of the received or sent token `data` lie; empty for a token that nobody can read.
+
+        Results and questions lie after the arrays of the call, an answer after those of its question.
+        """
+        kind = data[:1]
+        if kind not in {CALL, RESULT, ASK, ANSWER}:
+            return slice(0, 0)
+        start = {CALL: 0, ANSWER: self._ask_end}.get(kind, self._call_end)
+        try:
+            _, end = place(read_header(data).specs, start, self._room)
+        except WireError:
+            return slice(0, 0)
+        if kind == CALL:
+            self._call_end = end
+        elif kind == ASK:
+            self._ask_end = end
+        return slice(start, end)
+
+
 def scalar_format(count: int) -> struct.Struct:
     """How `count` scalars are written after a token's header."""
     return struct.Struct(f"<{count}d")
-
-
-def send_frame(
-    sock: socket.socket, head: dict[str, Any], raw: bytes | memoryview = b"", fds: Sequence[int] = ()
-) -> None:
-    """Write one control frame; `fds` are duplicated into the receiver."""
-    text = json.dumps(head).encode()
-    start = _FRAME.pack(len(text), len(raw)) + text
-    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sent = sock.sendmsg([start], ancillary)
-    if sent < len(start):
-        sock.sendall(start[sent:])
-    if len(raw):
-        sock.sendall(raw)
-
-
-def recv_frame(sock: socket.socket) -> tuple[dict[str, Any], bytes, list[int]]:
-    """Read one control frame: its object, its raw bytes and the descriptors that came with it.
-
-    Raises:
-        EOFError: the other side is gone.
-        WireError: the bytes are no frame, or one beyond the cap.
-    """
-    start, fds, _, _ = socket.recv_fds(sock, _FRAME.size, MAX_FDS)
-    if not start:
-        raise EOFError("control socket: the other side is gone")
-    if len(start) < _FRAME.size:
-        start += _recv_exactly(sock, _FRAME.size - len(start))
-    head_length, raw_length = _FRAME.unpack(start)
-    if head_length + raw_length > MAX_FRAME:
-        raise WireError(f"frame: expected at most {MAX_FRAME} bytes, got {head_length + raw_length}")
-    try:
-        head = json.loads(_recv_exactly(sock, head_length))
-    except ValueError as error:
-        raise WireError("frame: expected a JSON object") from error
-    if not isinstance(head, dict):
-        raise WireError(f"frame: expected a JSON object, got {type(head).__name__}")
-    return head, _recv_exactly(sock, raw_length), fds
-
-
-def _recv_exactly(sock: socket.socket, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        chunk = sock.recv(min(length - len(data), 1 << 16))
-        if not chunk:
-            raise EOFError(f"control socket: expected {length} bytes, got {len(data)}")
-        data += chunk
-    return bytes(data)

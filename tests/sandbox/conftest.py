@@ -16,8 +16,10 @@ from sandbox.attacks import planted
 from sandbox.base import SandboxFault
 from sandbox.daemon import connect
 from sandbox.docker import DockerSandbox
-from sandbox.image import build_offline
+from sandbox.gvisor import RUNTIME, GvisorSandbox
+from sandbox.image import PYTHON, build_offline, reference
 from sandbox.process import ProcessSandbox
+from sandbox.transport import StreamTransport
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +46,39 @@ def plants():
 @pytest.fixture(scope="session")
 def container(docker_host):
     with DockerSandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def streamed():
+    """A process sandbox whose arrays travel through the control stream, as they do into gVisor."""
+
+    class Streamed(ProcessSandbox):
+        _transport = StreamTransport
+
+    with Streamed() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def gvisor_host(docker_host):
+    """A daemon that runs the image under gVisor."""
+    from docker.errors import APIError
+
+    with contextlib.closing(connect()) as client:
+        if RUNTIME not in client.info()["Runtimes"]:
+            pytest.skip(f"no {RUNTIME} is installed, or the machine's daemon does not know it")
+        try:
+            options = {"runtime": RUNTIME, "network_mode": "none", "remove": True}
+            client.containers.run(reference(), ["-c", "pass"], entrypoint=PYTHON, **options)
+        except APIError as error:
+            pytest.skip(f"{RUNTIME} does not run here: {str(error)[:300]}")
+    return docker_host
+
+
+@pytest.fixture(scope="session")
+def gvisor(gvisor_host):
+    with GvisorSandbox() as sandbox:
         yield sandbox
 
 
@@ -83,6 +118,12 @@ def _daemon(directory: Path):
     host = f"unix://{directory}/docker.sock"
     command = [program, "-H", host, "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec"]
     command += ["-p", f"{directory}/pid", "--iptables=false", "--ip6tables=false", "--bridge=none"]
+    if runsc := shutil.which("runsc"):
+        # The platform that needs nothing of the machine; its network needs more than this daemon gives.
+        wrapper = directory / RUNTIME
+        wrapper.write_text(f'#!/bin/sh\nexec {runsc} --platform=ptrace --network=none "$@"\n')
+        wrapper.chmod(0o755)
+        command += ["--add-runtime", f"{RUNTIME}={wrapper}"]
     with (directory / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as daemon:
         try:
             with pytest.MonkeyPatch.context() as patch:

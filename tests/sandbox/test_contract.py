@@ -275,6 +275,24 @@ class TestProcess(SandboxContract):
         assert set(sandbox.layers) == {"limits", "landlock", "seccomp", "namespaces"}
 
 
+class TestStream(SandboxContract):
+    @pytest.fixture
+    def sandbox(self, streamed):
+        return streamed
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("docker")
+class TestGvisor(SandboxContract):
+    @pytest.fixture
+    def sandbox(self, gvisor):
+        return gvisor
+
+    def test_level(self, sandbox):
+        assert sandbox.level is Level.GVISOR
+        assert (sandbox.layers["seccomp"], sandbox.layers["kernel"]) == ("on", "on: its own")
+
+
 @pytest.mark.docker
 @pytest.mark.xdist_group("docker")
 class TestDocker(SandboxContract):
@@ -284,11 +302,11 @@ class TestDocker(SandboxContract):
 
     def test_level(self, sandbox):
         assert sandbox.level is Level.DOCKER
-        assert sandbox.layers["namespaces"] == "off: not asked for"
+        assert sandbox.layers["namespaces"] == "none: not asked for"
 
 
 def test_levels_have_labels_that_parse():
-    assert [level.label for level in Level] == ["none", "rlimits", "kernel", "kernel+ns", "docker"]
+    assert [level.label for level in Level] == ["none", "rlimits", "kernel", "kernel+ns", "docker", "gvisor"]
     assert all(Level.parse(level.label) is level for level in Level)
     with pytest.raises(ValueError, match="expected one of none, rlimits"):
         Level.parse("perfect")

@@ -18,7 +18,7 @@ import pytest
 from sandbox import docker, image, warm
 from sandbox.base import Level, Limits, SandboxFault, Verdict
 from sandbox.daemon import connect
-from sandbox.docker import OWNER, ContainerHost, DockerSandbox, sweep
+from sandbox.docker import OWNER, DockerSandbox, sweep
 
 GUEST = "def start(program):\n    return {'step': lambda s, a: (program.step(*a),)}\n"
 IDENTITY = "def step(x):\n    return x\n"
@@ -213,12 +213,6 @@ def test_without_the_package_one_line_says_what_to_do(monkeypatch):
         SandboxFault, match=r"^sandbox_error: docker: the Python package is not installed; pip install"
     ):
         DockerSandbox()
-
-
-def test_the_two_streams_of_a_container_are_joined():
-    host = ContainerHost.__new__(ContainerHost)
-    host._heard = bytearray(b"\x02\0\0\0\0\0\0\x03one\x01\0\0\0\0\0\0\x04 two\x01\0\0")
-    assert host.printed() == "one two"
 
 
 def test_the_image_belongs_to_this_runner(monkeypatch, tmp_path):

@@ -157,7 +157,9 @@ def test_a_child_that_cannot_confine_itself_is_our_fault():
 def test_an_interrupt_while_a_session_ends_does_not_desynchronise(monkeypatch):
     with ProcessSandbox(namespaces=False) as sandbox:
         session = open_(sandbox)
-        monkeypatch.setattr("sandbox.runner.wire.recv_frame", lambda sock: signal.raise_signal(signal.SIGINT))
+        monkeypatch.setattr(
+            "sandbox.runner.frames.recv_frame", lambda *_, **__: signal.raise_signal(signal.SIGINT)
+        )
         with pytest.raises(KeyboardInterrupt):
             session.close()
         monkeypatch.undo()
@@ -182,7 +184,7 @@ def test_declared_modules_are_there_and_native_code_in_them_works():
 
 def test_levels_without_namespaces(runner):
     with ProcessSandbox(namespaces=False) as sandbox:
-        assert sandbox.layers["namespaces"] == "off: not asked for"
+        assert sandbox.layers["namespaces"] == "none: not asked for"
         assert sandbox.level is min(runner.level, Level.KERNEL)
         assert serves(sandbox)
 

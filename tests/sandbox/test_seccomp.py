@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
@@ -75,6 +76,12 @@ def test_arguments_that_decide(machine):
 
     assert says("mmap", 0, 4096, 3) == says("mprotect", 0, 4096, 1) == ALLOW
     assert says("mmap", 0, 4096, 7) == says("mprotect", 0, 4096, 4) == EPERM
+    assert says("openat", 0, 0, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY) == ALLOW
+    for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC, os.O_TMPFILE | os.O_RDWR):
+        assert says("openat", 0, 0, flag) == EPERM
+    if machine == "x86_64":
+        assert says("open", 0, os.O_RDONLY) == ALLOW
+        assert says("open", 0, os.O_CREAT) == EPERM
     assert says("clone", 0x003D0F00) == ALLOW
     assert says("clone", 17) == says("clone", 0x003D0F00 | 0x10000000) == EPERM
     assert says("clone3") == ENOSYS

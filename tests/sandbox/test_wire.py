@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sandbox.runner import wire
+from sandbox.runner import frames, wire
+from sandbox.runner.frames import SocketStream
 
 ROOM = 1 << 16
 dtypes = st.sampled_from([np.dtype(name) for name in wire.DTYPES])
@@ -140,16 +141,16 @@ def test_headers_beyond_the_caps_are_refused():
 def test_frames_round_trip(head, raw):
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        wire.send_frame(ours, head, raw)
-        assert wire.recv_frame(theirs) == (head, raw, [])
+        frames.send_frame(SocketStream(ours), head, raw)
+        assert frames.recv_frame(SocketStream(theirs)) == (head, raw, [])
 
 
 def test_frames_carry_descriptors():
     ours, theirs = socket.socketpair()
     with ours, theirs:
         read, write = os.pipe()
-        wire.send_frame(ours, {"do": "open"}, fds=[write])
-        _, _, (received,) = wire.recv_frame(theirs)
+        frames.send_frame(SocketStream(ours), {"do": "open"}, fds=[write])
+        _, _, (received,) = frames.recv_frame(SocketStream(theirs))
         os.write(received, b"x")
         assert os.read(read, 9) == b"x"
         for descriptor in (read, write, received):
@@ -164,7 +165,7 @@ def test_random_frames_are_refused(data):
         with ours:
             ours.sendall(data)
         try:
-            wire.recv_frame(theirs)
+            frames.recv_frame(SocketStream(theirs))
         except (wire.WireError, EOFError, ConnectionError) as error:
             assert str(error)
 
@@ -174,4 +175,4 @@ def test_a_frame_that_claims_to_be_huge_is_refused_before_it_is_read():
     with ours, theirs:
         ours.sendall(struct.pack("<II", 2**31, 2**31))
         with pytest.raises(wire.WireError, match="frame: expected at most"):
-            wire.recv_frame(theirs)
+            frames.recv_frame(SocketStream(theirs))

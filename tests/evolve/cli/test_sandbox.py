@@ -39,4 +39,4 @@ def test_an_unknown_kind_of_sandbox_is_one_line(invoke):
     for command in (("doctor", "--sandbox", "vm"), ("bench", "sandbox", "--sandbox", "vm")):
         result = invoke(*command)
         assert result.exit_code == 2
-        assert result.stderr == "evolve: sandbox: expected process or docker; got 'vm'.\n"
+        assert result.stderr == "evolve: sandbox: expected process, docker or gvisor; got 'vm'.\n"
