@@ -7,17 +7,38 @@ pairs, ordered by infoset, then action; reaches are (I_p,). A `Game` is for one 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.games import cache, kernels, variants
+from evaluators.games import cache, kernels, responses, variants
 from evaluators.games.form import Floats, SequenceForm
 from evaluators.games.suites import resolve
 
 
 class PolicyError(ValueError):
     """A (cumulative) policy that no rounding explains; says where, what was expected and what came."""
+
+
+class Values(NamedTuple):
+    """What a profile gives each player, and what a best response to the others would: (N,) each."""
+
+    expected: Floats
+    best: Floats
+
+    @property
+    def nash_conv(self) -> float:
+        """Sum over players of what a best response gains over the profile."""
+        return float((self.best - self.expected).sum())
+
+
+class Response(NamedTuple):
+    """A best response: (sequences,) realization plan, and what it gets."""
+
+    plan: Floats
+    value: float
 
 
 class Game:
@@ -105,20 +126,101 @@ class Game:
         Raises:
             PolicyError: wrong number of policies, or wrong shape; so for the three methods that follow.
         """
-        return self._values(policies)[0]
+        return self.values(self._realized(policies)).expected
 
     def best_response_values(self, policies: Sequence[Floats]) -> Floats:
         """(N,) what a best response to the others' policies gets each player. The current policies stay."""
-        return self._values(policies)[1]
+        return self.values(self._realized(policies)).best
 
     def nash_conv(self, policies: Sequence[Floats]) -> float:
         """Sum over players of what a best response gains over the profile."""
-        expected, best = self._values(policies)
-        return float((best - expected).sum())
+        return self.values(self._realized(policies)).nash_conv
 
     def exploitability(self, policies: Sequence[Floats]) -> float:
         """NashConv / N, the mean gain of a unilateral best response."""
         return self.nash_conv(policies) / self.num_players
+
+    def plan(self, player: int, policy: Floats) -> Floats:
+        """(sequences,) the realization plan of a policy, a fresh array.
+
+        Raises:
+            PolicyError: wrong shape.
+        """
+        plan = np.empty(self.form.num_sequences[player])
+        own = _plain(self._checked(player, policy))
+        kernels.realize(self._trees[player], own, plan, np.empty(self.num_infosets[player]))
+        return plan
+
+    def values(self, plans: NDArray[np.float64]) -> Values:
+        """What realization plans give, and best responses to them.
+
+        Args:
+            plans: (N, max sequences) a plan per player, so for the methods that follow.
+        """
+        found = Values(np.empty(self.num_players), np.empty(self.num_players))
+        for p in range(self.num_players):
+            total = self._sum(p, self._weight[p], plans)
+            found.expected[p] = kernels.expected_value(plans[p], total)
+            found.best[p] = kernels.best_response(self._trees[p], total)
+        return found
+
+    def best_response(self, player: int, plans: NDArray[np.float64]) -> Response:
+        """The best response to the others' plans that plays all tied actions alike (see `responses.TIE`).
+
+        It is defined at every infoset of its own, also at those that the others never lead to.
+        """
+        magnitude = self._sum(player, self._magnitudes[player], plans).copy()
+        total = self._sum(player, self._weight[player], plans)
+        plan = np.empty(self.form.num_sequences[player])
+        policy, reach = np.empty(self.num_pairs[player]), np.empty(self.num_infosets[player])
+        value = responses.best_response(self._trees[player], total, magnitude, policy, plan, reach)
+        return Response(plan, value)
+
+    def profile_payoffs(
+        self, plan: Floats, players: tuple[int, int, int | None], populations: Sequence[NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """(N, rows, columns) payoffs of a plan against all pairs of plans of two other players, for everybody.
+
+        Args:
+            plan: (max sequences,) a plan of the first of `players`.
+            players: who plays it, who plays the rows, and who the columns; None for nobody, in a game of two.
+            populations: (rows, max sequences) and (columns, max sequences) plans of the last two; one column for None.
+        """
+        own, row, column = players
+        rows, columns = populations[0], np.ascontiguousarray(populations[1].T)
+        nobody = np.zeros(self.form.num_terminals, np.int32)
+        sequence = (
+            self.form.sequence[own],
+            self.form.sequence[row],
+            nobody if column is None else self.form.sequence[column],
+        )
+        out = np.empty((self.num_players, len(rows), columns.shape[1]))
+        below = np.empty((self.form.num_sequences[row], columns.shape[1]))
+        for p, weight in enumerate(self._weight):
+            responses.profile_payoffs(sequence, weight, plan, columns, rows, below, out[p])
+        return out
+
+    def deviation_payoffs(
+        self, player: int, populations: NDArray[np.float64], sizes: NDArray[np.int32], weights: Floats
+    ) -> Floats:
+        """(n_p,) what each policy of a player's population gets against mixtures of the others'.
+
+        Args:
+            player: the player p.
+            populations: (N, capacity, max sequences) plans, ``sizes[q]`` of player q.
+            sizes: (N,) policies per player.
+            weights: (sum of sizes,) the mixtures, player after player.
+        """
+        out = np.empty(sizes[player])
+        responses.deviation_payoffs(
+            player, self._lanes, self.form.sequence, self._weight[player], populations, sizes, weights,
+            self._scored_plans, self._total[player], self._rows, out,
+        )  # fmt: skip
+        return out
+
+    @cached_property
+    def _magnitudes(self) -> tuple[Floats, ...]:
+        return tuple(np.abs(weight) for weight in self._weight)
 
     def project(self, player: int, policy: Floats) -> Floats:
         """(S_p,) the distributions that `policy` is up to rounding, a fresh array.
@@ -174,19 +276,14 @@ class Game:
         kernels.terminal_sums(player, self._lanes, self.form.sequence, weight, plans, total, self._rows)
         return total
 
-    def _values(self, policies: Sequence[Floats]) -> tuple[Floats, Floats]:
+    def _realized(self, policies: Sequence[Floats]) -> NDArray[np.float64]:
         if len(policies) != self.num_players:
             raise PolicyError(f"{self.name}: expected {self.num_players} policies; got {len(policies)}.")
         plans = self._scored_plans
         for p, policy in enumerate(policies):
             own = _plain(self._checked(p, policy))
             kernels.realize(self._trees[p], own, plans[p], np.empty(self.num_infosets[p]))
-        expected, best = np.empty(self.num_players), np.empty(self.num_players)
-        for p in range(self.num_players):
-            total = self._sum(p, self._weight[p], plans)
-            expected[p] = kernels.expected_value(plans[p], total)
-            best[p] = kernels.best_response(self._trees[p], total)
-        return expected, best
+        return plans
 
 
 def _plain(values: Floats) -> Floats:

@@ -132,8 +132,8 @@ class Site:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Every name that the method's code mentions, arguments that it never reads excluded."""
-        return frozenset(node.id for node in ast.walk(self.method) if isinstance(node, ast.Name))
+        """Every name that the method's code mentions (see `outer_names`), arguments that it never reads excluded."""
+        return outer_names(self.method)
 
     @cached_property
     def class_names(self) -> frozenset[str]:
@@ -169,6 +169,49 @@ def find_sites(code: Code, components: Iterable[Component]) -> dict[str, Site]:
 def has_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef) -> bool:
     """Whether the first statement of a module, class or function is its docstring."""
     return ast.get_docstring(node, clean=False) is not None
+
+
+def outer_names(tree: ast.AST) -> frozenset[str]:
+    """The names that a tree mentions, but for the variables of loops and comprehensions inside them.
+
+    What a loop or a comprehension binds for itself is nobody else's: two of them may use one name.
+    """
+    return frozenset(_outer(tree, frozenset()))
+
+
+def _outer(node: ast.AST, bound: frozenset[str]) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name):
+            yield from () if name in bound else (name,)
+        case ast.For(target=target, iter=source, body=body, orelse=rest):
+            yield from _outer(source, bound)
+            for inside in (target, *body, *rest):
+                yield from _outer(inside, bound | bound_names(target))
+        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            own = bound.union(*(bound_names(generator.target) for generator in node.generators))
+            yield from _outer(node.generators[0].iter, bound)
+            for child in ast.iter_child_nodes(node):
+                yield from _outer(child, own)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _outer(child, bound)
+
+
+def bound_names(tree: ast.AST) -> frozenset[str]:
+    """The names that a tree binds in the function where it stands: those of loops too, those of comprehensions not."""
+    return frozenset(_bound(tree))
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()):
+            yield name
+        case ast.comprehension(iter=source, ifs=conditions):
+            for inside in (source, *conditions):
+                yield from _bound(inside)
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from _bound(child)
 
 
 def walk(node: ast.AST) -> Iterator[ast.AST]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from evaluators.base import Mechanism, Parameter
+from evolve.operators.code import bound_names, outer_names
 
 _PLACEHOLDER = "parameter__"
 _POSITIONS = frozenset({"ctx", "kind", "type_comment"})
@@ -29,8 +30,14 @@ def template(mechanism: Mechanism) -> list[ast.stmt]:
 
 
 def local_names(mechanism: Mechanism) -> frozenset[str]:
-    """The local names that the mechanism's statements bind, its variable excluded."""
-    return _stored(_with_placeholders(mechanism)) - {mechanism.variable}
+    """The local names that the mechanism's statements bind for what follows, its variable excluded."""
+    tree = _parsed(_with_placeholders(mechanism))
+    return (bound_names(tree) & outer_names(tree)) - {mechanism.variable}
+
+
+def taken_names(mechanism: Mechanism) -> frozenset[str]:
+    """The same with the variables of its loops: the method around them must mean nothing else by these names."""
+    return bound_names(_parsed(_with_placeholders(mechanism))) - {mechanism.variable}
 
 
 def _with_placeholders(mechanism: Mechanism) -> str:
@@ -43,12 +50,6 @@ def _with_placeholders(mechanism: Mechanism) -> str:
 @lru_cache(maxsize=256)
 def _parsed(body: str) -> ast.Module:
     return ast.parse(body)
-
-
-@lru_cache(maxsize=256)
-def _stored(body: str) -> frozenset[str]:
-    names = (node for node in ast.walk(_parsed(body)) if isinstance(node, ast.Name))
-    return frozenset(name.id for name in names if isinstance(name.ctx, ast.Store))
 
 
 def match(

@@ -138,6 +138,26 @@ def test_a_trick_that_touches_no_number_changes_no_bit(box, honest, name):
     assert curves(evaluate(WITHOUT_EFFECT[name], box)) == curves(honest)
 
 
+def test_extra_iterations_through_the_guest_are_no_iterations(box, honest):
+    """The handler can be found and called again, on the same regrets: new ones come from the loop, which counts."""
+    again = cheat(
+        "import sys\nBUSY, REPEATED = [], []",
+        policy="frame = None if BUSY else sys._getframe()\nBUSY.append(1)\n"
+        "while frame is not None:\n"
+        "    call = frame.f_locals.get('call')\n"
+        "    if getattr(call, 'name', '') == 'step':\n"
+        "        REPEATED.append(call.handler((info_states.player, iteration_number), call.arrays))\n"
+        "    frame = frame.f_back\n"
+        "BUSY.pop()\n"
+        f"if iteration_number == {ITERATIONS - 1} and not BUSY: print('repeated', len(REPEATED))",
+    )
+    found = evaluate(again, box)
+    assert f"repeated {2 * ITERATIONS}" in found.log
+    for cheated, expected in zip(curves(found), curves(honest), strict=True):
+        assert [iteration for iteration, _ in cheated] == [iteration for iteration, _ in expected]
+    assert found.objectives[SCORE] <= honest.objectives[SCORE]
+
+
 # Tricks that end the evaluation: the tag, and what the message says.
 ENDS = {
     "not a number": (cheat(policy="result = result * np.nan"), Tag.INVALID, "get_updated_current_policy"),

@@ -1,0 +1,1 @@
+"""Policy-space response oracles: how a population's mixture is chosen."""

@@ -1,0 +1,273 @@
+"""PSRO programs as meta-strategy methods of OpenSpiel's ``psro_v2.PSROSolver``.
+
+>>> method = MetaStrategyMethod(source)
+>>> solver = psro_v2.PSROSolver(game, oracle, sims_per_entry, meta_strategy_method=method, ...)
+
+The program sees the empirical payoffs that the solver has, sampled or exact. It runs in the sandbox, as it does in a
+search, unless its owner decides otherwise.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.base import GameError, InputError, InvalidAnswer
+from evaluators.games.compile import compile_loaded, turn_based
+from evaluators.games.form import Floats
+from evaluators.games.game import Game
+from evaluators.games.populations import Populations
+from evaluators.psro import interface
+from evaluators.psro.domain import DOMAIN
+from evaluators.psro.solvers import TENSOR_PLAYERS, Answers, MetaSolvers, Which, shared_bytes
+from sandbox.base import Limits, Sandbox, SandboxFault, Session
+from sandbox.inprocess import InProcessSandbox
+from sandbox.process import ProcessSandbox
+
+LIMITS = Limits(cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=600.0, memory_mib=4096)
+"""A solver is somebody's own and may stay open for days; only a call that hangs is ended early."""
+
+MAX_POLICIES = 1000
+"""Policies per player that there is room for."""
+
+Tensor = NDArray[np.float64]
+
+
+class ProgramFailed(InputError):
+    """The program ended, or returned no weights, while it chose mixtures. The method is closed."""
+
+    exit_code = 1
+
+
+class MetaStrategyMethod:
+    """A PSRO program for one run of ``PSROSolver``. A context manager; closed too when it is garbage-collected.
+
+    Called as ``method(solver, return_joint=True)``, it gives the marginals and, flat, the joint distribution.
+    """
+
+    def __init__(
+        self, source: str, which: Which = "train", *, in_process: bool = False, limits: Limits = LIMITS
+    ) -> None:
+        """Prepare; the program starts at the first call.
+
+        Args:
+            source: the program.
+            which: the solver that answers, the one for training or the one for evaluation.
+            in_process: run the program in this process, without a sandbox. For programs of your own only.
+            limits: what the program may use.
+
+        Raises:
+            ProgramError: `source` is no PSRO program.
+        """
+        DOMAIN.check(source)
+        self._source, self._which, self._limits = source, which, limits
+        modules = DOMAIN.sandbox_modules
+        self._sandbox: Sandbox = InProcessSandbox() if in_process else ProcessSandbox(modules=modules)
+        self._close = weakref.finalize(self, _release, self._sandbox)
+        self._run: _Run | None = None
+
+    @property
+    def isolation(self) -> str:
+        """The sandbox's level, ``none`` in process."""
+        return self._sandbox.level.label
+
+    def __call__(self, solver: Any, return_joint: bool = False) -> Any:
+        """The mixtures for the populations of a ``PSROSolver``.
+
+        Args:
+            solver: the solver, the same at every call.
+            return_joint: whether the joint distribution is wanted too.
+
+        Returns:
+            (n_p,) weights per player; with `return_joint` a pair of them and of (product of n_p,) joint weights.
+
+        Raises:
+            ProgramFailed: with the reason.
+            GameError: the program asks for best responses, in a game that cannot be compiled.
+        """
+        with self._faults():
+            if self._run is None:
+                self._run = self._started(solver)
+            found = self._run.ask(solver, self._which)
+        return (found, reduce(np.multiply.outer, found).reshape(-1)) if return_joint else found
+
+    def close(self) -> None:
+        """End the program."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        """The method itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _started(self, solver: Any) -> _Run:
+        """The program at the beginning of a run."""
+        wanted = interface.wants_game(self._source)
+        policies = _Policies(solver.get_policies()[0][0].game) if wanted else None
+        state = _State(len(solver.get_meta_game()), policies)
+        session = self._sandbox.open(
+            DOMAIN.guest,
+            self._source,
+            limits=self._limits,
+            shared_bytes=shared_bytes(state.num_players, MAX_POLICIES),
+            callbacks=state.answers.callbacks,
+        )
+        self._close.detach()
+        self._close = weakref.finalize(self, _release, self._sandbox, session)
+        return _Run(solver, state, MetaSolvers(session, state.answers, state.num_players))
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        if not self._close.alive:
+            raise RuntimeError(
+                "meta-strategy method: expected an open one; it was closed, or its program failed"
+            )
+        try:
+            yield
+        except SandboxFault as fault:
+            self.close()
+            raise ProgramFailed(f"program: ended as {fault.verdict.value}: {fault.message}") from fault
+        except InvalidAnswer as error:
+            self.close()
+            raise ProgramFailed(f"program: {error}") from error
+
+
+class _State:
+    """What the program is answered from: the solver's payoffs, and its policies if they are wanted."""
+
+    def __init__(self, num_players: int, policies: _Policies | None) -> None:
+        self.num_players = num_players
+        self.policies = policies
+        self.meta_games: list[Tensor] = []
+        self.answers = Answers(self.sizes, self._deviations, self._best_values)
+
+    def sizes(self) -> list[int]:
+        """Policies per player."""
+        return list(self.meta_games[0].shape)
+
+    def _deviations(self, player: int, weights: Floats) -> Floats:
+        found = self.meta_games[player]
+        mixtures = np.split(weights, np.cumsum(self.sizes())[:-1])
+        for q in reversed(range(self.num_players)):
+            if q != player:
+                found = np.tensordot(found, mixtures[q], axes=(q, 0))
+        return np.ascontiguousarray(found)
+
+    def _best_values(self, mixtures: list[Floats]) -> Floats:
+        if self.policies is None:
+            raise InvalidAnswer("best_response_values: expected the program to name it in its source")
+        return self.policies.populations.values(mixtures).best
+
+
+class _Run:
+    """One ``PSROSolver`` and the program that serves it."""
+
+    def __init__(self, solver: Any, state: _State, solvers: MetaSolvers) -> None:
+        self._solver: Any = weakref.ref(solver)
+        self._state, self._solvers = state, solvers
+        self._sent = [0] * state.num_players
+        self._iteration = 0
+
+    def ask(self, solver: Any, which: Which) -> list[Floats]:
+        """Send what is new, and ask for mixtures.
+
+        Iterations are counted in policies: a method that evaluates may be asked now and then only.
+        """
+        if self._solver() is not solver:
+            raise RuntimeError(
+                "meta-strategy method: expected the same solver at every call; make one for each"
+            )
+        self._state.meta_games = [np.asarray(game, np.float64) for game in solver.get_meta_game()]
+        sizes = self._state.sizes()
+        self._iteration = max(sizes) - 1
+        if max(sizes) > MAX_POLICIES:
+            raise InputError(f"PSRO: expected at most {MAX_POLICIES} policies per player; got {max(sizes)}.")
+        policies = solver.get_policies()
+        while self._sent != sizes:
+            self._extend(sizes, policies)
+        return self._solvers.ask(which, self._iteration)
+
+    def _extend(self, sizes: Sequence[int], policies: Any) -> None:
+        """Send the next policy of every player that has one more than was sent."""
+        old, new = self._sent, [min(a + 1, n) for a, n in zip(self._sent, sizes, strict=True)]
+        stack = self._state.meta_games
+        records, blocks = [], []
+        for p in range(len(sizes)):
+            rows = [self._record(p, k, policies[p][k]) for k in range(old[p], new[p])]
+            records.append(np.array(rows, np.int64).reshape(-1, 3))
+            ranges = (*map(slice, new[:p]), slice(old[p], new[p]), *map(slice, old[p + 1 :]))
+            blocks.append(
+                np.stack([game[ranges] for game in stack]) if len(sizes) <= TENSOR_PLAYERS else None
+            )
+        self._solvers.extend(records, iteration=self._iteration)
+        if len(sizes) <= TENSOR_PLAYERS:
+            self._solvers.meta_games([b for b in blocks if b is not None], iteration=self._iteration)
+        self._sent = new
+
+    def _record(self, player: int, k: int, policy: Any) -> tuple[int, int, int]:
+        """Of the policy that was added k-th: after so many iterations, where one adds one policy to each population."""
+        if self._state.policies is None:
+            return k, -1, -1
+        support, pure = self._state.policies.add(player, policy)
+        return k, int(pure), support
+
+
+class _Policies:
+    """OpenSpiel policies as realization plans, which takes the game in sequence form."""
+
+    def __init__(self, game: Any) -> None:
+        """Compile the game.
+
+        Raises:
+            GameError: moves are simultaneous, or it cannot be compiled.
+        """
+        name = str(game)
+        if turn_based(game, name) is not game:
+            raise GameError(
+                f"{name}: expected a game of turns, for a program that asks for best responses or supports.",
+                "Give the solver pyspiel.convert_to_turn_based(game).",
+            )
+        self.populations = Populations(Game(name, compile_loaded(game, name)))
+        self._states = _states(game)
+
+    def add(self, player: int, policy: Any) -> tuple[int, bool]:
+        """Append an OpenSpiel policy to a player's population; see `Populations.support`."""
+        game = self.populations.game
+        actions, offset = game.form.trees[player].action, game.form.trees[player].offset
+        flat = np.zeros(game.num_pairs[player])
+        for i, key in enumerate(game.form.infoset_keys(player)):
+            chances = policy.action_probabilities(self._states[player, key], player)
+            for j in range(offset[i], offset[i + 1]):
+                flat[j] = chances.get(int(actions[j]), 0.0)
+        self.populations.add(player, game.plan(player, game.project(player, flat)))
+        return self.populations.support(player, -1)
+
+
+def _states(game: Any) -> dict[tuple[int, str], Any]:
+    """A state of every information set, by player and information state string."""
+    found: dict[tuple[int, str], Any] = {}
+    stack = [game.new_initial_state()]
+    while stack:
+        state = stack.pop()
+        if state.is_terminal():
+            continue
+        if not state.is_chance_node():
+            player = state.current_player()
+            found.setdefault((player, state.information_state_string(player)), state)
+        stack += [state.child(action) for action in state.legal_actions()]
+    return found
+
+
+def _release(sandbox: Sandbox, session: Session | None = None) -> None:
+    if session is not None:
+        session.close()
+    sandbox.close()

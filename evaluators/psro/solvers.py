@@ -1,0 +1,202 @@
+"""A program's two solvers at the other end of a session: populations out, validated mixtures in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.base import InvalidAnswer
+from evaluators.games.form import Floats
+from sandbox.base import Array, Callback, SandboxFault, Session, Verdict
+
+TENSOR_PLAYERS = 3
+"""More players' payoff tensors are not sent: 100 policies of four would be 3.3 GB."""
+
+BEST_RESPONSE_CALLS = 64
+"""Times that a program may ask for best responses in the full game, per ``get_meta_strategy``."""
+
+NEGATIVE = -1e-9
+"""Weights may be below zero by rounding."""
+
+Which = Literal["train", "eval"]
+Records = NDArray[np.int64]
+"""(new, 3) of one player's new policies: iteration, 1 for pure, support size; -1 where it is not known."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A program as the loop sees it: its source, the guest that goes with it, and what it wants to be given."""
+
+    source: str
+    guest: str
+    wants_meta_games: bool
+    wants_deviation_payoffs: bool
+
+    def gets_tensors(self, num_players: int) -> bool:
+        """Whether payoff tensors are sent; the guest answers two players' deviation payoffs from them."""
+        return num_players == 2 or (self.wants_meta_games and num_players <= TENSOR_PLAYERS)
+
+    def gets_basis(self, num_players: int) -> bool:
+        """Whether the guest gets what it computes three players' deviation payoffs from; with more, it asks."""
+        return self.wants_deviation_payoffs and num_players == TENSOR_PLAYERS
+
+
+def shared_bytes(num_players: int, policies: int) -> int:
+    """Room for the largest call of a run: one more policy each, with its payoffs; or mixtures and their payoffs."""
+    tensors = num_players**2 * policies ** (num_players - 1) if num_players <= TENSOR_PLAYERS else 0
+    return 8 * (tensors + 4 * num_players * (policies + 3)) + 4096
+
+
+class Answers:
+    """What the trusted side answers while a solver is at work: callbacks, counted and checked.
+
+    The arrays that they are asked with come from inside, whatever the guest made of them.
+    """
+
+    def __init__(
+        self,
+        sizes: Callable[[], Sequence[int]],
+        deviations: Callable[[int, Floats], Floats],
+        best_responses: Callable[[list[Floats]], Floats],
+    ) -> None:
+        """Take who answers.
+
+        Args:
+            sizes: policies per player now.
+            deviations: (player, mixtures one after the other) -> (n_p,) payoffs.
+            best_responses: mixtures -> (N,) values.
+        """
+        self._sizes, self._deviations, self._best_responses = sizes, deviations, best_responses
+        self._calls = 0
+
+    @property
+    def callbacks(self) -> dict[str, Callback]:
+        """What the guest may ask for."""
+        return {
+            "deviation_payoffs": self._answer_deviations,
+            "best_response_values": self._answer_best_responses,
+        }
+
+    def renew(self) -> None:
+        """Begin a ``get_meta_strategy``, with no best response asked for yet."""
+        self._calls = 0
+
+    def _answer_deviations(self, scalars: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+        sizes, weights = self._sizes(), self._weights(arrays)
+        player = int(scalars[0])
+        if player >= 0:
+            if player >= len(sizes):
+                raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {player}")
+            return [self._deviations(player, weights)]
+        return [self._deviations(p, weights) for p in range(len(sizes))]
+
+    def _answer_best_responses(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+        self._calls += 1
+        if self._calls > BEST_RESPONSE_CALLS:
+            message = (
+                f"best_response_values: expected at most {BEST_RESPONSE_CALLS} calls per get_meta_strategy"
+            )
+            raise SandboxFault(Verdict.EXCEPTION, f"{message}; this was one more")
+        mixtures = np.split(self._weights(arrays), np.cumsum(self._sizes())[:-1])
+        return [self._best_responses(mixtures)]
+
+    def _weights(self, arrays: tuple[Array, ...]) -> Floats:
+        expected = (sum(self._sizes()),)
+        if len(arrays) != 1 or arrays[0].shape != expected or arrays[0].dtype != np.float64:
+            raise InvalidAnswer(f"callback: expected float64 weights of shape {expected}")
+        return arrays[0].astype(np.float64, copy=False)
+
+
+class MetaSolvers:
+    """The program's solvers in a session."""
+
+    def __init__(self, session: Session, answers: Answers, num_players: int) -> None:
+        """Start them.
+
+        Raises:
+            SandboxFault: their classes could not be instantiated.
+        """
+        self._session, self._answers = session, answers
+        self._sizes = [0] * num_players
+        with_context(lambda: session.call("begin", (num_players,)), "start")
+
+    def extend(self, records: Sequence[Records], *, iteration: int) -> None:
+        """Tell of new policies.
+
+        Raises:
+            SandboxFault: the program failed; so for the two that follow.
+        """
+        self._sizes = [n + len(rows) for n, rows in zip(self._sizes, records, strict=True)]
+        self._tell("extend", records, iteration)
+
+    def meta_games(self, blocks: Sequence[Array], *, iteration: int) -> None:
+        """Tell the payoffs of the new policies (see `guest.Tensor.extend`)."""
+        self._tell("meta_games", blocks, iteration)
+
+    def basis(self, rows: Sequence[Array], blocks: Sequence[Array], *, iteration: int) -> None:
+        """Tell what the new policies are in a basis, and what its new vectors get (see `guest.Populations.basis`)."""
+        self._tell("basis", (*rows, *blocks), iteration)
+
+    def _tell(self, name: str, arrays: Sequence[Array], iteration: int) -> None:
+        with_context(lambda: self._session.call(name, (), arrays), f"iteration {iteration}, new policies")
+
+    def ask(self, which: Which, iteration: int) -> list[Floats]:
+        """The mixtures that a solver chooses, each a distribution over its player's population.
+
+        Raises:
+            SandboxFault: the program failed; the message begins with iteration and solver.
+            InvalidAnswer: weights that are none; likewise.
+        """
+        where = f"iteration {iteration}, {which}"
+        self._answers.renew()
+        found = with_context(lambda: self._session.call(which, (iteration,)), where)
+        if len(found) != len(self._sizes):
+            raise InvalidAnswer(f"{where}: expected {len(self._sizes)} weight vectors; got {len(found)}")
+        return [
+            distribution(weights, size, f"{where}, player {p}")
+            for p, (weights, size) in enumerate(zip(found, self._sizes, strict=True))
+        ]
+
+
+def with_context(call: Callable[[], tuple[Array, ...]], where: str) -> tuple[Array, ...]:
+    """What `call` returns; whatever the program did wrong in it says `where` first.
+
+    Raises:
+        SandboxFault: as `call`, those of the sandbox's own unchanged.
+        InvalidAnswer: as `call`.
+    """
+    try:
+        return call()
+    except SandboxFault as fault:
+        if fault.verdict is Verdict.SANDBOX_ERROR:
+            raise
+        raise SandboxFault(fault.verdict, f"{where}: {fault.message}"[:2000]) from fault
+    except InvalidAnswer as error:
+        raise InvalidAnswer(f"{where}: {error}") from error
+
+
+def distribution(weights: Array, size: int, where: str) -> Floats:
+    """(n,) the distribution that non-negative weights stand for.
+
+    Raises:
+        InvalidAnswer: wrong shape or type, not finite, below zero by more than rounding, or without any mass.
+    """
+    if weights.shape != (size,) or weights.dtype != np.float64:
+        came = f"{weights.dtype} of shape {weights.shape}"
+        raise InvalidAnswer(f"{where}: expected float64 weights of shape ({size},); got {came}")
+    if not np.isfinite(weights).all():
+        k = int(np.flatnonzero(~np.isfinite(weights))[0])
+        raise InvalidAnswer(f"{where}: expected finite weights; weight {k} is {weights[k]}")
+    if not weights.min() >= NEGATIVE:
+        k = int(weights.argmin())
+        raise InvalidAnswer(f"{where}: expected no weight below {NEGATIVE:g}; weight {k} is {weights[k]:.6g}")
+    largest = weights.max()
+    if not largest > 0.0:
+        raise InvalidAnswer(f"{where}: expected weights with a positive sum; got none above 0")
+    scaled = np.maximum(weights, 0.0) / largest  # Their sum cannot overflow then.
+    found: Floats = scaled / scaled.sum()
+    return found
