@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, insp
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from results.errors import DatabaseError
+from results.errors import DatabaseError, EmptyDatabaseError
 from results.locks import ADVISORY_CLASS, AdvisoryLocks, FileLocks, Locks
 
 if TYPE_CHECKING:
@@ -48,21 +48,20 @@ def open_engine(where: str | os.PathLike[str], *, create: bool, read_only: bool)
     Raises:
         DatabaseError: see the module; also missing, or its directory cannot be written.
     """
-    url = _parse(where)
+    url = parse_url(where)
     if url.get_backend_name() != "sqlite":
         return _open_server(url, read_only=read_only)
-    path = _sqlite_path(url)
-    _check_file(path, create=create and not read_only)
-    with _as_database_errors(path):
-        look = _look_at_file(path)
+    path = sqlite_file(url)
+    check_file(path, create=create and not read_only)
+    with as_database_errors(path):
+        look = revision_of(path)
         if look is None and read_only:
-            raise DatabaseError(f"The database {path} is empty.", "Start a campaign with `evolve run`.")
+            raise EmptyDatabaseError(f"The database {path} is empty.", "Start a campaign with `evolve run`.")
         if look != head():
+            _check_upgradable(path, look)
             with disposing(_sqlite_engine(path, "rwc")) as engine:
                 upgrade(engine)
-        # A place where nobody writes, such as a read-only mount: WAL's shared index could not be made there.
-        settled = read_only and not os.access(path.parent, os.W_OK) and _is_settled(path)
-        engine = _sqlite_engine(path, "ro" if read_only else "rw", immutable=settled)
+        engine = reading_engine(path) if read_only else _sqlite_engine(path, "rw")
         engine.connect().close()
     return engine, FileLocks(path)
 
@@ -92,6 +91,13 @@ def head() -> str:
     return revisions()[-1]
 
 
+def reading_engine(path: Path) -> Engine:
+    """An engine on a file, whatever its schema, whose connections cannot write."""
+    # A place where nobody writes, such as a read-only mount: WAL's shared index could not be made there.
+    settled = not os.access(path.parent, os.W_OK) and _is_settled(path)
+    return _sqlite_engine(path, "ro", immutable=settled)
+
+
 @contextmanager
 def disposing(engine: Engine) -> Iterator[Engine]:
     """The engine, whose connections are closed at the end."""
@@ -101,7 +107,12 @@ def disposing(engine: Engine) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _parse(where: str | os.PathLike[str]) -> URL:
+def parse_url(where: str | os.PathLike[str]) -> URL:
+    """What a file path or a URL names.
+
+    Raises:
+        DatabaseError: neither of both, or a kind of database that is not known here.
+    """
     text = os.fspath(where)
     if "://" not in text:
         return URL.create("sqlite", database=text)
@@ -116,7 +127,12 @@ def _parse(where: str | os.PathLike[str]) -> URL:
     return url
 
 
-def _sqlite_path(url: URL) -> Path:
+def sqlite_file(url: URL) -> Path:
+    """The file of a SQLite database.
+
+    Raises:
+        DatabaseError: a database in memory, or options behind the path.
+    """
     if not url.database or url.database == ":memory:" or url.query:
         raise DatabaseError(
             f"Expected the path of a database file; got {url.render_as_string()}.",
@@ -125,7 +141,12 @@ def _sqlite_path(url: URL) -> Path:
     return Path(url.database).expanduser()
 
 
-def _check_file(path: Path, *, create: bool) -> None:
+def check_file(path: Path, *, create: bool) -> None:
+    """See that there is a database at `path`, or that one can be made there. Makes its directory then.
+
+    Raises:
+        DatabaseError: neither.
+    """
     if path.is_dir():
         raise DatabaseError(f"Expected a database file; {path} is a directory.", _OTHER)
     if path.exists():
@@ -151,8 +172,21 @@ def _check_file(path: Path, *, create: bool) -> None:
         raise DatabaseError(f"The directory {path.parent} cannot be written.", _OTHER)
 
 
-def _look_at_file(path: Path) -> str | None:
-    """The revision of an existing file, without a chance of writing to it."""
+def _check_upgradable(path: Path, found: str | None) -> None:
+    """An older database is upgraded where it is, which takes a place that can be written."""
+    if found is not None and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        raise DatabaseError(
+            f"{path} has schema {found}, older than this program's {head()}, and cannot be written.",
+            "Copy it to a folder of yours and run `evolve db upgrade --db COPY`.",
+        )
+
+
+def revision_of(path: Path) -> str | None:
+    """The revision of a file, without a chance of writing to it; None while it holds nothing.
+
+    Raises:
+        DatabaseError: newer than this program, or somebody else's.
+    """
     if not path.exists() or path.stat().st_size == 0:
         return None
     look = _sqlite_engine(path, "ro", immutable=_is_settled(path))
@@ -181,37 +215,46 @@ def _revision(connection: Connection, where: str) -> str | None:
     if found not in revisions():
         raise DatabaseError(
             f"{where} has schema {found}, which is newer than this program's {head()}.",
-            "Upgrade evolve-marl, or name another database with --db.",
+            "Run `pip install --upgrade evolve-marl`, or name another database with --db.",
         )
     return str(found)
 
 
+def revision_of_server(url: URL) -> str | None:
+    """The revision of a server's database; None while it has no table.
+
+    Raises:
+        DatabaseError: newer than this program, somebody else's, or not to be reached.
+    """
+    where = url.render_as_string()
+    with disposing(_server_engine(url)) as engine, as_database_errors(where), engine.connect() as connection:
+        return _revision(connection, where)
+
+
 def _open_server(url: URL, *, read_only: bool) -> tuple[Engine, Locks]:
     where = url.render_as_string()
-    options: dict[str, Any] = {"postgresql_readonly": True} if read_only else {}
-    try:
-        engine = create_engine(url, json_serializer=_to_json, execution_options=options)
-    except ModuleNotFoundError as error:
-        raise DatabaseError(
-            f"{where} needs the Python package {error.name}.", f"Install it: pip install {error.name}"
-        ) from error
-    try:
-        with _as_database_errors(where):
-            with engine.connect() as connection:
-                look = _revision(connection, where)
-            if look is None and read_only:
-                raise DatabaseError(f"The database {where} is empty.", "Start a campaign with `evolve run`.")
-            if look != head():
-                with disposing(create_engine(url)) as writing:
-                    upgrade(writing)
-    except DatabaseError:
-        engine.dispose()
-        raise
+    look = revision_of_server(url)
+    if look is None and read_only:
+        raise EmptyDatabaseError(f"The database {where} is empty.", "Start a campaign with `evolve run`.")
+    if look != head():
+        with as_database_errors(where), disposing(_server_engine(url)) as writing:
+            upgrade(writing)
+    engine = _server_engine(url, **({"postgresql_readonly": True} if read_only else {}))
     return engine, AdvisoryLocks(engine)
 
 
+def _server_engine(url: URL, **options: Any) -> Engine:
+    try:
+        return create_engine(url, json_serializer=_to_json, execution_options=options)
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            f"{url.render_as_string()} needs the Python package {error.name}.",
+            f"Install it: pip install {error.name}",
+        ) from error
+
+
 @contextmanager
-def _as_database_errors(where: object) -> Iterator[None]:
+def as_database_errors(where: object) -> Iterator[None]:
     """What the driver says while a database is being opened, in one line."""
     try:
         yield

@@ -2,6 +2,7 @@
 
 StoreError
 ├── DatabaseError     the database cannot be opened, read or written
+│   └── EmptyDatabaseError  it exists, and nothing was ever stored in it
 ├── UnknownNameError  no campaign, program or objective of that name
 ├── AmbiguousError    an abbreviated program id that fits several
 └── BusyError         the campaign has a living writer already
@@ -27,6 +28,10 @@ class StoreError(Exception):
 
 class DatabaseError(StoreError):
     """The database is newer than this program, is none, is missing, or its place cannot be written."""
+
+
+class EmptyDatabaseError(DatabaseError):
+    """The database is there and has no table yet."""
 
 
 class UnknownNameError(StoreError):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, func, select
 
 from results.errors import AmbiguousError, UnknownNameError, nearest
 from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
-from results.queries import top
+from results.queries import RankedCandidate, top
 from results.records import CampaignRecord, EvaluationRecord, ProgramRecord
 from results.schema import Candidate, Evaluation, Parent, Program
 from results.store import Store
@@ -82,7 +82,7 @@ def program(store: Store, ref: str) -> ProgramDetails:
     """
     campaign, colon, word = ref.rpartition(":")
     if colon and word == BEST:
-        ref = _best(store, campaign)
+        ref = best(store, campaign).program_id
     with store.reading() as connection:
         key = _resolve(connection, ref)
         names = {record.id: record.name for record in all_campaigns(connection)}
@@ -99,11 +99,26 @@ def program(store: Store, ref: str) -> ProgramDetails:
         )
 
 
-def _best(store: Store, campaign: str) -> str:
+def best(store: Store, campaign: str) -> RankedCandidate:
+    """The best candidate of a campaign, by the campaign's own objective.
+
+    Raises:
+        UnknownNameError: no such campaign, or nothing scored yet.
+    """
     found = top(store, campaign, n=1)
     if not found:
         raise UnknownNameError(f"No candidate of {campaign!r} has been scored yet.", "Continue the campaign.")
-    return found[0].program_id
+    return found[0]
+
+
+def check_candidate(store: Store, campaign: str, ordinal: int) -> None:
+    """See that a campaign has a candidate.
+
+    Raises:
+        UnknownNameError: it has none of this ordinal, or there is no such campaign.
+    """
+    with store.reading() as connection:
+        _candidate_row(connection, get_campaign(connection, campaign), ordinal)
 
 
 def _resolve(connection: Connection, ref: str) -> str:
@@ -144,6 +159,19 @@ def _likeness(ref: str, key: str) -> float:
 
 
 def _of_ordinal(connection: Connection, campaign: CampaignRecord, ordinal: int) -> str:
+    program_id, outcome, message = _candidate_row(connection, campaign, ordinal)
+    if program_id is None:
+        state = outcome or "still being proposed"
+        raise UnknownNameError(
+            f"Candidate {ordinal} of {campaign.name!r} never became a program ({state}).", message
+        )
+    return program_id
+
+
+def _candidate_row(
+    connection: Connection, campaign: CampaignRecord, ordinal: int
+) -> tuple[str | None, str | None, str]:
+    """Program, outcome and message of a candidate, which must be there."""
     ours = Candidate.campaign_id == campaign.id
     row = connection.execute(
         select(Candidate.program_id, Candidate.outcome, Candidate.message).where(
@@ -154,12 +182,7 @@ def _of_ordinal(connection: Connection, campaign: CampaignRecord, ordinal: int) 
         last = connection.scalar(select(func.max(Candidate.ordinal)).where(ours))
         hint = "It has none yet." if last is None else f"Its last one is {last}."
         raise UnknownNameError(f"The campaign {campaign.name!r} has no candidate {ordinal}.", hint)
-    if row.program_id is None:
-        state = row.outcome or "still being proposed"
-        raise UnknownNameError(
-            f"Candidate {ordinal} of {campaign.name!r} never became a program ({state}).", row.message
-        )
-    return str(row.program_id)
+    return row.program_id, row.outcome, row.message
 
 
 def _only(found: Sequence[str], ref: str) -> str:

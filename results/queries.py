@@ -94,7 +94,7 @@ def campaigns(store: Store) -> list[CampaignSummary]:
         CampaignSummary(
             name=record.name,
             domain=record.domain,
-            status=_living_status(store, record),
+            status=living_status(store, record),
             candidates=counts.get(record.id, 0),
             objective=record.objective,
             best=best.get(record.id),
@@ -175,6 +175,18 @@ def best_so_far(store: Store, campaign: str, objective: str | None = None) -> li
         best = max(value, series[-1].best) if series else value
         series.append(Progress(ordinal, value, best))
     return series
+
+
+def told_candidates(store: Store, campaign: str) -> int:
+    """How many candidates of a campaign selection has seen.
+
+    Raises:
+        UnknownNameError: no such campaign.
+    """
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        counted = select(func.count()).where(Candidate.campaign_id == record.id)
+        return connection.execute(counted.where(Candidate.told_at.is_not(None))).scalar_one()
 
 
 def outcomes(store: Store, campaign: str) -> dict[str, int]:
@@ -269,7 +281,8 @@ def _checked_objective(connection: Connection, record: CampaignRecord, objective
     return objective
 
 
-def _living_status(store: Store, record: CampaignRecord) -> Status:
+def living_status(store: Store, record: CampaignRecord) -> Status:
+    """A campaign's status; ``interrupted`` also when it says running but no living process writes it."""
     if record.status == "running" and store.writer_of(record.id) is None:
         return "interrupted"
     return record.status

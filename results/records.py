@@ -168,8 +168,51 @@ class EventRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelShare:
+    """What one language model contributed to a campaign, and what it cost.
+
+    Attributes:
+        model: its name as the configuration has it.
+        calls: requests that were sent, repairs and those tried again after a fault included.
+        unanswered: those of them that no answer came to.
+        candidates: decided candidates that it answered for.
+        valid: those whose evaluation ended ok.
+        improved: those that are better than their first parent.
+        records: those that were the best of the campaign when they came.
+        reward: mean reward of its candidates (`results.rewards`), which the choice among several models goes by.
+        input_tokens: of calls that are paid for.
+        output_tokens: likewise.
+        cost_usd: likewise; of lost calls, what they may have cost at most.
+    """
+
+    model: str
+    calls: int
+    unanswered: int
+    candidates: int
+    valid: int
+    improved: int
+    records: int
+    reward: float
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+    @property
+    def usd_per_improvement(self) -> float | None:
+        """Dollars for each candidate that is better than its parent; None where there is none."""
+        return self.cost_usd / self.improved if self.improved else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return vars(self) | {"usd_per_improvement": self.usd_per_improvement}
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallAnswer:
-    """What came of a call to a language model. `stop` says whether the text is an answer at all."""
+    """What came of a call to a language model. `stop` says whether the text is an answer at all.
+
+    A lost call has one, without text, where the server said what it charges.
+    """
 
     text: str
     stop: str
@@ -188,8 +231,9 @@ CallState = Literal["sent", "answered", "failed", "lost"]
 class CallRecord:
     """One call to a language model for a candidate.
 
-    While it is ``sent``, tokens and cost are what it may come to at most; ``answered``, what it came to; ``lost``
-    (in flight when the process died), still the most; ``failed`` (no answer came), nothing was charged.
+    While it is ``sent``, tokens and cost are what it may come to at most; ``answered``, what it came to; ``lost`` (in
+    flight when the process died, a time-out, a broken connection), what the server said or still the most; ``failed``
+    (no answer came), nothing was charged. A call that was tried again after a fault is another record.
     `messages` are (role, text) pairs, empty where they were not asked for.
     """
 

@@ -66,7 +66,7 @@ def test_a_newer_database_is_refused_and_keeps_every_byte(tmp_path):
     for options in ({}, {"read_only": True}):
         error = _refused(path, **options)
         assert error.message == f"{path} has schema 9999, which is newer than this program's {head()}."
-        assert error.hint == "Upgrade evolve-marl, or name another database with --db."
+        assert error.hint == "Run `pip install --upgrade evolve-marl`, or name another database with --db."
     assert _files(tmp_path) == before
 
 

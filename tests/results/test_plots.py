@@ -3,13 +3,13 @@
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
-pytest.importorskip("matplotlib")
-
 from results import plots
-from results.plots import Curve
+from results.plots import Advantage, Curve
+from results.progress import Share, Trial
 
 GAMES = ("kuhn3", "leduc2", "goofspiel4", "liars_dice5", "kuhn2")
 
@@ -103,3 +103,118 @@ def test_an_svg_names_games_and_programs(tmp_path):
 def test_importing_the_module_needs_no_matplotlib():
     code = "import sys; import results.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def trial(ordinal, value, best, **changes):
+    fields = {
+        "ordinal": ordinal, "program_id": str(ordinal), "operator": "symbolic", "model": "", "island": ordinal % 2,
+        "outcome": "timeout" if value is None else "ok", "parent": ordinal - 1 if ordinal else None, "value": value,
+        "best": best, "gain": 0.0, "cpu_s": 1.0, "cost_usd": 0.5, "total_cpu_s": 1.0 + ordinal,
+        "total_cost_usd": ordinal / 2,
+    }  # fmt: skip
+    return Trial(**fields | changes)
+
+
+@pytest.fixture
+def trials():
+    return [
+        trial(0, 1.0, 1.0, operator="seed"), trial(1, None, 1.0), trial(2, 3.0, 3.0, gain=2.0),
+        trial(3, 2.0, 3.0, operator="llm"), trial(4, 3.5, 3.5, gain=0.5),
+    ]  # fmt: skip
+
+
+def every_figure(trials):
+    return {
+        "best": plots.best_so_far(trials, objective="train", references={"cfr": 2.5}),
+        "cost": plots.best_so_far(trials, objective="train", against="cost"),
+        "shares": plots.shares(
+            [Share("symbolic", 3, 2, 1, 2.5, 3.0, 0.0), Share("llm", 1, 1, 0, 0.0, 1.0, 0.5)]
+        ),
+        "outcomes": plots.outcomes({"ok": 4, "timeout": 1}),
+        "islands": plots.islands({0: [(0, 1.0), (2, 3.0)], 1: [(3, 2.0)]}, objective="train"),
+        "ancestry": plots.ancestry(trials, objective="train"),
+        "advantage": plots.advantage([Advantage("cfr", 1.0, 0.5), Advantage("dcfr", None, -0.25)]),
+        "curves": plots.exploitability(curves(panels=["kuhn2"])),
+    }
+
+
+def test_best_so_far_is_a_line_and_candidates_are_dots(trials):
+    axis = every_figure(trials)["best"].axes[0]
+    line = next(line for line in axis.lines if line.get_label() == "best so far")
+    assert list(zip(line.get_xdata(), line.get_ydata(), strict=True)) == [(0.0, 1.0), (2.0, 3.0), (4.0, 3.5)]
+    dots = {c.get_label(): [tuple(p) for p in c.get_offsets()] for c in axis.collections}
+    assert dots == {"symbolic": [(2.0, 3.0), (4.0, 3.5)], "llm": [(3.0, 2.0)]}
+
+
+@pytest.mark.parametrize(("against", "last"), [("candidates", 4.0), ("cpu", 5.0), ("cost", 2.0)])
+def test_what_the_best_is_drawn_against(trials, against, last):
+    axis = plots.best_so_far(trials, objective="train", against=against).axes[0]
+    assert max(axis.lines[0].get_xdata()) == last
+
+
+def test_the_way_to_the_best_is_drawn_out(trials):
+    axis = every_figure(trials)["ancestry"].axes[0]
+    assert list(axis.lines[0].get_xdata()) == [0, 2, 3, 4]  # what has no score is left out
+    assert {text.get_text() for text in axis.texts} == {"0", "2", "3", "4"}
+
+
+def test_shares_fill_their_bars(trials):
+    bars = every_figure(trials)["shares"].axes[0].patches
+    assert [round(bar.get_width(), 3) for bar in bars] == [0.75, 0.25, 0.667, 0.333, 1.0, 0.0]
+
+
+def test_many_candidates_are_few_elements():
+    found = [trial(k, 1.0 + k % 7, 7.0, gain=1.0 if k == 5 else 0.0) for k in range(10_000)]
+    drawn = plots.svg(plots.best_so_far(found, objective="train"), name="a", title="many")
+    assert drawn.count("<use") < 1600
+
+
+def test_svg_is_the_same_to_the_byte_and_carries_no_style(trials):
+    first, second = (
+        {name: plots.svg(figure, name=name, title=name) for name, figure in every_figure(trials).items()}
+        for _ in range(2)
+    )
+    assert first == second
+    for name, text in first.items():
+        root = ElementTree.fromstring(text)
+        assert root.attrib["viewBox"].startswith("0 0 ")
+        assert root.attrib["aria-labelledby"] == f"{name}-title"
+        assert "currentColor" in text
+        assert not re.search(r"<style|style=|<script|<metadata|xlink|font-family=\"(?!inherit)", text)
+        assert re.findall(r"https?:[^\"]*", text) == ["http://www.w3.org/2000/svg"]
+        ids = re.findall(r' id="(.*?)"', text)
+        assert len(ids) == len(set(ids))
+        assert all(i.startswith(f"{name}-") for i in ids)
+        assert set(re.findall(r"#([a-zA-Z][\w.-]*-[\w.-]+)[\")]", text)) <= set(ids)
+
+
+def test_a_file_chooses_its_ink(trials):
+    text = plots.svg(plots.outcomes({"ok": 1}), name="a", title="t", page=False)
+    assert "prefers-color-scheme:dark" in text
+
+
+@pytest.mark.parametrize("name", ["$x_{1", "a\x1b[31m\nb", "<script>&", "\u6f22\u5b57", "x" * 500, ""])
+def test_names_are_only_text(name, trials):
+    figure = plots.best_so_far(
+        [t._replace(operator=name) for t in trials], objective=name, references={name: 1.0}
+    )
+    text = plots.svg(figure, name="a", title=name)
+    ElementTree.fromstring(text)
+    assert "<script" not in text
+    assert "\x1b" not in text
+    assert len(text) < 40_000
+
+
+def test_nothing_to_draw():
+    for figure in (
+        plots.best_so_far([], objective="train"), plots.shares([]), plots.outcomes({}), plots.advantage([]),
+        plots.islands({}, objective="train"), plots.ancestry([], objective="train"),
+    ):  # fmt: skip
+        assert plots.svg(figure, name="a", title="empty").startswith("<svg")
+
+
+def test_looks_are_kept_for_what_a_figure_is_about():
+    found = plots.looks(["cfr", "discovered", "dcfr"], ["discovered"])
+    assert found["discovered"].strong
+    assert found["discovered"].colour not in {found["cfr"].colour, found["dcfr"].colour}
+    assert plots.colours(["a", "b"])["a"] == plots.colours(["a"])["a"]

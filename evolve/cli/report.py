@@ -1,0 +1,130 @@
+"""``evolve report``: what a campaign found, as one HTML file or as Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+
+if TYPE_CHECKING:
+    from results.report.model import Report
+
+_READ_CHARS = 2000
+"""Where in a file its mark must stand."""
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    HTML = "html"
+    MD = "md"
+
+
+def report(
+    campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write. [default: CAMPAIGN.html]", show_default=False),
+    ] = None,
+    chosen: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="[default: the output's ending, or html]", show_default=False),
+    ] = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what a campaign found: figures, tables, lineage and source, as one HTML file that needs no network.
+
+    Works while it runs too. md writes Markdown, with the figures in a folder beside it.
+
+    Example: evolve report cfr-symbolic-s0
+    """
+    from results.report.build import build
+    from results.report.words import verdict
+    from results.store import open_store
+
+    with open_store(database(db), create=False, read_only=True) as store:
+        record = store.find_campaign(campaign)
+        settings = _toml(record.config) if record else ""
+        found = build(store, campaign, command="evolve run campaign.toml", settings=settings)
+    kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
+    path = output or Path(f"{_file_name(campaign)}.{kind.value}")
+    _check(path)
+    files = _write(found, path, kind)
+    said = verdict(found)
+    if as_json:
+        head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "format": kind.value}
+        print_json(head | {"file": str(path), "figures": files, "verdict": said})
+        return
+    out = console(stderr=True)
+    out.print(" ".join(said), markup=False)
+    beside = f", with {len(files)} figures in {_folder(path)}" if files else ""
+    out.print(f"Wrote {path}{beside}.", markup=False, soft_wrap=True)
+
+
+def _write(found: Report, path: Path, kind: Format) -> list[str]:
+    """Write the report; the files beside it."""
+    from evolve.errors import ConfigError
+    from results.report import rendering
+
+    figures: dict[str, str] = {}
+    if kind is Format.HTML:
+        text = rendering.html(found)
+    else:
+        text, figures = rendering.markdown(found, _folder(path).name)
+    beside = {_folder(path) / name: svg for name, svg in figures.items()}
+    try:
+        if beside:
+            _folder(path).mkdir(exist_ok=True)
+        for file, content in [*beside.items(), (path, text)]:
+            file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"report: {path} cannot be written: {error.strerror}.") from error
+    return [str(file) for file in beside]
+
+
+def _folder(path: Path) -> Path:
+    """Where a Markdown report's figures are."""
+    return path.with_name(f"{_file_name(path.stem)}-figures")
+
+
+def _check(path: Path) -> None:
+    """Refuse to overwrite what is no report.
+
+    Raises:
+        ConfigError: it is a directory, or a file that `evolve report` did not write.
+    """
+    from evolve.errors import ConfigError
+    from results.report.rendering import MARK
+
+    if path.is_dir():
+        raise ConfigError(f"report: expected a file; {path} is a directory.", "Name one with --output.")
+    if path.exists():
+        with path.open(encoding="utf-8", errors="replace") as file:
+            start = file.read(_READ_CHARS)
+        if start and MARK not in start:
+            raise ConfigError(f"report: {path} exists and is no report.", "Name another file with --output.")
+
+
+def _file_name(text: str) -> str:
+    """`text` as the name of a file, whatever a campaign is called."""
+    return re.sub(r"[^\w.+-]", "_", text)
+
+
+def _toml(config: Mapping[str, Any]) -> str:
+    """What a campaign's configuration says, as `evolve run` reads it, without the place of its database."""
+    from evolve.toml import dumps
+
+    tables = {key: _given(value) for key, value in config.items() if isinstance(value, Mapping)}
+    plain = {key: value for key, value in config.items() if key not in tables and key != "db"}
+    return dumps(_given(plain | tables))
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}

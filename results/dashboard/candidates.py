@@ -1,0 +1,125 @@
+"""Everything that the page of one program, or of a candidate that never became one, shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from results.calls import load_calls
+from results.dashboard.standings import Standing, standings
+from results.errors import UnknownNameError
+from results.loading import get_campaign, load_programs
+from results.plots import Curve
+from results.programs import Origin, ProgramDetails, program
+from results.records import CallRecord, CampaignRecord, ProgramRecord
+from results.schema import Candidate, Parent, Program
+from results.store import Store
+from results.text import Diff, diff
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateView:
+    """A program as one campaign has it; what is None there is none of.
+
+    Attributes:
+        campaign: the campaign whose scores are shown; None for a program that none evaluated.
+        origin: the candidate that it was there; None for a baseline.
+        details: the program and all that is known of it; None when none came of the candidate.
+        parent: the program that it was made of.
+        change: what it changed in its parent.
+        table: itself, its parent and the baselines, best first.
+        calls: the conversations with models that led to it.
+    """
+
+    campaign: CampaignRecord | None
+    origin: Origin | None
+    details: ProgramDetails | None
+    parent: ProgramRecord | None
+    change: Diff | None
+    table: tuple[Standing, ...]
+    calls: tuple[CallRecord, ...]
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Ids of the programs that the page is about: it and its parent."""
+        programs = (self.details.program if self.details else None, self.parent)
+        return frozenset(one.id for one in programs if one)
+
+
+def of_program(store: Store, ref: str, campaign: str = "") -> CandidateView:
+    """A program as the campaign that proposed it first has it, or as the named one has.
+
+    Raises:
+        UnknownNameError: nothing of that name.
+        AmbiguousError: the beginning of several ids.
+    """
+    details = program(store, ref)
+    wanted = campaign or ref.rpartition(":")[0]
+    origins = sorted(details.origins, key=lambda origin: origin.campaign != wanted)
+    names = [origin.campaign for origin in origins] + [name for name, _ in details.evaluations]
+    chosen = wanted if wanted in names else next(iter(names), None)
+    origin = next((one for one in origins if one.campaign == chosen), None)
+    return _view(store, chosen, origin, details)
+
+
+def of_candidate(store: Store, campaign: str, ordinal: int) -> CandidateView:
+    """A candidate of a campaign.
+
+    Raises:
+        UnknownNameError: no such campaign or candidate.
+    """
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        origin, key = _load(connection, record, ordinal)
+    return _view(store, campaign, origin, program(store, key) if key else None)
+
+
+def _load(connection: Connection, record: CampaignRecord, ordinal: int) -> tuple[Origin, str | None]:
+    mine = (Candidate.campaign_id == record.id, Candidate.ordinal == ordinal)
+    names = ("ordinal", "operator", "note", "island", "outcome", "message", "created_at")
+    columns = [getattr(Candidate, name) for name in names]
+    row = connection.execute(select(Candidate.program_id, *columns).where(*mine)).one_or_none()
+    if row is None:
+        raise UnknownNameError(f"The campaign {record.name!r} has no candidate {ordinal}.")
+    parents = connection.scalars(
+        select(Parent.program_id)
+        .where(Parent.campaign_id == record.id, Parent.ordinal == ordinal)
+        .order_by(Parent.position)
+    )
+    fields = {name: row._mapping[name] for name in names}
+    return Origin(campaign=record.name, parents=tuple(parents), **fields), row.program_id
+
+
+def _view(
+    store: Store, campaign: str | None, origin: Origin | None, details: ProgramDetails | None
+) -> CandidateView:
+    parent_id = origin.parents[0] if origin and origin.parents else None
+    calls: list[CallRecord] = []
+    parent = record = None
+    with store.reading() as connection:
+        if parent_id:
+            parent = load_programs(connection, Program.id == parent_id)[parent_id]
+        if campaign is not None:
+            record = get_campaign(connection, campaign)
+        if origin and record:
+            calls = load_calls(connection, record.id, origin.ordinal, messages=True)
+    ids = {key for key in (parent_id, details.program.id if details else None) if key}
+    return CandidateView(
+        campaign=record,
+        origin=origin,
+        details=details,
+        parent=parent,
+        change=diff(parent.source, details.program.source) if parent and details else None,
+        table=tuple(standings(store, record, ids)) if record and details else (),
+        calls=tuple(calls),
+    )
+
+
+def beside(a: CandidateView, b: CandidateView) -> tuple[list[Standing], list[Curve]]:
+    """The rows of two programs in tables, and the curves of both."""
+    rows = []
+    for v in (a, b):
+        key = v.details.program.id if v.details else ""
+        rows += [one for one in v.table if one.program_id == key]
+    return rows, [Curve(one.label, c.game, c.points) for one in rows for c in one.curves if c.points]

@@ -1,0 +1,225 @@
+"""What all figures share: colours, axes, and how a figure becomes a file or the text of a page."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#3d4148"
+"""Text, axes and lines without a colour of their own. In a page's SVG it becomes ``currentColor``."""
+
+_PALETTE = ("#1F7FC0", "#009E73", "#CC79A7", "#C98500", "#7A68B8", "#4AA8C8", INK)
+"""After Okabe and Ito, whom colour-blind readers tell apart; each is seen on white and on nearly black paper."""
+_STRONG = "#D55E00"
+"""Theirs too, kept for what a figure is about."""
+_DASHES: tuple[str, ...] = ("", "5 1.5", "1 1.2")
+_LONGEST_LABEL = 48
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_SVG = "http://www.w3.org/2000/svg"
+_PIXELS_PER_POINT = 4 / 3
+_XLINK = "{http://www.w3.org/1999/xlink}"
+_SETTINGS: dict[Any, Any] = {
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": "medium",
+    "axes.unicode_minus": True,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10.0,
+    "legend.edgecolor": INK,
+    "savefig.facecolor": "none",
+    "svg.hashsalt": "evolve",
+    "text.color": INK,
+    # Names come from models too: a dollar sign in one must not be read as mathematics.
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": "small",
+    "ytick.labelsize": "small",
+}
+_lock = threading.RLock()
+
+
+class Look(NamedTuple):
+    """How a program's line looks: colour, SVG dash pattern in line widths ("" is solid), width in points."""
+
+    colour: str
+    dashes: str
+    width: float
+    strong: bool
+
+    def line(self) -> dict[str, Any]:
+        """The same as keywords of `Axes.plot`."""
+        dashes = tuple(float(part) for part in self.dashes.split())
+        return {
+            "color": self.colour,
+            "linestyle": (0, dashes) if dashes else "-",
+            "linewidth": self.width,
+            "zorder": 3 if self.strong else 2,
+        }
+
+
+def looks(labels: Iterable[str], highlight: Sequence[str] = ()) -> dict[str, Look]:
+    """Label -> look, by its place in the order; the first highlighted one has the colour kept for it."""
+    found: dict[str, Look] = {}
+    strong = [label for label in dict.fromkeys(labels) if label in highlight][:1]
+    plain = 0
+    for label in dict.fromkeys(labels):
+        bold = label in highlight
+        if label in strong:
+            found[label] = Look(_STRONG, "", 2.4, strong=True)
+            continue
+        dashes = _DASHES[plain // len(_PALETTE) % len(_DASHES)]
+        found[label] = Look(_PALETTE[plain % len(_PALETTE)], dashes, 2.4 if bold else 1.2, strong=bold)
+        plain += 1
+    return found
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """Name -> colour, by its place in the order: hand in the same order (of first appearance) everywhere."""
+    return {name: look.colour for name, look in looks(names).items()}
+
+
+def strong() -> str:
+    """The colour of what a figure is about."""
+    return _STRONG
+
+
+def label(text: str) -> str:
+    """`text` as a label: on one line, not too long, and without characters that XML or a reader cannot take."""
+    plain = _one_line(text)
+    return plain if len(plain) <= _LONGEST_LABEL else plain[: _LONGEST_LABEL - 1] + "…"
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """The settings that figures are made and written under. They are matplotlib's globals: one thread at a time."""
+    import matplotlib
+
+    with _lock, matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
+        # A name in a script that matplotlib's own font lacks is drawn by the reader's font.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure, in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def dress(axis: Axes, *, grid: str = "both") -> None:
+    """A quiet grid behind the data."""
+    axis.grid(visible=True, which="major", axis=grid, alpha=0.25, linewidth=0.6, color=INK)  # type: ignore[arg-type]
+    axis.set_axisbelow(True)
+
+
+def powers(axis: Axes, which: str) -> None:
+    """Make the x or y axis logarithmic, with 10⁻³ as its labels: plain characters that need no mathematics."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    (axis.set_xscale if which == "x" else axis.set_yscale)("log")
+    side = axis.xaxis if which == "x" else axis.yaxis
+
+    def name(value: float, _: int | None) -> str:
+        exponent = round(math.log10(value)) if value > 0 else 0
+        return f"10{str(exponent).translate(_SUPERSCRIPTS)}" if which == "y" else f"{value:g}"
+
+    side.set_major_formatter(FuncFormatter(name))
+    side.set_minor_formatter(NullFormatter())
+
+
+def save(figure: Figure, path: Path | str) -> None:
+    """Write a figure; the ending says in which format (png, svg, pdf).
+
+    Raises:
+        ValueError: an ending that matplotlib has no writer for.
+        OSError: the file cannot be written.
+    """
+    # Without dates and random names in it, the same numbers give the same bytes.
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(Path(path).suffix.lower()[1:])
+    with drawing():
+        figure.savefig(path, dpi=150, metadata=metadata, facecolor="white")
+
+
+def svg(figure: Figure, *, name: str, title: str, page: bool = True) -> str:
+    """A figure as SVG text, without scripts, style sheets, fonts, dates or random names.
+
+    Args:
+        figure: what to draw.
+        name: letters that no other figure on the page has; its ids begin with it.
+        title: what the figure shows, for those who cannot see it.
+        page: for the text of an HTML page, whose colour and font it takes; else a file of its own, which chooses
+            its ink by whether the reader prefers dark.
+    """
+    import matplotlib
+
+    text = io.StringIO()
+    with drawing(), matplotlib.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(
+            text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    root = ElementTree.fromstring(text.getvalue())
+    for parent in root.iter():
+        for child in [c for c in parent if c.tag.rpartition("}")[2] in ("metadata", "style")]:
+            parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+        element.attrib = _plain(element.attrib, name)
+    width, height = (float(part) for part in root.attrib["viewBox"].split()[2:])
+    root.attrib = {
+        "xmlns": _SVG, "viewBox": f"0 0 {width:g} {height:g}", "role": "img",
+        "width": f"{width * _PIXELS_PER_POINT:.0f}", "height": f"{height * _PIXELS_PER_POINT:.0f}",
+        "aria-labelledby": f"{name}-title", "stroke-linejoin": "round", "stroke-linecap": "butt",
+        "font-family": "inherit" if page else "system-ui, sans-serif",
+    }  # fmt: skip
+    heading = ElementTree.Element("title", {"id": f"{name}-title"})
+    heading.text = _one_line(title)
+    root.insert(0, heading)
+    if not page:
+        style = ElementTree.Element("style")
+        style.text = "svg{color:#3d4148}@media(prefers-color-scheme:dark){svg{color:#c9d1d9}}"
+        root.insert(1, style)
+    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text.split()))
+
+
+def _plain(attributes: Mapping[str, str], name: str) -> dict[str, str]:
+    """Attributes with styles as attributes of their own (a page's policy may forbid style), and ids made unique."""
+    found: dict[str, str] = {}
+    for key, value in attributes.items():
+        if key == "style":
+            pairs = (part.partition(":") for part in value.split(";") if part.strip())
+            found |= {property_.strip(): setting.strip() for property_, _, setting in pairs}
+        elif key == f"{_XLINK}href":
+            found["href"] = value.replace("#", f"#{name}-", 1)
+        elif key == "id":
+            found["id"] = f"{name}-{value}"
+        elif not key.startswith("{"):
+            found[key] = value
+    found.pop("font-family", None)
+    for key, value in found.items():
+        if value.lower() == INK:
+            found[key] = "currentColor"
+        elif "url(#" in value:
+            found[key] = re.sub(r"url\(#", f"url(#{name}-", value)
+    return found

@@ -1,0 +1,340 @@
+"""How a campaign went, candidate by candidate: running best, costs, and whom improvements came from.
+
+One read of a few narrow selects (`trials`); everything else here is a pure function of its rows, so that the report
+and the viewer show the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+
+from results.loading import get_campaign
+from results.records import OK, CampaignRecord
+from results.schema import Candidate, Evaluation, ModelCall, Parent, Score
+from results.store import Store
+
+PAID = ("answered", "lost")
+"""States of calls that cost something; lost ones count with what they may have cost at most."""
+
+NO_MODEL = "no model"
+"""What the share of candidates is called that no model wrote."""
+
+
+class Trial(NamedTuple):
+    """One decided candidate, with the campaign's totals up to it.
+
+    Attributes:
+        ordinal: its place.
+        program_id: its program's, None when none came of it.
+        operator: what proposed it.
+        model: which model wrote it, "" where none did.
+        island: where it lives.
+        outcome: how it ended.
+        parent: ordinal of its first parent, None for what the search started from.
+        value: the campaign's objective; None unless the outcome is ok.
+        best: the best value up to and with it; None before the first.
+        gain: by how much it raised the best; 0.0 for all others, and for what the search started from.
+        cpu_s: of its evaluation.
+        cost_usd: of its calls to models.
+        total_cpu_s: of all evaluations of candidates up to and with it.
+        total_cost_usd: likewise.
+        over_parent: by how much it improved on its first parent; 0.0 when it did not, or either has no value.
+    """
+
+    ordinal: int
+    program_id: str | None
+    operator: str
+    model: str
+    island: int
+    outcome: str
+    parent: int | None
+    value: float | None
+    best: float | None
+    gain: float
+    cpu_s: float
+    cost_usd: float
+    total_cpu_s: float
+    total_cost_usd: float
+    over_parent: float = 0.0
+
+
+class Share(NamedTuple):
+    """What one operator or model contributed.
+
+    Attributes:
+        name: whose share it is.
+        proposed: candidates it proposed.
+        valid: those whose evaluation ended ok.
+        improvements: those that raised the campaign's best.
+        gain: by how much in all, in units of the objective.
+        cpu_s: of the evaluations of its candidates.
+        cost_usd: of its calls.
+    """
+
+    name: str
+    proposed: int
+    valid: int
+    improvements: int
+    gain: float
+    cpu_s: float
+    cost_usd: float
+
+
+class CallTotal(NamedTuple):
+    """What the calls to one model came to; tokens and dollars are those of calls that cost something."""
+
+    model: str
+    calls: int
+    answered: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+
+
+class Failure(NamedTuple):
+    """Candidates that ended alike: how many, the most frequent message, and how often that one came."""
+
+    outcome: str
+    candidates: int
+    message: str
+    times: int
+
+
+def trials(store: Store, campaign: str) -> list[Trial]:
+    """Every decided candidate of a campaign, by ordinal.
+
+    Raises:
+        UnknownNameError: no such campaign.
+    """
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        values = _values(connection, record)
+        parents = _first_parents(connection, record.id)
+        models, costs = _models(connection, record.id), _costs(connection, record.id)
+        rows = connection.execute(
+            select(
+                Candidate.ordinal,
+                Candidate.program_id,
+                Candidate.operator,
+                Candidate.island,
+                Candidate.outcome,
+                func.coalesce(Evaluation.cpu_s, 0.0).label("cpu_s"),
+            )
+            .outerjoin(Evaluation, _evaluated(record))
+            .where(Candidate.campaign_id == record.id, Candidate.outcome.is_not(None))
+            .order_by(Candidate.ordinal)
+        ).all()
+    found: list[Trial] = []
+    best, cpu_s, cost_usd = None, 0.0, 0.0
+    before: dict[int, float] = {}
+    for row in rows:
+        value = values.get(row.ordinal) if row.outcome == OK else None
+        parent = parents.get(row.ordinal)
+        known = before.get(parent) if parent is not None else None
+        over_parent = max(0.0, value - known) if value is not None and known is not None else 0.0
+        if value is not None:
+            before[row.ordinal] = value
+        gain = max(0.0, value - best) if value is not None and best is not None else 0.0
+        best = value if best is None or gain > 0 else best
+        cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
+        found.append(
+            Trial(
+                ordinal=row.ordinal,
+                program_id=row.program_id,
+                operator=row.operator,
+                model=models.get(row.ordinal, ""),
+                island=row.island,
+                outcome=row.outcome,
+                parent=parent,
+                value=value,
+                best=best,
+                gain=gain,
+                cpu_s=row.cpu_s,
+                cost_usd=costs.get(row.ordinal, 0.0),
+                total_cpu_s=cpu_s,
+                total_cost_usd=cost_usd,
+                over_parent=over_parent,
+            )
+        )
+    return found
+
+
+def call_totals(store: Store, campaign: str) -> list[CallTotal]:
+    """What a campaign's calls to models came to, per model, by name. Raises as `trials`."""
+    paid = ModelCall.state.in_(PAID)
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(
+                ModelCall.model,
+                func.count(),
+                func.sum(case((ModelCall.state == "answered", 1), else_=0)),
+                func.sum(case((paid, ModelCall.input_tokens), else_=0)),
+                func.sum(case((paid, ModelCall.output_tokens), else_=0)),
+                func.sum(case((paid, ModelCall.cost_usd), else_=0.0)),
+            )
+            .where(ModelCall.campaign_id == record.id)
+            .group_by(ModelCall.model)
+            .order_by(ModelCall.model)
+        ).all()
+    return [
+        CallTotal(model, calls, int(done), int(tokens_in), int(tokens_out), float(cost))
+        for model, calls, done, tokens_in, tokens_out, cost in rows
+    ]
+
+
+def failures(store: Store, campaign: str) -> list[Failure]:
+    """How candidates failed, the most frequent outcome first. Raises as `trials`."""
+    times = func.count().label("times")
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(Candidate.outcome, Candidate.message, times)
+            .where(
+                Candidate.campaign_id == record.id, Candidate.outcome.is_not(None), Candidate.outcome != OK
+            )
+            .group_by(Candidate.outcome, Candidate.message)
+            .order_by(times.desc(), Candidate.message)
+        ).all()
+    found: dict[str, Failure] = {}
+    for outcome, message, count in rows:
+        known = found.get(str(outcome), Failure(str(outcome), 0, message, count))
+        found[known.outcome] = known._replace(candidates=known.candidates + count)
+    return sorted(found.values(), key=lambda one: (-one.candidates, one.outcome))
+
+
+def isolation_levels(store: Store, campaign: str) -> dict[str, int]:
+    """Isolation level -> evaluations that ran under it, most frequent first. Raises as `trials`."""
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(Evaluation.isolation, func.count())
+            .where(Evaluation.campaign_id == record.id)
+            .group_by(Evaluation.isolation)
+            .order_by(func.count().desc(), Evaluation.isolation)
+        ).all()
+    return {level: count for level, count in rows}  # noqa: C416 - rows are no tuples to mypy
+
+
+def operator_shares(found: Iterable[Trial]) -> list[Share]:
+    """A share per operator, in the order in which they first proposed. What the search started from has none."""
+    return _shares(found, lambda trial: trial.operator)
+
+
+def model_shares(found: Iterable[Trial]) -> list[Share]:
+    """A share per model; candidates that no model wrote are the share `NO_MODEL`. [] if no model wrote any."""
+    shares = _shares(found, lambda trial: trial.model or NO_MODEL)
+    return [] if [share.name for share in shares] in ([], [NO_MODEL]) else shares
+
+
+def island_bests(found: Iterable[Trial]) -> dict[int, list[tuple[int, float]]]:
+    """Island -> (ordinal, best of its own candidates so far) at each of its scored candidates."""
+    series: dict[int, list[tuple[int, float]]] = {}
+    for trial in found:
+        if trial.value is not None:
+            line = series.setdefault(trial.island, [])
+            line.append((trial.ordinal, max(trial.value, line[-1][1]) if line else trial.value))
+    return dict(sorted(series.items()))
+
+
+def outcome_counts(found: Iterable[Trial]) -> dict[str, int]:
+    """Outcome -> how many candidates ended so, most frequent first."""
+    counts: dict[str, int] = {}
+    for trial in found:
+        counts[trial.outcome] = counts.get(trial.outcome, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def way_to_best(found: Sequence[Trial]) -> list[int]:
+    """Ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
+    by_ordinal = {trial.ordinal: trial for trial in found}
+    scored = [trial for trial in found if trial.value is not None]
+    if not scored:
+        return []
+    # The first of equals, as rankings have it.
+    at: int | None = max(scored, key=lambda trial: (trial.value, -trial.ordinal)).ordinal
+    way: list[int] = []
+    while at is not None and at in by_ordinal and at not in way:
+        way.append(at)
+        at = by_ordinal[at].parent
+    return way[::-1]
+
+
+def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
+    shares: dict[str, Share] = {}
+    for trial in found:
+        if trial.ordinal == 0:
+            continue
+        name = key(trial)
+        old = shares.get(name, Share(name, 0, 0, 0, 0.0, 0.0, 0.0))
+        shares[name] = Share(
+            name,
+            old.proposed + 1,
+            old.valid + (trial.outcome == OK),
+            old.improvements + (trial.gain > 0),
+            old.gain + trial.gain,
+            old.cpu_s + trial.cpu_s,
+            old.cost_usd + trial.cost_usd,
+        )
+    return list(shares.values())
+
+
+def _evaluated(record: CampaignRecord) -> ColumnElement[bool]:
+    return and_(
+        Evaluation.campaign_id == Candidate.campaign_id,
+        Evaluation.ordinal == Candidate.ordinal,
+        Evaluation.plan == record.plan,
+    )
+
+
+def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, float]:
+    rows = connection.execute(
+        select(Evaluation.ordinal, Score.value)
+        .join(Score, Score.evaluation_id == Evaluation.id)
+        .where(
+            Evaluation.campaign_id == record.id,
+            Evaluation.ordinal.is_not(None),
+            Evaluation.plan == record.plan,
+            Score.objective == record.objective,
+        )
+    )
+    return {ordinal: value for ordinal, value in rows if ordinal is not None}
+
+
+def _first_parents(connection: Connection, campaign_id: int) -> dict[int, int]:
+    """Ordinal -> that of the first candidate whose program was its first parent."""
+    first: dict[str, int] = {}
+    for ordinal, key in connection.execute(
+        select(Candidate.ordinal, Candidate.program_id)
+        .where(Candidate.campaign_id == campaign_id, Candidate.program_id.is_not(None))
+        .order_by(Candidate.ordinal)
+    ):
+        first.setdefault(str(key), ordinal)
+    rows = connection.execute(
+        select(Parent.ordinal, Parent.program_id).where(
+            Parent.campaign_id == campaign_id, Parent.position == 0
+        )
+    )
+    return {ordinal: first[key] for ordinal, key in rows if first.get(key, ordinal) < ordinal}
+
+
+def _models(connection: Connection, campaign_id: int) -> dict[int, str]:
+    """Ordinal -> the model that answered last."""
+    rows = connection.execute(
+        select(ModelCall.ordinal, ModelCall.model)
+        .where(ModelCall.campaign_id == campaign_id, ModelCall.state == "answered")
+        .order_by(ModelCall.id)
+    )
+    return {ordinal: model for ordinal, model in rows}  # noqa: C416 - rows are no tuples to mypy
+
+
+def _costs(connection: Connection, campaign_id: int) -> dict[int, float]:
+    rows = connection.execute(
+        select(ModelCall.ordinal, func.sum(ModelCall.cost_usd))
+        .where(ModelCall.campaign_id == campaign_id, ModelCall.state.in_(PAID))
+        .group_by(ModelCall.ordinal)
+    )
+    return {ordinal: cost for ordinal, cost in rows if cost is not None}

@@ -1,0 +1,121 @@
+"""Text that a model may have written, as pages and files show it, and numbers as tables show them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from difflib import unified_diff
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+HIGHLIGHTED_CHARS = 200_000
+"""Sources up to here are coloured; longer ones are shown plain."""
+
+COMPARED_LINES = 4_000
+"""Sources up to here are compared line by line, which takes quadratic time when nothing is alike."""
+
+
+def visible(text: str) -> str:
+    r"""`text` with an escape such as ``\x1b`` for each character that cannot be seen; line breaks and tabs stay.
+
+    Among them are those that reverse the direction of writing, which make a source read as what it is not.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+def cell(text: str) -> str:
+    """`text` as a table's cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
+
+
+def highlighted(source: str) -> Markup:
+    """Python source as HTML, a span of the class ``line`` with the id ``L-<number>`` around each line."""
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
+
+    text = visible(source.rstrip("\n"))
+    if len(text) <= HIGHLIGHTED_CHARS:
+        # Spans end with their line here, so that the text can be cut at line breaks.
+        html = highlight(text, PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip("\n")
+    else:
+        html = str(escape(text))
+    lines = (f'<span class="line" id="L-{k}">{line}\n</span>' for k, line in enumerate(html.split("\n"), 1))
+    return Markup("".join(lines))
+
+
+NONE = "\N{EN DASH}"
+"""Stands in a table for what there is none of."""
+
+
+class DiffLine(NamedTuple):
+    """A line of a unified diff; `kind` is ``add``, ``del``, ``hunk`` or ``same``."""
+
+    kind: str
+    text: str
+
+
+class Diff(NamedTuple):
+    """What changed between two sources; `too_long` says that nobody looked."""
+
+    lines: tuple[DiffLine, ...]
+    added: int
+    removed: int
+    too_long: bool = False
+
+
+def diff(old: str, new: str) -> Diff:
+    """What has to be changed in `old` to get `new`, with three lines around each change."""
+    before, after = old.split("\n"), new.split("\n")
+    if max(len(before), len(after)) > COMPARED_LINES:
+        return Diff((), 0, 0, too_long=old != new)
+    kinds = {"+": "add", "-": "del", "@": "hunk"}
+    found = list(unified_diff(before, after, lineterm=""))[2:]
+    lines = tuple(DiffLine(kinds.get(line[:1], "same"), line) for line in found)
+    added, removed = (sum(line.kind == kind for line in lines) for kind in ("add", "del"))
+    return Diff(lines, added, removed)
+
+
+def score(value: float | None) -> str:
+    """A score with four decimals, with three digits where these would hide it, or a dash."""
+    if value is None:
+        return NONE
+    return _minus(f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2e}")
+
+
+def signed(value: float) -> str:
+    """A difference of scores with its sign."""
+    return _minus(f"{value:+.4f}" if value == 0 or abs(value) >= 0.0005 else f"{value:+.1e}")
+
+
+def small(value: float | None) -> str:
+    """An exploitability with three significant digits, or a dash."""
+    return NONE if value is None else _minus(f"{value:.2e}")
+
+
+def duration(seconds: float | None) -> str:
+    """A time in the unit that fits it."""
+    if seconds is None:
+        return NONE
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def moment(value: datetime | None) -> str:
+    """A time in UTC, to the second."""
+    return NONE if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def usd(value: float) -> str:
+    """Money, to the hundredth of a cent while it is little; a dash for none."""
+    if value == 0:
+        return NONE
+    return f"${value:.2f}" if value >= 1 else f"${value:.4f}"
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "\N{MINUS SIGN}")
