@@ -3,29 +3,35 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install test lint sandbox-image clean
+.PHONY: demo install dev test lint sandbox-image clean
 
 demo: install  ## a discovery campaign on the training games, about three minutes on two cores
 	$(BIN)/evolve run $(DEMO)
 
-install: $(VENV)/installed
+install: $(VENV)/installed  ## evolve and what it needs to run
+
+dev: $(VENV)/dev  ## what tests and checks need besides
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed; $(PYTHON) is {sys.version.split()[0]}. Try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-test: install  ## the test suite
+$(VENV)/dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+test: dev  ## the test suite
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-lint: install  ## style and types
+lint: dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-sandbox-image: install  ## the image of the Docker sandbox; OFFLINE=1 makes it of this interpreter, without a network
+sandbox-image: dev  ## the image of the Docker sandbox; OFFLINE=1 makes it of this interpreter, without a network
 ifdef OFFLINE
 	$(BIN)/python -m sandbox.image --offline
 else

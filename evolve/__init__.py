@@ -9,8 +9,9 @@ The public interface; everything else may change between versions:
 ...         solver.evaluate_and_update_policy()
 ...     policy = solver.average_policy()                     # OpenSpiel's TabularPolicy
 
-`evaluate` scores a program on games, `run` searches for new ones, `load_policy` reads what ``evolve solve --save``
-wrote. Importing this package is quick: what a function needs is loaded when it is called for the first time.
+`evaluate` scores a program on games, `run` searches for new ones, `campaigns` and `top` read what searches found,
+`frame` makes a pandas frame of such records, `load_policy` reads what ``evolve solve --save`` wrote. Importing this
+package is quick: what a function needs is loaded when it is called for the first time.
 """
 
 from __future__ import annotations
@@ -21,35 +22,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evaluators.base import Evaluation, InstanceResult
     from evaluators.games.policies import StoredPolicy
-    from evolve.api import evaluate, load_policy, load_program, run
+    from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
     from evolve.events import Summary
+    from evolve.frames import frame
     from evolve.programs import Program
+    from results.queries import CampaignSummary, RankedCandidate
 
 __all__ = [
     "CampaignConfig",
+    "CampaignSummary",
     "Evaluation",
     "InstanceResult",
     "Program",
+    "RankedCandidate",
     "StoredPolicy",
     "Summary",
+    "campaigns",
     "evaluate",
+    "frame",
     "load_policy",
     "load_program",
     "run",
+    "top",
 ]
 
 _HOMES = {
     "CampaignConfig": "evolve.config",
+    "CampaignSummary": "results.queries",
     "Evaluation": "evaluators.base",
     "InstanceResult": "evaluators.base",
     "Program": "evolve.programs",
+    "RankedCandidate": "results.queries",
     "StoredPolicy": "evaluators.games.policies",
     "Summary": "evolve.events",
+    "campaigns": "evolve.api",
     "evaluate": "evolve.api",
+    "frame": "evolve.frames",
     "load_policy": "evolve.api",
     "load_program": "evolve.api",
     "run": "evolve.api",
+    "top": "evolve.api",
 }
 
 

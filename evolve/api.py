@@ -14,6 +14,9 @@ from evolve.config import CampaignConfig, load_config, parse_config
 from evolve.events import Event, Observer, Summary
 from evolve.places import default_database
 from evolve.programs import Program, find_program
+from results import queries
+from results.queries import CampaignSummary, RankedCandidate
+from results.store import open_store
 
 
 def load_program(ref: str | Path, *, db: str | None = None, domain: str | None = None) -> Program:
@@ -117,6 +120,34 @@ def run(
     # A notebook has an event loop in this thread already; the campaign's own needs another.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(search).result()
+
+
+def campaigns(*, db: str | None = None) -> list[CampaignSummary]:
+    """Every campaign in a results database, oldest first; ``evolve.frame`` makes a table of them.
+
+    Raises:
+        StoreError: a database that cannot be read.
+    """
+    with open_store(default_database(db), create=False, read_only=True) as store:
+        return queries.campaigns(store)
+
+
+def top(
+    campaign: str, *, n: int = 10, objective: str | None = None, db: str | None = None
+) -> list[RankedCandidate]:
+    """The best candidates of a campaign with all of their scores, best first.
+
+    Args:
+        campaign: its name.
+        n: how many at most.
+        objective: ranks them; the campaign's own by default.
+        db: results database, a path or a URL; by default as with `load_program`.
+
+    Raises:
+        StoreError: no such campaign or objective, or a database that cannot be read.
+    """
+    with open_store(default_database(db), create=False, read_only=True) as store:
+        return queries.top(store, campaign, objective, n=n)
 
 
 def _config(config: CampaignConfig | Mapping[str, Any] | str | Path | None) -> CampaignConfig:

@@ -120,14 +120,21 @@ class Campaign:
         self._writer.set_status("running")
         if config.time_s is not None:
             self._deadline = time.monotonic() + config.time_s
+        # The seed is evaluated beside the baselines; its children are shown how these came out.
+        self._compared = asyncio.create_task(self._comparison.score(self._setup.plan))
         try:
-            await self._comparison.score(self._setup.plan)
+            if self._history.told:
+                await self._compared
             await self._search()
+            await self._compared
             if not self._stopping:
                 await self._look()
         except BaseException:
             self._writer.set_status("interrupted")
             raise
+        finally:
+            self._compared.cancel()
+            await asyncio.gather(self._compared, return_exceptions=True)
         status = "interrupted" if self._stopping else "finished"
         self._writer.set_status("interrupted" if self._stopping else "finished")
         best = self._history.best
@@ -223,11 +230,9 @@ class Campaign:
             candidate, evaluation = stored.candidate, self._stored_evaluation(stored)
             async with self._screening.take(ordinal):
                 self._admit(candidate)
-        if ordinal == 0 and candidate.outcome != Tag.OK:
-            raise EvolveError(
-                f"the seed program ended as {candidate.outcome}: {candidate.message}.",
-                "A search starts from a program that works: see `evolve evaluate`.",
-            )
+        if ordinal == 0:
+            await self._compared
+            self._check_seed(candidate)
         async with self._telling.take(ordinal):
             self._writer.tell(ordinal)
             improved = self._history.tell(candidate, evaluation)
@@ -241,6 +246,14 @@ class Campaign:
                     improved=improved,
                     note=candidate.note,
                 )
+            )
+
+    @staticmethod
+    def _check_seed(candidate: CandidateRecord) -> None:
+        if candidate.outcome != Tag.OK:
+            raise EvolveError(
+                f"the seed program ended as {candidate.outcome}: {candidate.message}.",
+                "A search starts from a program that works: see `evolve evaluate`.",
             )
 
     async def _new(self, ordinal: int) -> tuple[CandidateRecord, Evaluation | None]:

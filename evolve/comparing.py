@@ -73,12 +73,20 @@ class Comparison:
             EngineFault: the machine cannot evaluate anything.
         """
         seen = {(look.program_id, look.game, look.iterations) for look in self._writer.looks()}
-        for program_id in dict.fromkeys([best, *self._ids.values()]):
-            if all((program_id, i.game, i.iterations) in seen for i in plan.instances):
-                continue
-            evaluation = working(await self._service.evaluate(self._history.sources[program_id], plan))
-            self._record(program_id, plan.instances, evaluation)
-            self._observe(Looked(program_id, evaluation, len(self._writer.looks())))
+        running = {
+            program_id: asyncio.create_task(self._service.evaluate(self._history.sources[program_id], plan))
+            for program_id in dict.fromkeys([best, *self._ids.values()])
+            if not all((program_id, i.game, i.iterations) in seen for i in plan.instances)
+        }
+        try:
+            for program_id, task in running.items():
+                evaluation = working(await task)
+                self._record(program_id, plan.instances, evaluation)
+                self._observe(Looked(program_id, evaluation, len(self._writer.looks())))
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
 
     def _record(self, program_id: str, instances: Sequence[Instance], evaluation: Evaluation) -> None:
         came = {result.instance: result.exploitability for result in evaluation.results}

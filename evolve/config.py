@@ -6,14 +6,15 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evaluators.base import nearest
 from evolve.errors import ConfigError
 from evolve.models.config import DECISIVE, LlmConfig
 from evolve.population import Settings as PopulationSettings
+from sandbox.kinds import Kind
 
 RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
 """Budgets: a continued campaign may have them raised."""
@@ -25,53 +26,87 @@ FREE = frozenset({"workers", "min_isolation", "db"})
 class LimitsConfig(BaseModel):
     """Overrides of the domain's limits for one sandbox session (one program on one game)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     cpu_s: float | None = Field(None, gt=0)
+    """CPU seconds of the session."""
     wall_s: float | None = Field(None, gt=0)
+    """Wall seconds of the session."""
     call_wall_s: float | None = Field(None, gt=0)
+    """Wall seconds of one call."""
     memory_mib: int | None = Field(None, gt=0)
+    """Memory of the program's process."""
 
 
 class CampaignConfig(BaseModel):
     """One search. Every field has a default, so that ``evolve run`` alone is a campaign."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = Field("", pattern=r"^[\w.+-]*$")
+    """What the campaign is called; <domain>-<operator>-s<seed> when empty."""
     domain: str = "cfr"
+    """Problem domain: which interface the programs implement, and what scores them."""
     operator: str = "symbolic"
-    model: str = ""
-    """Who writes the programs of the operator ``llm``: ``openai:NAME``, ``gemini:NAME``, ``mailbox:DIR`` and so on."""
+    """What proposes programs: symbolic or llm."""
+    model: tuple[str, ...] = ()
+    """Who writes the programs of the operator ``llm``: ``openai:NAME``, ``gemini:NAME``, ``mailbox:DIR`` and so on; of
+    several, one is chosen for each candidate."""
     start: str = ""
     """Seed name, path or stored id that the search starts from; the domain's seed by default."""
     seed: int = Field(0, ge=0)
+    """Of everything random."""
     suite: str = "train"
+    """Named set of games to train on."""
     games: tuple[str, ...] = ()
+    """Short names or OpenSpiel strings, instead of the suite."""
     tiers: tuple[str, ...] = ()
+    """Payoff tiers that are scored; the domain's own when empty."""
     iterations: int | None = Field(None, ge=1)
+    """Of each run; the domain's own unless given."""
     objective: str = ""
     """What decides "better"; the domain's default when empty."""
     candidates: int = Field(120, ge=1)
+    """Budget: programs to propose."""
     time_s: float | None = Field(None, gt=0)
+    """Budget: wall seconds."""
     budget_usd: float | None = Field(None, gt=0)
     """Most dollars that the model may cost."""
     budget_tokens: int | None = Field(None, gt=0)
     """Most tokens of the model, input and output."""
     workers: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1)
+    """Evaluation processes; one per core unless given."""
     lookahead: int = Field(8, ge=1)
+    """How many candidates are under way at once: the parents of candidate k are chosen when k - lookahead is told."""
     crossover: float = Field(0.15, ge=0, le=1)
     """Share of the children that are a crossover of two parents."""
     attempts: int = Field(3, ge=1)
     """How often an operator tries again when its child fails screening."""
     db: str = ""
     """Results database, when neither an option nor the environment names one."""
-    sandbox: Literal["process", "docker"] = "process"
+    sandbox: Kind = "process"
+    """Where programs run: process, docker or gvisor."""
     min_isolation: str = ""
     """Refuse to start below this level; when empty, what the operator needs (`evolve.isolation.default_minimum`)."""
     limits: LimitsConfig = LimitsConfig()
+    """Limits of one program on one game; the domain's own unless given."""
     population: PopulationSettings = PopulationSettings()
+    """How programs are kept and parents chosen."""
     llm: LlmConfig = LlmConfig()
+    """How a model is asked, where the operator is llm."""
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: object) -> object:
+        """A single model may be written as a plain string."""
+        return ((given,) if given else ()) if isinstance(given, str) else given
+
+    @field_validator("model")
+    @classmethod
+    def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("expected each model once")
+        return names
 
     @property
     def campaign_name(self) -> str:
@@ -114,7 +149,7 @@ def parse_config(values: Mapping[str, Any]) -> CampaignConfig:
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"config: unknown key {key!r}.", nearest(key, _keys(CampaignConfig))) from error
         # An address may hold a password, which is not to be shown.
-        came = "" if key.endswith("base_url") else f"; got {first['input']!r}"
+        came = "" if "base_url" in key else f"; got {first['input']!r}"
         raise ConfigError(f"config: {key}: {first['msg']}{came}.") from (None if not came else error)
 
 
@@ -140,6 +175,20 @@ def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> Campai
             "Budgets may be raised; for anything else start a new campaign with --name.",
         )
     return wanted
+
+
+def notes() -> dict[str, str]:
+    """What each field is for, by its dotted key; where it is said, in the models' own words."""
+    return _notes(CampaignConfig)
+
+
+def _notes(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
+    found = {}
+    for name, field in model.model_fields.items():
+        found[prefix + name] = (field.description or "").replace("``", "")
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found |= _notes(field.annotation, f"{prefix}{name}.")
+    return found
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:

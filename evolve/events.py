@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evaluators.base import Evaluation, Outcome
+from results.records import ModelShare
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Summary:
         outcomes: tag -> count, over those.
         ended_by: the budget that ended it early: ``usd``, ``tokens`` or "".
         reason: the same in words.
+        models: what each model contributed and cost, earlier runs of the campaign included.
     """
 
     campaign: str
@@ -106,6 +108,7 @@ class Summary:
     outcomes: Mapping[str, int]
     ended_by: str = ""
     reason: str = ""
+    models: tuple[ModelShare, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The last line of ``evolve run --json``."""
@@ -119,4 +122,5 @@ class Summary:
             "candidates": self.candidates,
             "outcomes": dict(self.outcomes),
             "ended_by": self.ended_by or None,
+            "models": [model.as_dict() for model in self.models],
         }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from evaluators.base import Evaluation, Outcome, Tag
 from evolve import population as populations
 from evolve.population import Member, Population, Settings
-from evolve.prompting.record import Beginning, Record, Scored, Tried
+from evolve.prompting.record import Log, Record, Scored, Tried
 from evolve.stored import scored
 from evolve.trees import canonical_hash
 from results.records import CandidateRecord
@@ -30,7 +30,7 @@ class History:
     def __init__(self, objective: str, settings: Settings, writer: CampaignWriter) -> None:
         self._objective, self._writer = objective, writer
         self._populations = [Population.empty(objective, settings)]
-        self._tried: list[Tried] = []
+        self._log = Log(objective)
         self.sources: dict[str, str] = {}
         self.hashes: dict[str, str] = {}
         self.outcomes: Counter[str] = Counter()
@@ -52,7 +52,7 @@ class History:
     def record(self, told: int, baselines: Mapping[str, Evaluation]) -> Record:
         """What was known when so many candidates were told, as operators see it."""
         named = {name: scored(evaluation) for name, evaluation in baselines.items()}
-        return Record(self._objective, named, Beginning(self._tried, told))
+        return Record(self._objective, named, self._log.upto(told))
 
     def load_programs(self) -> None:
         """Remember every program that the database holds of this campaign."""
@@ -74,7 +74,7 @@ class History:
         now = populations.tell(self._populations[-1], candidate.ordinal, member)
         self._populations.append(now)
         self.outcomes[candidate.outcome or ""] += 1
-        self._tried.append(
+        self._log.append(
             Tried(
                 ordinal=candidate.ordinal,
                 operator=candidate.operator,

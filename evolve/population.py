@@ -19,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 class Settings(BaseModel):
     """How the population is kept and sampled."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     islands: int = Field(2, ge=1)
+    """Archives that evolve apart; candidate k belongs to island k mod islands."""
     archive: int = Field(24, ge=2)
     """Programs that an island keeps."""
     temperature: float = Field(2.0, gt=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import seeds
 from evaluators.base import Domain, InputError, ProgramError, domains, nearest
@@ -13,9 +13,16 @@ from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
+    from evaluators.psro.openspiel import MetaStrategyMethod
 
 _STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
 """An id (or its beginning), campaign:ordinal or campaign:best."""
+
+_IN_OPENSPIEL = {
+    "cfr": "Program.cfr_solver(game) makes an OpenSpiel solver of it, `evolve solve GAME` runs it.",
+    "psro": "Program.meta_strategy_method() plugs it into OpenSpiel's psro_v2.PSROSolver, `evolve evaluate` scores it.",
+}
+"""Domain -> how its programs meet OpenSpiel, for whoever tries it with one of another domain."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,45 @@ class Program:
         """
         from evaluators.cfr.openspiel import CfrSolver
 
-        if self.domain.name != "cfr":
-            raise ProgramError(
-                f"solver: expected a program of the domain cfr; {self.name} is one of {self.domain.name}."
-            )
+        self._expect("cfr")
         unprotected = self.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
         return CfrSolver(self.source, game, in_process=unprotected)
+
+    def meta_strategy_method(
+        self,
+        which: Literal["train", "eval"] = "train",
+        *,
+        in_process: bool = False,
+        unsafe_in_process: bool = False,
+    ) -> MetaStrategyMethod:
+        """The program as ``meta_strategy_method`` of OpenSpiel's ``psro_v2.PSROSolver``; close it, or use a ``with``.
+
+        One method serves one solver. Called as ``method(solver, return_joint=True)``, it gives the marginals and, flat,
+        the joint distribution. OpenSpiel's psro_v2 needs networkx and cvxpy.
+
+        Args:
+            which: the mixtures that the next best responses are trained against, or those that judge the population.
+            in_process: without the sandbox: for files of your own and seeds.
+            unsafe_in_process: the same for a stored program, which a model may have written.
+
+        Raises:
+            ProgramError: it is no PSRO program.
+            ConfigError: a stored program asked for in process, or `which` is neither.
+        """
+        from evaluators.psro.openspiel import MetaStrategyMethod
+
+        self._expect("psro")
+        if which not in ("train", "eval"):
+            raise ConfigError(f"which: expected 'train' or 'eval'; got {which!r}.")
+        unprotected = self.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
+        return MetaStrategyMethod(self.source, which, in_process=unprotected)
+
+    def _expect(self, domain: str) -> None:
+        if self.domain.name != domain:
+            raise ProgramError(
+                f"program: expected one of the domain {domain}; {self.name} is one of {self.domain.name}.",
+                _IN_OPENSPIEL.get(self.domain.name, ""),
+            )
 
     def unprotected(self, *, in_process: bool, unsafe_in_process: bool) -> bool:
         """Whether to run it without a sandbox.

@@ -123,7 +123,7 @@ class Proposer:
 
         operator, left = self._choose(members, rng), self._attempts
         draft = await propose(operator)
-        while draft.proposal is None and left > 1 and (operator is not self._operator or not operator.waits):
+        while draft.proposal is None and left > 1 and not operator.waits:
             # Two parents that do not cross still have one that can change.
             operator, left = self._operator, left - 1
             draft = await propose(operator)

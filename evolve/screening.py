@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evaluators.base import Domain, Outcome, ProgramError, Tag
 from evolve.trees import canonical_hash
@@ -26,6 +27,8 @@ class Screen:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
         self._first: dict[str, int] = {}
+        # A model's program is judged when it comes, and once more in its turn.
+        self._tree_hash = lru_cache(maxsize=64)(self._read)
 
     def judge(self, source: str, *, before: int | None = None) -> Screened:
         """Whether a source may be evaluated. Does not remember it: see `admit`.
@@ -35,15 +38,23 @@ class Screen:
             before: compare with candidates of smaller ordinals only; with all that were admitted when None.
         """
         try:
-            self._domain.check(source)
+            tree_hash = self._tree_hash(source)
         except ProgramError as error:
             return Screened("", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
-        tree_hash = canonical_hash(source)
         first = self._first.get(tree_hash)
         if first is not None and (before is None or first < before):
             message = f"the same program as candidate {first}"
             return Screened(tree_hash, Outcome(Tag.DUPLICATE, message))
         return Screened(tree_hash)
+
+    def _read(self, source: str) -> str:
+        """The canonical tree hash of a program of the domain.
+
+        Raises:
+            ProgramError: it is none.
+        """
+        self._domain.check(source)
+        return canonical_hash(source)
 
     def admit(self, tree_hash: str, ordinal: int) -> None:
         """Remember a program: later ones with the same tree are its duplicates."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager
@@ -23,11 +23,21 @@ class EvaluationService:
         domain: name of the domain.
         executor: where jobs run.
         workers: how many jobs it is given at once; more would only wait inside it.
-        sandbox: kind of the workers' sandboxes: ``process`` or ``docker``.
+        sandbox: kind of the workers' sandboxes, see `sandbox.kinds`.
+        work: what a worker does with a job; picklable.
     """
 
-    def __init__(self, domain: str, executor: Executor, workers: int, *, sandbox: str = "process") -> None:
+    def __init__(
+        self,
+        domain: str,
+        executor: Executor,
+        workers: int,
+        *,
+        sandbox: str = "process",
+        work: Callable[[Job], Evaluation] = run_job,
+    ) -> None:
         self._domain = domain
+        self._work = work
         self._executor = executor
         self._workers = workers
         self._sandbox = sandbox
@@ -53,7 +63,7 @@ class EvaluationService:
     async def _run(self, job: Job) -> Evaluation:
         for _ in range(INFRASTRUCTURE_TRIES):
             try:
-                evaluation = await asyncio.wrap_future(self._executor.submit(run_job, job))
+                evaluation = await asyncio.wrap_future(self._executor.submit(self._work, job))
             except BrokenProcessPool as error:
                 evaluation = _lost(str(error))
             if evaluation.outcome.tag is not Tag.INFRASTRUCTURE:

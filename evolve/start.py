@@ -9,15 +9,17 @@ import platform
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import seeds
-from evaluators.base import get_domain, nearest
+from evaluators.base import Evaluation, get_domain, nearest
 from evolve.campaign import Campaign, Setup
 from evolve.config import CampaignConfig, check_continues
 from evolve.errors import ConfigError
 from evolve.events import Observer, Summary
+from evolve.executors.job import Job, run_job, warm_up
 from evolve.executors.local import LocalExecutor
 from evolve.isolation import achieved, minimum
 from evolve.llm import Llm, prepare_llm
@@ -27,6 +29,9 @@ from evolve.operators.symbolic import SymbolicOperator
 from evolve.programs import find_program
 from evolve.service import EvaluationService
 from evolve.stored import PLAN
+from results.errors import DatabaseError, UnknownNameError
+from results.models import model_report
+from results.queries import told_candidates
 from results.records import CampaignSpec
 from results.store import open_store
 
@@ -42,6 +47,7 @@ def run(
     observer: Observer,
     asker: Asker | None = None,
     programs: str | None = None,
+    work: Callable[[Job], Evaluation] = run_job,
 ) -> Summary:
     """Run a campaign to the end of its budget, or continue the one of this name.
 
@@ -51,6 +57,7 @@ def run(
         observer: is told what happens.
         asker: is asked instead of the configuration's model.
         programs: database in which programs named by id are looked up, when it is another one.
+        work: what a worker does with a job; benchmarks have it take longer.
 
     Raises:
         EvolveError: a configuration or machine that cannot be used.
@@ -58,11 +65,17 @@ def run(
         StoreError: a database that cannot be used, or a campaign that another process runs.
     """
     setup = prepare(config, db=programs or db)
+    all_told = _all_told(config, db)
+    if setup.llm is not None and asker is None and not all_told:
+        setup.llm.open()
     with open_store(db) as store:
         stored = store.find_campaign(config.campaign_name)
         if stored is not None:
             check_continues(stored.config, config)
         with LocalExecutor(config.workers) as executor:
+            if not all_told:
+                for _ in range(config.workers - 1):  # One is busy being attacked.
+                    executor.submit(warm_up, config.domain, config.sandbox)
             isolation = achieved(executor, setup.domain.sandbox_modules, config)
             if stored is None:
                 opened = store.begin_campaign(_spec(setup))
@@ -72,13 +85,27 @@ def run(
                 writer.set_config(config.model_dump(mode="json"))
                 if setup.llm is not None:
                     setup.llm.connect(writer, observer, asker)
-                service = EvaluationService(config.domain, executor, config.workers, sandbox=config.sandbox)
+                service = EvaluationService(
+                    config.domain, executor, config.workers, sandbox=config.sandbox, work=work
+                )
                 campaign = Campaign(setup, writer, service, observer, isolation)
                 try:
-                    return asyncio.run(_interruptible(campaign, setup.llm))
+                    summary = asyncio.run(_interruptible(campaign, setup.llm))
                 except BaseException:
                     executor.kill()
                     raise
+            return replace(summary, models=tuple(model_report(store, config.campaign_name)))
+
+
+def _all_told(config: CampaignConfig, db: str) -> bool:
+    """Whether an earlier run has told every candidate that the configuration asks for."""
+    try:
+        with open_store(db, create=False, read_only=True) as store:
+            return config.candidates <= told_candidates(store, config.campaign_name)
+    except (DatabaseError, UnknownNameError):
+        return (
+            False  # No such campaign yet; what is wrong with the database is said when it is opened to write.
+        )
 
 
 def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
@@ -96,7 +123,7 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         )
     if config.model and config.operator != "llm":
         raise ConfigError(
-            f"model: the operator {config.operator!r} asks no model; got {config.model!r}.",
+            f"model: the operator {config.operator!r} asks no model; got {', '.join(config.model)}.",
             "Add --operator llm.",
         )
     minimum(config)
@@ -119,7 +146,7 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         seed_source=program.source,
         baselines={name: seeds.source(config.domain, name) for name in domain.baselines},
         operator=llm.operator if llm else SymbolicOperator(),
-        crossover=CrossoverOperator(),
+        crossover=llm.crosser() if llm else CrossoverOperator(),
         llm=llm,
     )
 

@@ -41,5 +41,24 @@ def test_solve_with_discovered(tmp_path, arguments):
     assert all(0 <= value < 1 for value in values)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--iterations", "2"], ["--program", "regret_matching", "--game", "matrix_pd", "--iterations", "2"]],
+    ids=["as it stands", "another game"],
+)
+def test_psro_with_discovered(tmp_path, arguments):
+    environment = os.environ | {"EVOLVE_CACHE_DIR": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
+    script = EXAMPLES / "psro_with_discovered.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script, *arguments],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert all(0 <= float(value) < 1 for row in rows for value in row[1:])
+
+
 def test_every_example_is_tested():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"solve_with_discovered.py"}
+    found = {path.name for path in EXAMPLES.glob("*.py")}
+    assert found == {"solve_with_discovered.py", "psro_with_discovered.py"}

@@ -53,6 +53,7 @@ def place(tmp_path_factory):
         patch.chdir(folder)
         patch.delenv("EVOLVE_DB", raising=False)
         patch.setenv("EVOLVE_CACHE_DIR", str(folder / "cache"))
+        (folder / "examples").symlink_to(ROOT / "examples")
         typed(CAMPAIGN.split())
         yield folder
         # A campaign of this name is what the README's commands look at.

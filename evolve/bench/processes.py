@@ -1,9 +1,15 @@
-"""What the kernel says of processes: who is below whom, who lives, and what memory is a process's own."""
+"""What the kernel says of processes: who is below whom, who lives, and what each used of memory and CPU."""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
+import time
 from pathlib import Path
+from typing import NamedTuple, Self
+
+from sqlalchemy import Pool, event
 
 
 def below(pid: int) -> set[int]:
@@ -42,3 +48,72 @@ def rss_mib(pid: int) -> float:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+class Cpu(NamedTuple):
+    """Seconds of CPU that the parts of an engine used."""
+
+    campaign: float
+    """The campaign's process, without the database."""
+    database: float
+    """In the campaign's process, between taking a database connection and giving it back."""
+    workers: float
+    sandbox: float
+    """Runners and candidates, those that ended included."""
+
+    def since(self, before: Cpu) -> Cpu:
+        """What was used in between."""
+        return Cpu(*(now - then for now, then in zip(self, before, strict=True)))
+
+
+def campaign_cpu(database_s: float, *, without: int) -> Cpu:
+    """What this process, its evaluation workers and their sandboxes have used.
+
+    Args:
+        database_s: how much of this process's CPU the database took.
+        without: a child of this process that is none of them.
+    """
+    workers = [p.pid for p in multiprocessing.active_children() if p.pid is not None and p.pid != without]
+    own, sandbox = 0.0, 0.0
+    for pid in workers:
+        used, ended = _cpu_s(pid)
+        own, sandbox = own + used, sandbox + ended + sum(sum(_cpu_s(child)) for child in below(pid))
+    return Cpu(time.process_time() - database_s, database_s, own, sandbox)
+
+
+def _cpu_s(pid: int) -> tuple[float, float]:
+    """CPU of a process itself, and of its children that ended and were collected."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0.0, 0.0
+    ticks = os.sysconf("SC_CLK_TCK")
+    user, system, ended_user, ended_system = (int(field) / ticks for field in fields[11:15])
+    return user + system, ended_user + ended_system
+
+
+class DatabaseClock:
+    """Counts this thread's CPU while database connections are out, as a context manager."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since: dict[int, float] = {}
+
+    def __enter__(self) -> Self:
+        """Start counting."""
+        event.listen(Pool, "checkout", self._out)
+        event.listen(Pool, "checkin", self._back)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop."""
+        event.remove(Pool, "checkout", self._out)
+        event.remove(Pool, "checkin", self._back)
+
+    def _out(self, connection: object, record: object, proxy: object) -> None:
+        self._since[id(record)] = time.thread_time()
+
+    def _back(self, connection: object, record: object) -> None:
+        began = self._since.pop(id(record), None)
+        if began is not None:
+            self.seconds += time.thread_time() - began

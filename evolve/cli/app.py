@@ -10,7 +10,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evolve.cli import baselines, bench, calls, campaigns, checks, compare, export, programs, promote, solve
+from evolve.cli import (
+    baselines,
+    bench,
+    calls,
+    campaigns,
+    checks,
+    compare,
+    config,
+    dashboard,
+    db,
+    export,
+    programs,
+    promote,
+    report,
+    solve,
+)
 from evolve.cli import results as stored
 from evolve.cli.output import fail
 
@@ -46,13 +61,17 @@ app.command("run")(campaigns.run)
 app.command("evaluate")(programs.evaluate)
 app.command("baselines")(baselines.baselines)
 app.command("promote")(promote.promote)
+app.command("report")(report.report)
 app.command("solve")(solve.solve)
 stored.app.command("calls")(calls.calls)
 stored.app.command("diff")(compare.diff)
 stored.app.command("lineage")(compare.lineage)
 stored.app.command("export")(export.export)
 app.add_typer(stored.app, name="results")
+app.command("dashboard")(dashboard.dashboard)
 app.command("games")(checks.games)
+app.command("config")(config.config)
+app.add_typer(db.app, name="db")
 app.command("doctor")(checks.doctor)
 app.add_typer(bench.app, name="bench")
 

@@ -16,7 +16,6 @@ from evolve.cli.output import (
     evaluation_json,
     exact_values,
     fail,
-    need_extra,
     print_json,
     split,
 )
@@ -97,7 +96,6 @@ def baselines(
 def _check_figure(path: Path) -> None:
     from evolve.errors import ConfigError
 
-    need_extra("matplotlib", "plot", "--figure")
     if path.suffix.lower() not in (".png", ".svg", ".pdf") or not path.absolute().parent.is_dir():
         raise ConfigError(
             f"--figure: expected a file ending in .png, .svg or .pdf in a folder that exists; got {str(path)!r}."

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from evolve.cli import bench_sandbox
+from evolve.cli import bench_engine, bench_sandbox
 from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, print_json, split
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure speed against other implementations, both in one run on one core."
 )
 
+app.command("engine")(bench_engine.engine)
 app.command("sandbox")(bench_sandbox.sandbox)
 
 

@@ -10,35 +10,43 @@ import typer
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
 
 if TYPE_CHECKING:
-    from results.records import CallRecord
+    from results.records import CallRecord, ModelShare
 
 
 def calls(
     campaign: Annotated[
-        str, typer.Argument(help="Name of the campaign, or campaign:ordinal for one candidate.")
+        str, typer.Argument(help="Name of the campaign; campaign:ordinal or campaign:best for one candidate.")
     ],
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the calls to models; for one candidate, show prompts and answers. With --json, what replay:FILE reads.
+    """List the calls to models, and what each model brought; for one candidate, show prompts and answers.
 
     Example: evolve results calls cfr-llm-s0:3
     """
+    from results.models import model_report
+    from results.programs import BEST, best, check_candidate
     from results.queries import calls as calls_of
     from results.store import open_store
 
-    name, colon, ordinal = campaign.rpartition(":")
-    one = bool(colon) and ordinal.isdecimal()
+    name, colon, word = campaign.rpartition(":")
+    one = bool(colon) and (word.isdecimal() or word == BEST)
     with open_store(database(db), create=False, read_only=True) as store:
-        found = calls_of(store, name if one else campaign, int(ordinal) if one else None)
+        ordinal = None if not one else best(store, name).ordinal if word == BEST else int(word)
+        found = calls_of(store, name if one else campaign, ordinal)
+        if ordinal is not None and not found:
+            check_candidate(store, name, ordinal)
+        shares = [] if one else model_report(store, campaign)
     if as_json:
-        print_json(
-            {"schema_version": SCHEMA_VERSION, "campaign": campaign, "calls": [_plain(c) for c in found]}
-        )
+        models = {} if one else {"models": [share.as_dict() for share in shares]}
+        listed = {"campaign": campaign, "calls": [_plain(c) for c in found]}
+        print_json({"schema_version": SCHEMA_VERSION} | listed | models)
     elif one:
         _print_conversation(found)
+        if not found:
+            console().print(f"Candidate {ordinal} of {name} asked no model.", markup=False)
     else:
-        _print_table(found)
+        _print_table(found, shares)
 
 
 def _plain(call: CallRecord) -> dict[str, Any]:
@@ -46,19 +54,21 @@ def _plain(call: CallRecord) -> dict[str, Any]:
     return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in fields.items()}
 
 
-def _print_table(found: Sequence[CallRecord]) -> None:
+def _print_table(found: Sequence[CallRecord], shares: Sequence[ModelShare]) -> None:
     from rich.markup import escape
 
+    from evolve.cli.models import models_table
     from evolve.cli.tables import plain_table
 
     table = plain_table("state", right=["candidate", "attempt", "tokens in", "out", "cost $", "s"])
     table.add_column("model", overflow="ellipsis", no_wrap=True)
     for call in found:
         state = call.state if call.stop in ("", "end") else f"{call.state}: {call.stop}"
-        cost = f"{call.cost_usd:.4f}"
-        tokens = (str(call.input_tokens), str(call.output_tokens))
+        numbers = (str(call.input_tokens), str(call.output_tokens), f"{call.cost_usd:.4f}")
+        # What a failed call was expected to come to at most, it did not.
+        numbers = ("-", "-", "-") if call.state == "failed" else numbers
         places, latency = (str(call.ordinal), str(call.attempt)), f"{call.latency_s:.1f}"
-        table.add_row(state, *places, *tokens, cost, latency, escape(call.model))
+        table.add_row(state, *places, *numbers, latency, escape(call.model))
     paid = [c for c in found if c.state in ("answered", "lost")]
     out = console()
     out.print(table)
@@ -67,19 +77,18 @@ def _print_table(found: Sequence[CallRecord]) -> None:
         f"{len(found)} calls, {tokens_in} tokens in, {tokens_out} out, ${sum(c.cost_usd for c in paid):.4f}"
         f" (lost calls at what they may have cost)."
     )
+    if shares:
+        out.print(models_table(shares))
 
 
 def _print_conversation(found: Sequence[CallRecord]) -> None:
     """Prompts and answers in turn; what earlier attempts have shown is not repeated."""
+    from results.text import visible
+
     shown = 0
     for call in found:
         for role, text in call.messages[shown:]:
-            print(f"[{role}]\n{_printable(text)}\n")
+            print(f"[{role}]\n{visible(text)}\n")
         shown = len(call.messages) + 1
         said = call.answer if call.state == "answered" else f"({call.state}: {call.message})"
-        print(f"[answer {call.attempt}, {call.model}, {call.output_tokens} tokens]\n{_printable(said)}\n")
-
-
-def _printable(text: str) -> str:
-    """Without what a terminal would obey."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "\ufffd" for c in text)
+        print(f"[answer {call.attempt}, {call.model}, {call.output_tokens} tokens]\n{visible(said)}\n")

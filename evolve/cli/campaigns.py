@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import DbOption, JsonOption, database, fail, print_json, split
+from evolve.cli.output import INTERRUPTED, DbOption, JsonOption, database, fail, print_json, split
 
 if TYPE_CHECKING:
     from evolve.config import CampaignConfig
     from evolve.events import Event, Observer, Summary
 
-INTERRUPTED = 130
 BUDGET_REACHED = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -27,7 +26,7 @@ IsolationOption = Annotated[
     ),
 ]
 SandboxOption = Annotated[
-    str | None, typer.Option(help="Where programs run: process or docker. [default: process]")
+    str | None, typer.Option(help="Where programs run: process, docker or gvisor. [default: process]")
 ]
 
 
@@ -39,7 +38,10 @@ OperatorOption = Annotated[
     str | None, typer.Option(help="What proposes programs: symbolic or llm. [default: symbolic]")
 ]
 ModelOption = Annotated[
-    str | None, typer.Option(help="Model of the operator llm: openai:NAME, gemini:NAME or mailbox:DIR.")
+    list[str] | None,
+    typer.Option(
+        help="Model of the operator llm: openai:NAME, gemini:NAME or mailbox:DIR. Again for more models."
+    ),
 ]
 StartOption = Annotated[
     str | None, typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id.")
@@ -94,16 +96,9 @@ def run(
 
     Example: evolve run --candidates 60 --seed 1
     """
-    from evolve.config import load_config
     from evolve.start import run as run_campaign
 
-    options = {
-        "domain": domain, "operator": operator, "model": model, "start": start, "games": split(games),
-        "iterations": iterations, "candidates": candidates, "budget_usd": budget_usd, "budget_tokens": budget_tokens,
-        "time_s": _seconds(time), "workers": workers, "seed": seed, "name": name, "min_isolation": min_isolation,
-        "sandbox": sandbox,
-    }  # fmt: skip
-    settings = load_config(config, options)
+    settings = resolve(config, locals())
     where = database(db, settings.db)
     if dry_run:
         _dry_run(settings, where, as_json=as_json)
@@ -115,6 +110,30 @@ def run(
         fail("stopped.", "The same command continues; nothing that was evaluated is lost.")
         raise typer.Exit(INTERRUPTED) from error
     _end(summary, settings, where, as_json=as_json)
+
+
+_AS_THEY_ARE = (
+    "domain", "operator", "start", "iterations", "candidates", "budget_usd", "budget_tokens", "workers", "seed", "name",
+    "min_isolation", "sandbox",
+)  # fmt: skip
+"""Options that are called as their fields, and need no reading."""
+
+
+def resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
+    """The configuration in a file with the options of ``run`` over it, by the names of its parameters.
+
+    Raises:
+        ConfigError: the first thing that is wrong.
+    """
+    from evolve.config import load_config
+
+    options = {name: given[name] for name in _AS_THEY_ARE}
+    options |= {
+        "model": given["model"] or None,
+        "games": split(given["games"]),
+        "time_s": _seconds(given["time"]),
+    }
+    return load_config(config, options)
 
 
 @contextmanager

@@ -77,9 +77,9 @@ def lineage(
 
 def print_diff(text: str) -> None:
     """A unified diff, in colours on a terminal and plain elsewhere; a program's control characters stay out of it."""
-    from evolve.texts import shown
+    from results.text import visible
 
-    out, text = console(), shown(text)
+    out, text = console(), visible(text)
     if not out.is_terminal:
         print(text, end="")
         return
@@ -133,19 +133,19 @@ def _print_tree(found: Lineage, diffs: list[str], *, with_diffs: bool) -> None:
     from rich.syntax import Syntax
     from rich.tree import Tree
 
-    from evolve.texts import shown
+    from results.text import visible
 
     out = console()
     tree = Tree(f"[bold]{escape(found.campaign)}[/bold], {escape(found.objective)} (larger is better)")
     before: float | None = None
     for step, text in zip(found.steps, diffs, strict=True):
-        branch = tree.add(escape(shown(_headline(step, before, text))))
+        branch = tree.add(escape(visible(_headline(step, before, text))))
         for change in filter(None, step.note.split("; ")):
-            branch.add(escape(shown(change)))
+            branch.add(escape(visible(change)))
         for parent in step.others:
             branch.add(f"also from {parent[:10]}")
         if with_diffs and text:
-            plain = shown(text)
+            plain = visible(text)
             branch.add(
                 Syntax(plain, "diff", background_color="default") if out.is_terminal else escape(plain)
             )

@@ -14,6 +14,7 @@ from rich.text import Text
 from evolve.cli.output import console
 from evolve.config import CampaignConfig
 from evolve.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
+from results.text import visible
 
 _LINE_EVERY = 20
 """Without a terminal: candidates between two lines of progress."""
@@ -60,7 +61,7 @@ class Display:
             case Called():
                 self._spent = (event.spent_usd, event.spent_tokens)
             case Warned():
-                self._console.print(Text(event.message, style="yellow"), soft_wrap=True)
+                self._console.print(Text(visible(event.message), style="yellow"), soft_wrap=True)
             case Looked():
                 self._say(
                     f"looked at games of the test suite: {len(event.evaluation.results)}, of {event.looks} so far"
@@ -97,7 +98,7 @@ class Display:
         self._ok += event.outcome.ok or event.outcome.tag.value == "early_stopped"
         if event.improved:
             self._best = event.objectives[self._objective]
-            line = f"#{event.ordinal:<4} {self._best:.3f}  {event.note or 'the seed'}"
+            line = f"#{event.ordinal:<4} {self._best:.3f}  {visible(event.note) or 'the seed'}"
             self._improvements.append(line)
             self._say(f"improved {line}")
         if not self._terminal and self._told % _LINE_EVERY == 0:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
 import sys
 from collections.abc import Sequence
 
 from rich.markup import escape
 
-from evolve.cli.output import console
+from evolve.cli.models import models_table
+from evolve.cli.output import console, typed
 from evolve.cli.tables import Entry, by_game
 from evolve.config import CampaignConfig
 from evolve.events import Summary
@@ -19,6 +18,7 @@ from results.programs import program
 from results.queries import RankedCandidate, baselines, looks, top
 from results.records import EvaluationRecord, PromotionRecord
 from results.store import Store, open_store
+from results.text import visible
 
 
 def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None:
@@ -35,21 +35,23 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
             return
         best = leaders[0]
         _print_comparison(store, summary.campaign, best)
-        out.print(
-            f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {escape(best.note)}"
-        )
+        change = escape(visible(best.note))
+        out.print(f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {change}")
+    if summary.models:
+        out.print(models_table(summary.models))
     if summary.status == "interrupted":
         out.print("Interrupted: the same command continues.")
     out.print(_next_commands(summary.campaign, best.program_id[:10], settings, where), soft_wrap=True)
 
 
 def _next_commands(campaign: str, program_id: str, settings: CampaignConfig, where: str) -> str:
-    """Commands to look further, as they can be typed here: with the path where ``evolve`` is not on it."""
-    evolve = "evolve" if shutil.which("evolve") else os.path.relpath(sys.argv[0])
+    """Commands to look further."""
+    evolve = typed([])
     option = "" if where == DEFAULT_DB else f" --db {shlex.quote(where)}"
     again = without_option(sys.argv[1:], "--candidates")
     return f"""
 Look further:
+  {evolve} report {campaign}{option}
   {evolve} results show {program_id}{option}
   {evolve} results top {campaign}{option}
   {evolve} results lineage {program_id}{option}

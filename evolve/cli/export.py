@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, dat
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from results.records import CampaignRecord, StoredCandidate
+    from results.records import CallRecord, CampaignRecord, StoredCandidate
     from results.store import Store
 
 
@@ -26,6 +27,7 @@ class Format(StrEnum):
     PY = "py"
     CSV = "csv"
     JSON = "json"
+    CALLS = "calls"
 
 
 def export(
@@ -47,9 +49,10 @@ def export(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a program as a Python file that runs with numpy and OpenSpiel alone, or results as a table.
+    """Write a program as a Python file that runs with OpenSpiel alone, or results as a table.
 
-    A program: py, or its curves as csv or json. A campaign: all of its candidates with their scores, csv or json.
+    A program: py, or its curves as csv or json. A campaign: all of its candidates with their scores, csv or json, or
+    calls: what models answered, which `evolve run --model replay:FILE` takes.
 
     Example: evolve results export cfr-symbolic-s0:best --output discovered.py
     """
@@ -69,13 +72,16 @@ def export(
     elif as_json and kind is not Format.JSON:
         print_json({"schema_version": SCHEMA_VERSION, "format": kind.value, "content": text})
     else:
-        print(text, end="")
+        from results.text import visible
+
+        # Exact where it goes on to a file or a program, harmless where it goes to a terminal.
+        print(visible(text) if sys.stdout.isatty() else text, end="")
 
 
 def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str] | None:
     """A campaign's table; None when `ref` is no campaign's name."""
     from evolve.errors import ConfigError
-    from results.queries import campaigns
+    from results.queries import calls, campaigns
     from results.store import open_store
 
     if "://" not in where and not Path(where).exists():
@@ -88,10 +94,40 @@ def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str]
         kind = chosen or Format.CSV
         if kind is Format.PY:
             raise ConfigError(
-                f"export: expected csv or json for the campaign {ref!r}; got py.",
+                f"export: expected csv, json or calls for the campaign {ref!r}; got py.",
                 f"`evolve results top {ref}` lists its programs.",
             )
+        if kind is Format.CALLS:
+            return kind, _recording(record, calls(store, ref))
         return kind, _campaign_table(store, record, kind)
+
+
+def _recording(record: CampaignRecord, found: Sequence[CallRecord]) -> str:
+    """The campaign's calls as replay:FILE reads them; refused where no model was asked."""
+    from evolve.config import parse_config
+    from evolve.errors import ConfigError
+    from evolve.models.config import DECISIVE
+    from evolve.models.recorded import recording
+
+    if not found:
+        raise ConfigError(
+            f"export: the campaign {record.name!r} asked no model.",
+            "--format csv or json has its candidates.",
+        )
+    # Neither paths nor what changes nothing: a recording is passed on.
+    stored = parse_config(record.config).model_dump(mode="json", exclude_defaults=True)
+    llm = {key: value for key, value in stored.pop("llm", {}).items() if key in DECISIVE}
+    left_out = {"name", "model", "db", "workers"}
+    config = {key: value for key, value in stored.items() if key not in left_out} | (
+        {"llm": llm} if llm else {}
+    )
+    about = {
+        "campaign": record.name,
+        "recorded": record.created_at.date().isoformat(),
+        "versions": dict(record.versions),
+        "config": config,
+    }
+    return recording(about, found)
 
 
 def _suggest(ref: str, names: Sequence[str]) -> None:
@@ -137,7 +173,7 @@ def _candidate(stored: StoredCandidate, plan: str) -> dict[str, Any]:
 
 
 def _flat(row: Mapping[str, Any], objectives: Sequence[str]) -> dict[str, Any]:
-    from evolve.texts import cell
+    from results.text import cell
 
     plain = {key: value for key, value in row.items() if key != "scores"}
     plain["parents"] = " ".join(row["parents"])
@@ -148,6 +184,12 @@ def _flat(row: Mapping[str, Any], objectives: Sequence[str]) -> dict[str, Any]:
 def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
     if kind is Format.PY:
         return _script(ref, where, output)
+    if kind is Format.CALLS:
+        from evolve.errors import ConfigError
+
+        raise ConfigError(
+            f"export: --format calls is for a campaign; {ref!r} is a program.", "Name the campaign."
+        )
     from evolve.cli.results import details_json
     from results.programs import program
     from results.store import open_store
@@ -174,17 +216,12 @@ def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
 
 
 def _script(ref: str, where: str, output: Path | None) -> str:
-    from evaluators.base import ProgramError
-    from evaluators.cfr.export import as_script
+    from evaluators.scripts import exporter
     from evolve.programs import find_program
 
     found = find_program(ref, db=where)
-    if found.domain.name != "cfr":
-        raise ProgramError(
-            f"export: expected a program of the domain cfr; {found.name} is one of {found.domain.name}.",
-            "--format json works for all.",
-        )
     title = f"Program {found.name} ({found.id[:10]}), exported by evolve-marl."
+    as_script = exporter(found.domain)
     return as_script(found.source, title=title, file=output.name if output else "program.py")
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from evolve.programs import Program
 
 SCHEMA_VERSION = 1
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 DEFAULT_DB = places.DEFAULT_DB
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
@@ -44,9 +50,17 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def fail(message: str, hint: str = "") -> None:
-    """One line on standard error: what was expected, what came, what to do next."""
+    """One line on standard error: what was expected, what came, what to do next; it may quote a program."""
+    from results.text import visible
+
     text = " ".join(f"{message} {hint}".split())
-    print(f"evolve: {text}", file=sys.stderr)
+    print(f"evolve: {visible(text)}", file=sys.stderr)
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """A command as it can be typed here: with the path where ``evolve`` is not on it."""
+    program = "evolve" if shutil.which("evolve") else os.path.relpath(sys.argv[0])
+    return shlex.join([program, *arguments])
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -97,23 +111,6 @@ def _game_json(result: InstanceResult) -> dict[str, Any]:
         "cpu_s": result.cpu_s,
         "wall_s": result.wall_s,
     }
-
-
-def need_extra(module: str, extra: str, option: str) -> None:
-    """See that an optional library is installed.
-
-    Raises:
-        ConfigError: naming the extra that has it.
-    """
-    import importlib.util
-
-    from evolve.errors import ConfigError
-
-    if importlib.util.find_spec(module) is None:
-        raise ConfigError(
-            f"{option}: expected {module}, which is not installed.",
-            f"Run: pip install 'evolve-marl[{extra}]'",
-        )
 
 
 def number(value: float | None) -> str:

@@ -90,6 +90,7 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
+    from results.text import visible
 
     out = console()
     out.print(f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}")
@@ -104,7 +105,7 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
         )
     out.print(table)
     if evaluation.log:
-        out.print(f"It printed: {escape(evaluation.log)}")
+        out.print(f"It printed: {escape(visible(evaluation.log))}")
     if evaluation.outcome.ok:
         score = evaluation.objectives[program.domain.default_objective]
         out.print(f"{program.domain.default_objective}: {score:.3f} (larger is better)")

@@ -61,6 +61,7 @@ def top(
     from evolve.cli.tables import plain_table
     from results import queries
     from results.store import open_store
+    from results.text import visible
 
     with open_store(database(db), create=False, read_only=True) as store:
         found = queries.top(store, campaign, objective, n=n)
@@ -76,7 +77,9 @@ def top(
     table.add_column("operator")
     table.add_column("last change", no_wrap=True, overflow="ellipsis")
     for c in found:
-        table.add_row(c.program_id[:10], str(c.ordinal), f"{c.value:.3f}", c.operator, escape(c.note))
+        table.add_row(
+            c.program_id[:10], str(c.ordinal), f"{c.value:.3f}", c.operator, escape(visible(c.note))
+        )
     console().print(table)
 
 
@@ -108,24 +111,27 @@ def _print_details(details: ProgramDetails) -> None:
     from rich.markup import escape
     from rich.syntax import Syntax
 
-    out = console()
+    from results.text import visible
+
+    out, source = console(), visible(details.program.source)
     out.print(f"[bold]{details.program.id}[/bold] {escape(details.program.name)}")
     for origin in details.origins:
         parents = ", ".join(p[:10] for p in origin.parents)
         made = f"{origin.operator} from {parents}" if parents else origin.operator
         ended = f"{origin.outcome}: {origin.message}" if origin.message else str(origin.outcome)
-        out.print(escape(f"candidate {origin.ordinal} of {origin.campaign}, by {made}; {ended}"))
+        line = f"candidate {origin.ordinal} of {origin.campaign}, by {made}; {ended}"
+        out.print(escape(visible(line)))
         for change in filter(None, origin.note.split("; ")):
-            out.print(escape(f"  {change}"))
+            out.print(escape(visible(f"  {change}")))
     out.print()
     if out.is_terminal:
-        out.print(Syntax(details.program.source, "python", background_color="default", word_wrap=True))
+        out.print(Syntax(source, "python", background_color="default", word_wrap=True))
     else:
-        print(details.program.source)
+        print(source)
     for campaign, evaluation in details.evaluations:
         out.print(_scores_table(campaign, evaluation))
         if evaluation.log:
-            out.print(f"It printed: {escape(evaluation.log)}")
+            out.print(f"It printed: {escape(visible(evaluation.log))}")
 
 
 def _scores_table(campaign: str, evaluation: EvaluationRecord) -> Table:

@@ -30,6 +30,7 @@ class Request:
         temperature: None leaves it to the server (several models refuse any other).
         ordinal: the candidate.
         attempt: how many requests for this candidate came before.
+        model: who is asked, where there are several: a `Model.name`.
     """
 
     messages: tuple[Message, ...]
@@ -37,6 +38,7 @@ class Request:
     temperature: float | None = None
     ordinal: int = 0
     attempt: int = 0
+    model: str = ""
 
     @property
     def hash(self) -> str:

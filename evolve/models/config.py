@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-DECISIVE = frozenset({"max_output_tokens", "temperature", "repairs", "examples"})
+DECISIVE = frozenset(
+    {"max_output_tokens", "temperature", "repairs", "examples", "crossover", "cost_exponent"}
+)
 """Fields that change what is asked: fixed for a campaign. The others may change when it is continued."""
 
 
@@ -24,10 +26,12 @@ class Price(BaseModel):
 class LlmConfig(BaseModel):
     """How a model is asked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     base_url: str = ""
     """The server; the SDKs' own environment variables when empty."""
+    base_urls: Mapping[str, str] = Field(default_factory=dict)
+    """Model's name -> its server, where one of several models has another: a local one beside a paid one."""
     api: Literal["auto", "chat", "responses"] = "auto"
     """Which OpenAI interface: Responses for OpenAI itself, Chat Completions for others, unless said here."""
     timeout_s: float = Field(600.0, gt=0)
@@ -35,11 +39,19 @@ class LlmConfig(BaseModel):
     mailbox_timeout_s: float = Field(86_400.0, gt=0)
     """Seconds that an answer in a mailbox is waited for."""
     max_output_tokens: int = Field(16_384, ge=64)
+    """Tokens of an answer at most, thoughts included."""
     temperature: float | None = Field(None, ge=0, le=2)
+    """Of the model's sampling; the model's own unless given."""
     repairs: int = Field(2, ge=0)
     """How often a model is shown what is wrong with its answer before the candidate is given up."""
     examples: int = Field(3, ge=0)
     """Prior programs that a prompt shows beside the parent."""
+    crossover: Literal["symbolic", "model"] = "symbolic"
+    """Who makes the children of two parents: classes of the one in the place of the other's, or the model, asked to
+    merge."""
+    cost_exponent: float = Field(0.5, ge=0, le=1)
+    """Of several models, how much their costs count when one is chosen: 0 not at all, 1 is reward per dollar
+    (`evolve.models.ensemble`)."""
     prices: Mapping[str, Price] = Field(default_factory=dict)
     """Model's name, such as ``openai:my-model`` -> price; over the table that comes with genai-prices."""
     allow_unknown_price: bool = False
@@ -47,11 +59,24 @@ class LlmConfig(BaseModel):
 
     @field_validator("base_url")
     @classmethod
-    def _without_credentials(cls, url: str) -> str:
-        """Refuse what is no address of a server, and credentials, which would be stored with the configuration."""
-        parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError("expected an address such as http://localhost:8000/v1")
-        if "@" in parts.netloc or parts.query:
-            raise ValueError("expected an address without credentials; keys come from the environment")
-        return url
+    def _check_server(cls, url: str) -> str:
+        return _without_credentials(url)
+
+    @field_validator("base_urls")
+    @classmethod
+    def _check_servers(cls, urls: Mapping[str, str]) -> Mapping[str, str]:
+        return {name: _without_credentials(url) for name, url in urls.items()}
+
+    def server(self, name: str) -> str:
+        """Base URL of the model called `name`, "" when the SDK's environment variable is to say."""
+        return self.base_urls.get(name, self.base_url)
+
+
+def _without_credentials(url: str) -> str:
+    """Refuse what is no address of a server, and credentials, which would be stored with the configuration."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("expected an address such as http://localhost:8000/v1")
+    if "@" in parts.netloc or parts.query:
+        raise ValueError("expected an address without credentials; keys come from the environment")
+    return url

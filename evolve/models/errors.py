@@ -2,7 +2,7 @@
 
 ModelError
 ├── ModelSetupError    a key, name, address or request that will not work however often it is sent: exit code 2
-├── TransientError     this time it did not work: tried again (`evolve.models.retrying`)
+├── TransientError     this time it did not work, which may have cost something: tried again (`evolve.models.retrying`)
 ├── ModelUnavailable   it did not work as often as it was tried; the campaign stops and can be continued: exit code 1
 └── BudgetReached      the next call might cost more than is left; the campaign ends in order: exit code 3
 
@@ -15,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evolve.errors import EvolveError
+from evolve.models.base import Usage
+
+_NOTHING = Usage()
 
 
 class ModelError(EvolveError):
@@ -26,11 +29,21 @@ class ModelSetupError(ModelError):
 
 
 class TransientError(ModelError):
-    """A fault that may pass. `retry_after_s`: what the server asked us to wait, None when it did not say."""
+    """A fault that may pass.
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    Args:
+        message: what happened, in a line.
+        retry_after_s: what the server asked us to wait; None when it did not say.
+        usage: what the server charges for all the same; None when nobody knows, as when the connection broke while
+            the model may have been at work.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = _NOTHING
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.usage = usage
 
 
 class ModelUnavailable(ModelError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evolve.models.base import Completion, Request, Stop, Usage, completed
 from evolve.models.errors import ModelError, ModelSetupError, TransientError, scrubbed
-from evolve.models.http import error_of_status
+from evolve.models.http import charged_by, error_of_status
 
 if TYPE_CHECKING:
     import httpx2
@@ -114,11 +114,13 @@ class GeminiModel:
             said = scrubbed(error.message or error.details, secrets)
             return error_of_status(error.code, said, headers, model=self.name, key_name=KEY)
         if isinstance(error, httpx2.TimeoutException):
-            return TransientError("the server took too long.")
+            return TransientError("the server took too long.", usage=charged_by(error))
         said = scrubbed(error, secrets)
         if isinstance(error, httpx2.TransportError):
-            return TransientError(f"no connection: {type(error).__name__}: {said}")
-        return TransientError(f"the server's answer could not be read: {type(error).__name__}: {said}")
+            return TransientError(f"no connection: {type(error).__name__}: {said}", usage=charged_by(error))
+        return TransientError(
+            f"the server's answer could not be read: {type(error).__name__}: {said}", usage=None
+        )
 
     async def close(self) -> None:
         """See `Model.close`."""
@@ -133,7 +135,7 @@ def _text(came: Any) -> tuple[str, Stop]:
         return f"the prompt was blocked: {feedback.block_reason.value}", Stop.BLOCKED
     if not came.candidates:
         if came.usage_metadata is None:
-            raise TransientError("the server sent no candidate.")
+            raise TransientError("the server sent no candidate.", usage=None)
         return "", Stop.EMPTY
     candidate = came.candidates[0]
     parts = (candidate.content.parts or []) if candidate.content else []

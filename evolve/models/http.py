@@ -1,4 +1,4 @@
-"""What the clients of HTTP interfaces share: the fate of a status code, and ``Retry-After``."""
+"""What the clients of HTTP interfaces share: the fate of a status code, ``Retry-After``, and what may be charged."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import email.utils
 import time
 from collections.abc import Mapping
 
+from evolve.models.base import Usage
 from evolve.models.errors import ModelError, ModelSetupError, TransientError
 
 _PASSING = frozenset({408, 409, 425, 429})
+_GAVE_UP = frozenset({408, 502, 504, 524})
+"""Somebody on the way stopped waiting; the model behind may have answered, and the answer may be charged."""
 _NO_MONEY = ("insufficient_quota", "billing", "credit balance")
 
 
@@ -29,7 +32,8 @@ def error_of_status(
             f"{model}: the account has no money left: {said}", "Top it up; the same command continues."
         )
     if status in _PASSING or status >= 500:
-        return TransientError(f"HTTP {status}: {said}", retry_after_s=retry_after_s(headers))
+        usage = None if status in _GAVE_UP else Usage()
+        return TransientError(f"HTTP {status}: {said}", retry_after_s=retry_after_s(headers), usage=usage)
     if status in (401, 403) or "api key not valid" in said.lower() or "api_key_invalid" in said.lower():
         return ModelSetupError(
             f"{model}: the key in {key_name} was rejected: {said}", f"Set {key_name} to a valid key."
@@ -55,3 +59,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             return None
         return max(0.0, when.timestamp() - time.time())
     return None
+
+
+def charged_by(fault: BaseException | None) -> Usage | None:
+    """What a broken connection costs: nothing when the request never left, else nobody knows."""
+    import httpx2
+
+    never_left = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+    return Usage() if isinstance(fault, never_left) else None

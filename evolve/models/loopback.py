@@ -104,7 +104,12 @@ class LoopbackServer:
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
-        body = json.loads(handler.rfile.read(int(handler.headers["content-length"])))
+        length = int(handler.headers["content-length"])
+        data = handler.rfile.read(length)
+        if len(data) < length:
+            handler.close_connection = True  # the client went away in the middle of its request
+            return
+        body = json.loads(data)
         with self._lock:
             number = len(self.received)
             self.received.append(Received(handler.path, dict(handler.headers), body))
@@ -114,14 +119,14 @@ class LoopbackServer:
             handler.close_connection = True
             handler.connection.close()
             return
-        data = reply.raw if reply.raw is not None else json.dumps(_body(handler.path, body, reply)).encode()
+        said = reply.raw if reply.raw is not None else json.dumps(_body(handler.path, body, reply)).encode()
         try:
             handler.send_response(reply.status)
             for name, value in {"content-type": "application/json", **reply.headers}.items():
                 handler.send_header(name, value)
-            handler.send_header("content-length", str(len(data)))
+            handler.send_header("content-length", str(len(said)))
             handler.end_headers()
-            handler.wfile.write(data)
+            handler.wfile.write(said)
         except (BrokenPipeError, ConnectionResetError):
             handler.close_connection = True  # the client lost its patience
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from evolve.models.base import Completion, Request, Stop, Usage, completed
 from evolve.models.errors import ModelError, ModelSetupError, TransientError, scrubbed
-from evolve.models.http import error_of_status
+from evolve.models.http import charged_by, error_of_status
 
 if TYPE_CHECKING:
     import httpx2
@@ -90,17 +90,14 @@ class OpenAIModel:
         options["max_completion_tokens" if self._ours else "max_tokens"] = request.max_output_tokens
         messages: Any = [{"role": m.role, "content": m.text} for m in request.messages]
         came = await self._client.chat.completions.create(model=self._model, messages=messages, **options)
+        usage = _chat_usage(getattr(came, "usage", None))
         if not getattr(came, "choices", None):
-            raise TransientError(f"the server sent no choice: {scrubbed(came, [self._key])}")
-        choice, used = came.choices[0], came.usage
-        usage = Usage()
-        if used is not None:
-            cached = used.prompt_tokens_details.cached_tokens if used.prompt_tokens_details else 0
-            usage = Usage(used.prompt_tokens or 0, used.completion_tokens or 0, cached or 0)
+            raise TransientError(f"the server sent no choice: {scrubbed(came, [self._key])}", usage=usage)
+        choice = came.choices[0]
         text, stop = choice.message.content or "", _CHAT_STOPS.get(choice.finish_reason or "", Stop.END)
         if choice.message.refusal:
             text, stop = choice.message.refusal, Stop.REFUSED
-        return text, usage, came.model, stop
+        return text, usage or Usage(), came.model, stop
 
     async def _ask_responses(self, request: Request) -> tuple[str, Usage, str, Stop]:
         options: dict[str, Any] = {}
@@ -114,14 +111,11 @@ class OpenAIModel:
             store=False,
             **options,
         )
+        usage = _responses_usage(getattr(came, "usage", None))
         if getattr(came, "error", None) is not None:
-            raise _failed(came.error, self.name)
+            raise _failed(came.error, self.name, usage)
         if not isinstance(getattr(came, "output", None), list):
-            raise TransientError(f"the server sent no output: {scrubbed(came, [self._key])}")
-        usage = Usage()
-        if came.usage is not None:
-            cached = came.usage.input_tokens_details.cached_tokens if came.usage.input_tokens_details else 0
-            usage = Usage(came.usage.input_tokens, came.usage.output_tokens, cached or 0)
+            raise TransientError(f"the server sent no output: {scrubbed(came, [self._key])}", usage=usage)
         text, stop = came.output_text, Stop.END
         refusals = [part.refusal for item in came.output if item.type == "message"
                     for part in item.content if part.type == "refusal"]  # fmt: skip
@@ -130,7 +124,7 @@ class OpenAIModel:
         elif came.status == "incomplete":
             reason = came.incomplete_details.reason if came.incomplete_details else None
             stop = Stop.BLOCKED if reason == "content_filter" else Stop.LENGTH
-        return text, usage, came.model, stop
+        return text, usage or Usage(), came.model, stop
 
     def _ours_of(self, error: Exception) -> ModelError:
         import openai
@@ -146,12 +140,16 @@ class OpenAIModel:
                 error.status_code, said, error.response.headers, model=self.name, key_name=KEY
             )
         if isinstance(error, openai.APITimeoutError):
-            return TransientError("the server took too long.")
+            return TransientError("the server took too long.", usage=charged_by(error.__cause__))
         if isinstance(error, openai.APIConnectionError):
             reason = scrubbed(error.__cause__ or said, [self._key])
-            return TransientError(f"no connection to {self._client.base_url.host}: {reason}")
+            return TransientError(
+                f"no connection to {self._client.base_url.host}: {reason}", usage=charged_by(error.__cause__)
+            )
         # Not the JSON that the SDK expects: a proxy's page, half a body, another interface.
-        return TransientError(f"the server's answer could not be read: {type(error).__name__}: {said}")
+        return TransientError(
+            f"the server's answer could not be read: {type(error).__name__}: {said}", usage=None
+        )
 
     async def close(self) -> None:
         """See `Model.close`."""
@@ -161,9 +159,25 @@ class OpenAIModel:
 _CHAT_STOPS = {"length": Stop.LENGTH, "content_filter": Stop.BLOCKED}
 
 
-def _failed(error: Any, name: str) -> ModelError:
+def _chat_usage(used: Any) -> Usage | None:
+    """Tokens as Chat Completions count them; None when the server did not say."""
+    if used is None:
+        return None
+    cached = used.prompt_tokens_details.cached_tokens if used.prompt_tokens_details else 0
+    return Usage(used.prompt_tokens or 0, used.completion_tokens or 0, cached or 0)
+
+
+def _responses_usage(used: Any) -> Usage | None:
+    """Tokens as Responses count them; None when the server did not say."""
+    if used is None:
+        return None
+    cached = used.input_tokens_details.cached_tokens if used.input_tokens_details else 0
+    return Usage(used.input_tokens, used.output_tokens, cached or 0)
+
+
+def _failed(error: Any, name: str, usage: Usage | None) -> ModelError:
     """What the Responses interface reports inside of a successful HTTP response."""
     said = scrubbed(f"{error.message} ({error.code})", [os.environ.get(KEY)])
     if error.code in ("server_error", "rate_limit_exceeded", "vector_store_timeout"):
-        return TransientError(said)
+        return TransientError(said, usage=usage)
     return ModelSetupError(f"{name}: {said}")

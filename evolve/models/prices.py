@@ -37,7 +37,7 @@ def pricing(name: str, config: LlmConfig) -> Pricing:
     if name in config.prices:
         price = config.prices[name]
         return lambda usage: (usage.input_tokens * price.input + usage.output_tokens * price.output) / 1e6
-    if kind not in _PROVIDERS or _is_local(kind, config):
+    if kind not in _PROVIDERS or _is_local(name, config):
         return lambda usage: 0.0
     provider = _PROVIDERS[kind]
 
@@ -62,8 +62,9 @@ def pricing(name: str, config: LlmConfig) -> Pricing:
     return from_table
 
 
-def _is_local(kind: str, config: LlmConfig) -> bool:
+def _is_local(name: str, config: LlmConfig) -> bool:
     """Whether the model's server is on this machine."""
-    address = config.base_url or os.environ.get(_ADDRESSES[kind], "")
+    kind = name.partition(":")[0]
+    address = config.server(name) or os.environ.get(_ADDRESSES[kind], "")
     host = urlsplit(address).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")

@@ -6,16 +6,46 @@ Both give the same answer to the same candidate whatever the order in which cand
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from evolve.models.base import Completion, Request, Stop, Usage, completed
 from evolve.models.errors import ModelSetupError
+from results.records import CallRecord
+
+FORMAT = 1
+"""Version of recordings, which their first line names."""
+
+_KEPT = (
+    "ordinal",
+    "attempt",
+    "request_hash",
+    "answered_by",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "stop",
+)
+
+
+def recording(about: Mapping[str, Any], calls: Iterable[CallRecord]) -> str:
+    """The answers of a campaign as ``replay:FILE`` reads them: JSON lines, first what the campaign was.
+
+    Prompts are not in it: a replay makes them again, and sees by their hashes whether they are the same.
+
+    Args:
+        about: what to say of the campaign.
+        calls: its calls; those that were not answered are left out.
+    """
+    answered = sorted((c for c in calls if c.state == "answered"), key=lambda c: (c.ordinal, c.attempt))
+    lines = [{"recording": FORMAT, **about, "calls": len(answered)}]
+    lines += [{key: getattr(c, key) for key in _KEPT} | {"answer": c.answer} for c in answered]
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 class ReplayModel:
-    """The answers of a recorded campaign, as ``evolve results calls CAMPAIGN --json`` writes them.
+    """The answers of a recorded campaign, as ``evolve results export CAMPAIGN --format calls`` writes them.
 
     An answer is found by candidate and attempt; a request that differs from the recorded one is answered all the
     same, with a warning. What was not recorded for the candidate is looked up by the request's hash.
@@ -35,10 +65,9 @@ class ReplayModel:
         self._warn = warn
         self._by_place: dict[tuple[int, int], dict[str, Any]] = {}
         self._by_hash: dict[str, dict[str, Any]] = {}
-        for call in _load(path, "calls"):
-            if call.get("state") == "answered":
-                self._by_place[call["ordinal"], call["attempt"]] = call
-                self._by_hash.setdefault(call["request_hash"], call)
+        for call in _recorded(path):
+            self._by_place[call["ordinal"], call["attempt"]] = call
+            self._by_hash.setdefault(call["request_hash"], call)
 
     @property
     def name(self) -> str:
@@ -61,7 +90,7 @@ class ReplayModel:
                 "Stop before it with --candidates, or replay with the configuration that was recorded.",
             )
         usage = Usage(call["input_tokens"], call["output_tokens"], call["cached_tokens"])
-        return Completion(call["answer"], usage, call["answered_by"], call["latency_s"], Stop(call["stop"]))
+        return Completion(call["answer"], usage, call["answered_by"], 0.0, Stop(call["stop"]))
 
     async def close(self) -> None:
         """See `Model.close`."""
@@ -81,7 +110,7 @@ class ScriptedModel:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._answers = _load(path, None)
+        self._answers = _scripted(path)
         self.asked: list[Request] = []
 
     @property
@@ -107,17 +136,39 @@ class ScriptedModel:
         """See `Model.close`."""
 
 
-def _load(path: Path, key: str | None) -> list[Any]:
-    """A JSON file's list, or the list under one of its keys."""
-    kind = "replay" if key else "scripted"
+def _read(kind: str, path: Path) -> str:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ModelSetupError(f"{kind}: expected a file at {path}; {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ModelSetupError(f"{kind}: expected text in {path}; {error}.") from error
+
+
+def _recorded(path: Path) -> list[dict[str, Any]]:
+    """The calls of a recording."""
+    hint = "Write one with: evolve results export CAMPAIGN --format calls --output FILE"
+    try:
+        lines = [json.loads(line) for line in _read("replay", path).splitlines() if line.strip()]
     except ValueError as error:
-        raise ModelSetupError(f"{kind}: expected JSON in {path}; {error}.") from error
-    found = value.get(key) if key and isinstance(value, dict) else value
+        raise ModelSetupError(f"replay: expected JSON lines in {path}; {error}.", hint) from error
+    head = lines[0] if lines and isinstance(lines[0], dict) else {}
+    if head.get("recording") != FORMAT:
+        raise ModelSetupError(f"replay: expected a recording of format {FORMAT} in {path}.", hint)
+    wanted = {*_KEPT, "answer"}
+    for number, call in enumerate(lines[1:], start=2):
+        missing = sorted(wanted - set(call)) if isinstance(call, dict) else ["an object"]
+        if missing:
+            raise ModelSetupError(f"replay: line {number} of {path} lacks {', '.join(missing)}.", hint)
+    return lines[1:]
+
+
+def _scripted(path: Path) -> list[Any]:
+    """A JSON file's list."""
+    try:
+        found = json.loads(_read("scripted", path))
+    except ValueError as error:
+        raise ModelSetupError(f"scripted: expected JSON in {path}; {error}.") from error
     if not isinstance(found, list):
-        hint = "Write it with: evolve results calls CAMPAIGN --json" if key else ""
-        raise ModelSetupError(f"{kind}: expected a list{f' of {key}' if key else ''} in {path}.", hint)
+        raise ModelSetupError(f"scripted: expected a list in {path}.")
     return found

@@ -13,7 +13,7 @@ from evolve.models.gemini import GeminiModel
 from evolve.models.mailbox import MailboxModel
 from evolve.models.openai import OpenAIModel
 from evolve.models.recorded import ReplayModel, ScriptedModel
-from evolve.models.retrying import RetryingModel
+from evolve.models.retrying import TimedModel
 
 KINDS = ("openai", "gemini", "mailbox", "replay", "scripted")
 
@@ -34,12 +34,12 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def make_model(name: str, config: LlmConfig, *, warn: Callable[[str], None] = lambda line: None) -> Model:
-    """The model called `name`, its transient faults tried again.
+    """The model called `name`.
 
     Args:
         name: kind and name.
         config: addresses, times and so on.
-        warn: is told what is tried again, and what differs from a recording.
+        warn: is told what differs from a recording.
 
     Raises:
         ModelSetupError: an unknown name, a missing key or file.
@@ -53,8 +53,8 @@ def make_model(name: str, config: LlmConfig, *, warn: Callable[[str], None] = la
         return ScriptedModel(Path(rest))
     client: Model
     if kind == "openai":
-        client = OpenAIModel(rest, base_url=config.base_url, api=config.api, timeout_s=config.timeout_s)
+        client = OpenAIModel(rest, base_url=config.server(name), api=config.api, timeout_s=config.timeout_s)
     else:
-        client = GeminiModel(rest, base_url=config.base_url, timeout_s=config.timeout_s)
+        client = GeminiModel(rest, base_url=config.server(name), timeout_s=config.timeout_s)
     # The SDKs' time limit is per read; ours is for the whole call, with a moment for theirs to speak first.
-    return RetryingModel(client, timeout_s=config.timeout_s + 5.0, warn=warn)
+    return TimedModel(client, timeout_s=config.timeout_s + 5.0)

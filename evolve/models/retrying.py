@@ -1,15 +1,19 @@
 """The one layer that tries again: the SDKs' own retries are off.
 
 Waits grow from one second to a minute with jitter; a server's ``Retry-After`` is waited out instead, up to a limit.
+Every sending is one of its own for whoever keeps the books (`evolve.models.asking`), since each may be charged.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from evolve.models.base import Completion, Model, Request
 from evolve.models.errors import ModelUnavailable, TransientError
+
+_Answer = TypeVar("_Answer")
 
 ATTEMPTS = 6
 LONGEST_WAIT_S = 60.0
@@ -17,31 +21,80 @@ LONGEST_RETRY_AFTER_S = 300.0
 """A server that asks for more is treated as unavailable: whoever runs the campaign should know."""
 
 
-class RetryingModel:
-    """A model whose transient faults are tried again.
+class Retries:
+    """How often and when a request is sent again whose fault may pass.
 
     Args:
-        model: the client.
-        attempts: how often a request is sent at most.
-        timeout_s: seconds that one sending may take; None leaves it to the client.
+        attempts: how often it is sent at most.
         wait_s: the first wait; 0 makes tests quick.
-        warn: is told, in a line, what is tried again and when.
+        warn: is told, in a line, what is tried again.
     """
 
     def __init__(
         self,
-        model: Model,
         *,
         attempts: int = ATTEMPTS,
-        timeout_s: float | None = None,
         wait_s: float = 1.0,
         warn: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._model = model
         self._attempts = attempts
-        self._timeout_s = timeout_s
         self._wait_s = wait_s
         self._warn = warn
+
+    async def run(self, name: str, send: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """What `send` returns at last.
+
+        Args:
+            name: the model, for messages.
+            send: sends the request once.
+
+        Raises:
+            ModelUnavailable: in the place of a `TransientError` that stays.
+        """
+        import stamina
+
+        def backoff(error: Exception) -> bool | float:
+            """Whether to try again: a number of seconds to wait, or by the growing waits."""
+            if not isinstance(error, TransientError):
+                return False
+            asked = error.retry_after_s
+            if asked is not None and asked > LONGEST_RETRY_AFTER_S:
+                return False
+            self._warn(f"{name}: {error.message} Trying again.")
+            return True if asked is None else max(asked, 0.0)
+
+        # Its log would show arguments; `warn` says what matters.
+        stamina.instrumentation.set_on_retry_hooks([])
+        try:
+            async for attempt in stamina.retry_context(
+                on=backoff,
+                attempts=self._attempts,
+                timeout=None,
+                wait_initial=self._wait_s,
+                wait_max=LONGEST_WAIT_S,
+                wait_jitter=self._wait_s,
+            ):
+                with attempt:
+                    return await send()
+        except TransientError as error:
+            raise ModelUnavailable(
+                f"{name} did not answer after {self._attempts} attempts: {error.message}",
+                "What was answered is kept; the same command continues.",
+            ) from None
+        raise AssertionError("the retries end with an answer or an error")
+
+
+class TimedModel:
+    """A model whose calls are given up after a while, whatever its client does.
+
+    Args:
+        model: the client.
+        timeout_s: seconds that one sending may take.
+    """
+
+    def __init__(self, model: Model, *, timeout_s: float) -> None:
+        self._model = model
+        self._timeout_s = timeout_s
 
     @property
     def name(self) -> str:
@@ -54,46 +107,12 @@ class RetryingModel:
         return self._model.free
 
     async def complete(self, request: Request) -> Completion:
-        """See `Model.complete`; a `TransientError` that stays is a `ModelUnavailable`."""
-        import stamina
-
-        stamina.instrumentation.set_on_retry_hooks(
-            []
-        )  # its log would show arguments; `warn` says what matters
-        try:
-            async for attempt in stamina.retry_context(
-                on=self._backoff,
-                attempts=self._attempts,
-                timeout=None,
-                wait_initial=self._wait_s,
-                wait_max=LONGEST_WAIT_S,
-                wait_jitter=self._wait_s,
-            ):
-                with attempt:
-                    return await self._once(request)
-        except TransientError as error:
-            raise ModelUnavailable(
-                f"{self.name} did not answer after {self._attempts} attempts: {error.message}",
-                "What was answered is kept; the same command continues.",
-            ) from None
-        raise AssertionError("the retries end with an answer or an error")
-
-    async def _once(self, request: Request) -> Completion:
+        """See `Model.complete`; a call that takes too long is a `TransientError`, which may be charged."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._model.complete(request)
         except TimeoutError:
-            raise TransientError(f"no answer within {self._timeout_s:g} s.") from None
-
-    def _backoff(self, error: Exception) -> bool | float:
-        """Whether to try again: a number of seconds to wait, or by the growing waits."""
-        if not isinstance(error, TransientError):
-            return False
-        asked = error.retry_after_s
-        if asked is not None and asked > LONGEST_RETRY_AFTER_S:
-            return False
-        self._warn(f"{self.name}: {error.message} Trying again.")
-        return True if asked is None else max(asked, 0.0)
+            raise TransientError(f"no answer within {self._timeout_s:g} s.", usage=None) from None
 
     async def close(self) -> None:
         """See `Model.close`."""

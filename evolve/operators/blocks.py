@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from evaluators.base import Mechanism
 from evolve.operators.code import Code, Edit, Site, walk
-from evolve.operators.templates import local_names, match, number_text, render, template
+from evolve.operators.templates import local_names, match, number_text, render, taken_names, template
 
 RETURN = "return"
 
@@ -72,7 +72,7 @@ def can_insert(code: Code, site: Site, mechanism: Mechanism) -> bool:
     lines = range(method.lineno, (method.end_lineno or method.lineno) + 1)
     if not site.takes_mechanisms or any(_header_name(code, line) == mechanism.name for line in lines):
         return False
-    if site.names & local_names(mechanism) or site.class_names & mechanism.state.keys():
+    if site.names & taken_names(mechanism) or site.class_names & mechanism.state.keys():
         return False
     if not site.statements or not all(map(code.stands_alone, site.statements)):
         return False

@@ -7,7 +7,7 @@ wrong, a few times. Every request counts, is stored and is paid for, whatever co
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from evolve.models.asking import Asker
@@ -32,13 +32,17 @@ class Prompting(Protocol):
         """The conversation that asks for a child of `parent`."""
         ...
 
+    def merge(self, first: Parent, second: Parent, context: Context) -> tuple[Message, ...]:
+        """The conversation that asks for a child of both."""
+        ...
+
     def repair(self, problem: str, *, patched: bool) -> Message:
         """What is said when an answer failed."""
         ...
 
 
 class LlmOperator:
-    """Asks a model for a change of the first parent.
+    """Asks a model for a change of the first parent; one and the same model, however often it takes.
 
     Args:
         prompter: renders what it is asked.
@@ -60,13 +64,20 @@ class LlmOperator:
         temperature: float | None = None,
     ) -> None:
         self._asker: Asker | None = None
+        self._choose_model: Callable[[Context], str] = lambda context: ""
         self._prompter = prompter
         self._repairs = repairs
         self._max_output_tokens, self._temperature = max_output_tokens, temperature
 
-    def connect(self, asker: Asker) -> None:
-        """Say whom to ask: known when the campaign's database is open, since every call goes there first."""
+    def connect(self, asker: Asker, choose_model: Callable[[Context], str] | None = None) -> None:
+        """Say whom to ask: known when the campaign's database is open, since every call goes there first.
+
+        Args:
+            asker: answers requests.
+            choose_model: of several models, names the one for a candidate.
+        """
         self._asker = asker
+        self._choose_model = choose_model or self._choose_model
 
     async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
         """A child that the model made of the first parent.
@@ -76,25 +87,31 @@ class LlmOperator:
             ModelError: the model cannot be asked, or a budget is reached.
         """
         assert self._asker is not None, "connect comes before propose"
-        parent = parents[0]
-        messages = self._prompter.first(parent, context, rng)
+        messages, model = self._opening(parents, context, rng), self._choose_model(context)
         problem, made = "", None
         for attempt in range(self._repairs + 1):
             completion = await self._asker.ask(
-                Request(messages, self._max_output_tokens, self._temperature, context.ordinal, attempt)
+                Request(messages, self._max_output_tokens, self._temperature, context.ordinal, attempt, model)
             )
             try:
-                made = self._child(parent, completion, context)
+                made = self._child(parents[0], completion, context)
                 problem = context.objection(made.source)
             except PatchError as error:
-                made, problem = None, f"{error.message} {error.hint}".strip()
+                made, problem = None, f"{error.message}\n{error.hint}".strip()
             if made is not None and not problem:
                 return made
             reminder = self._prompter.repair(problem, patched=made is not None)
             messages = (*messages, Message("assistant", completion.text or "(no answer)"), reminder)
         if made is not None:
             return made  # screening says the same about it, and keeps it to look at
-        raise ProposalError(f"llm: no usable answer in {self._repairs + 1} attempts; the last one: {problem}")
+        raise ProposalError(
+            f"{self.kind}: no usable answer in {self._repairs + 1} attempts; the last one: {problem}"
+        )
+
+    def _opening(
+        self, parents: Sequence[Parent], context: Context, rng: random.Random
+    ) -> tuple[Message, ...]:
+        return self._prompter.first(parents[0], context, rng)
 
     def _child(self, parent: Parent, completion: Completion, context: Context) -> Proposal:
         """What an answer makes of the parent.
@@ -106,6 +123,18 @@ class LlmOperator:
             raise PatchError(_SAID[completion.stop].format(limit=self._max_output_tokens))
         child = patch(parent.source, completion.text, context.components)
         return Proposal(child.source, self.kind, (_idea(completion.text),))
+
+
+class LlmCrossover(LlmOperator):
+    """Shows a model two parents and asks it to merge them: what it answers is a change of the first one."""
+
+    kind = "llm-crossover"
+    num_parents = 2
+
+    def _opening(
+        self, parents: Sequence[Parent], context: Context, rng: random.Random
+    ) -> tuple[Message, ...]:
+        return self._prompter.merge(parents[0], parents[1], context)
 
 
 def _idea(answer: str) -> str:

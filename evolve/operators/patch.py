@@ -15,6 +15,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from evaluators.base import Component
@@ -26,8 +27,11 @@ MAX_CHARS = 60_000
 _WORDS = (
     r"unchanged|existing|same as|as before|rest of|remains?|omitted|previous code|original code|no changes?"
 )
+_FILLING = r"the|rest|of|class(es)?|methods?|code|body|this|it|is|are|stays?|remains?|everything|else|others?|all|left|kept|same"
 _ELISION = re.compile(
-    rf"\s*(\.\.\.|…|#\s*(\.\.\.|…).*|#.*(\.\.\.|…)\s*$|[(\[<#].*\b({_WORDS})\b.*[)\]>.…]\s*)$", re.IGNORECASE
+    rf"\s*(\.\.\.|…|#\s*(\.\.\.|…).*|#.*(\.\.\.|…)\s*$|[(\[<#].*\b({_WORDS})\b.*[)\]>.…]\s*"
+    rf"|#\s*(({_FILLING})\W+)*(unchanged|as before|as above|no changes?)\W*)$",
+    re.IGNORECASE,
 )
 _QUOTES = str.maketrans("\u201c\u201d\u201e\u2018\u2019\u201a\u2212\u2013\u2014\u00a0", "\"\"\"'''--- ")
 _DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
@@ -163,12 +167,12 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
     Raises:
         PatchError: it does not parse, lacks a component, or changes something else.
     """
-    before, after = _parsed(parent, "The parent"), _parsed(child, "The changed program")
+    after = _parsed(child, "The changed program")
     for component in components:
         count = sum(isinstance(n, ast.ClassDef) and n.name == component.name for n in after.body)
         if count != 1:
             raise PatchError(f"Expected one class {component.name} in the program; got {count or 'none'}.")
-    known = {ast.dump(node) for node in before.body}
+    known = _statements(parent)
     changed: dict[str, ast.stmt] = {}
     for index, node in enumerate(after.body):
         if ast.dump(node) in known or (index == 0 and _is_docstring(node)):
@@ -189,6 +193,16 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
                 f"Line {node.lineno}: no component class uses {name!r}.",
                 f"Only {', '.join(c.name for c in components)} and what they need may change.",
             )
+
+
+@lru_cache(maxsize=256)
+def _statements(parent: str) -> frozenset[str]:
+    """The statements at a parent's module level; a parent is shown again and again.
+
+    Raises:
+        PatchError: it does not parse.
+    """
+    return frozenset(map(ast.dump, _parsed(parent, "The parent").body))
 
 
 def _parsed(source: str, what: str) -> ast.Module:

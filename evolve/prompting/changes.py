@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from evolve.prompting.record import Tried
@@ -21,31 +23,92 @@ class RemovedLine(NamedTuple):
     after: float
 
 
-def removed_lines(program_id: str, tried: Sequence[Tried], objective: str) -> list[RemovedLine]:
-    """Lines that the ancestors of a program had and that it does not have, the youngest first.
+def ancestors(program_id: str, scored: Callable[[str], Tried | None]) -> list[Tried]:
+    """A program and its first parents, the youngest first, as far as they have scores; [] for an unknown one.
 
     Args:
         program_id: the program.
-        tried: what was tried, with sources and parents.
+        scored: program id -> the candidate that it was when it got its scores.
+    """
+    found: list[Tried] = []
+    child = scored(program_id)
+    while child is not None and len(found) <= _GENERATIONS:
+        found.append(child)
+        child = scored(child.parents[0]) if child.parents else None
+    return found
+
+
+def removed_lines(
+    program_id: str, scored: Callable[[str], Tried | None], objective: str
+) -> list[RemovedLine]:
+    """Lines that a program's ancestors had and that it lacks, where losing them did no harm; the youngest first.
+
+    Args:
+        program_id: the program.
+        scored: program id -> the candidate that it was when it got its scores.
         objective: the score to show.
     """
-    known = {t.program_id: t for t in reversed(tried) if t.ok}
-    child = known.get(program_id)
-    if child is None:
+    line_of_descent = ancestors(program_id, scored)
+    if not line_of_descent:
         return []
-    present = set(code_lines(child.source))
+    present = set(code_lines(line_of_descent[0].source))
     found: dict[str, RemovedLine] = {}
-    for _ in range(_GENERATIONS):
-        parent = known.get(child.parents[0]) if child.parents else None
-        if parent is None:
-            break
+    for child, parent in pairwise(line_of_descent):
         before, after = (t.scored.objectives.get(objective, 0.0) for t in (parent, child))
         kept = set(code_lines(child.source)) | present
-        for line in code_lines(parent.source):
+        for line in code_lines(parent.source) if after >= before else ():
             if line not in kept and not line.startswith(_STRUCTURE):
                 found.setdefault(line, RemovedLine(line, before, after))
-        child = parent
     return list(found.values())
+
+
+class Differing(NamedTuple):
+    """The definitions of a program that no other one shown has; name of the other one -> what it has in common."""
+
+    text: str
+    same: dict[str, list[str]]
+
+
+def differing(source: str, shown: Mapping[str, str]) -> Differing:
+    """What sets a program apart from others: its classes, functions and constants that none of them has.
+
+    Docstrings do not count. A program that does not parse is shown whole.
+
+    Args:
+        source: the program.
+        shown: name -> source of the others; the first that has a definition is named for it.
+    """
+    try:
+        nodes = [node for node in ast.parse(source).body if not isinstance(node, ast.Expr)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return Differing(source, {})
+    lines, texts, same = source.splitlines(), [], dict[str, list[str]]()
+    for node in nodes:
+        text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        key = ast.dump(_bare(node))
+        name = next((name for name, other in shown.items() if key in _definitions(other)), None)
+        if name is None:
+            texts.append(text)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            same.setdefault(name, []).append(node.name)
+    return Differing("\n\n".join(texts), same)
+
+
+@lru_cache(maxsize=512)
+def _definitions(source: str) -> frozenset[str]:
+    """The statements at a program's module level, docstrings apart; none of one that does not parse."""
+    try:
+        return frozenset(ast.dump(_bare(node)) for node in ast.parse(source).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
+
+
+def _bare(node: ast.stmt) -> ast.stmt:
+    """A statement without docstrings; of a freshly parsed tree, which is changed."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(inner) is not None:
+            inner.body = inner.body[1:] or [ast.Pass()]
+    return node
 
 
 def what_changed(before: str, after: str) -> str:
@@ -56,16 +119,14 @@ def what_changed(before: str, after: str) -> str:
     return "; ".join([line for line in changes if line.startswith(("- ", "+ "))][:6])
 
 
-def code_lines(source: str) -> list[str]:
+@lru_cache(maxsize=512)
+def code_lines(source: str) -> tuple[str, ...]:
     """The statements of a program, one per line and without indentation; its own lines where it does not parse."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return [line.strip() for line in source.splitlines() if line.strip()]
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return [line.strip() for line in ast.unparse(tree).splitlines() if line.strip()]
+        return tuple(line.strip() for line in source.splitlines() if line.strip())
+    if ast.get_docstring(tree) is not None:
+        tree.body = tree.body[1:]
+    tree.body = [_bare(node) for node in tree.body]
+    return tuple(line.strip() for line in ast.unparse(tree).splitlines() if line.strip())

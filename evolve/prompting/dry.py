@@ -19,11 +19,14 @@ class Planned:
 
     Attributes:
         request: what would be asked first.
+        model: who would be asked; with several, later candidates may go to others.
         usd_most: what this call costs at most.
-        usd_total_most: what the campaign may cost at most, every repair used; its prompts grow with what was tried.
+        usd_total_most: what the campaign may cost at most, every repair used and the dearest model asked; its prompts
+            grow with what was tried.
     """
 
     request: Request
+    model: str
     usd_most: float
     usd_total_most: float
 
@@ -64,7 +67,7 @@ def first_request(config: CampaignConfig, *, db: str) -> Planned:
     assert asking.request is not None
     from evolve.models.prices import pricing
 
-    price = pricing(config.model, config.llm)
-    most = price(Usage(asking.request.input_tokens, config.llm.max_output_tokens))
+    usage = Usage(asking.request.input_tokens, config.llm.max_output_tokens)
+    most = [pricing(name, config.llm)(usage) for name in config.model]
     calls = (config.candidates - 1) * (config.llm.repairs + 1)
-    return Planned(asking.request, most, calls * most)
+    return Planned(asking.request, config.model[0], most[0], calls * max(most))

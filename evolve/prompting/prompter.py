@@ -9,24 +9,33 @@ import random
 import re
 import tomllib
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluators.base import Tag
 from evolve.errors import ConfigError
 from evolve.models.base import Message
 from evolve.operators.base import Context, Parent
-from evolve.prompting.changes import removed_lines, what_changed
+from evolve.prompting import digest
+from evolve.prompting.changes import differing, removed_lines
 from evolve.prompting.record import Record, Scored, Tried
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
 
 MAX_SOURCE = 20_000
-_CHILDREN, _FAILURES, _REMOVED, _BEST = 8, 3, 12, 12
-_CURVE_POINTS = 6
+_ASCII_CONTROLS = dict.fromkeys({*range(32), 127} - set(map(ord, "\n\t")))
+_REMOVED, _BEST = 8, 12
+
+
+class _Behind(NamedTuple):
+    """The game on which the parent is furthest behind, by what it and the best program there score."""
+
+    game: str
+    own: float
+    best: float
+    name: str
 
 
 class Prompter:
@@ -52,6 +61,7 @@ class Prompter:
             games=self._games, components=list(components), objective=objective
         )
         self._propose = self._template(f"{domain}/propose.md.j2")
+        self._merge = self._template("shared/crossover.md.j2")
         self._repair = self._template("shared/repair.md.j2")
         self._focus: list[Mapping[str, Any]] = _read_focus(domain)
 
@@ -66,33 +76,50 @@ class Prompter:
     def first(self, parent: Parent, context: Context, rng: random.Random) -> tuple[Message, ...]:
         """The conversation that asks for a child of `parent`."""
         record = context.record
-        known = {t.program_id: t for t in record.tried if t.ok}
-        own = known.get(parent.program_id)
-        curves = own.scored.curves if own else {}
-        scored = Scored(parent.objectives, curves)
+        own = record.seen.scored(parent.program_id)
+        scored = Scored(parent.objectives, own.scored.curves if own else {})
         examples = self._choose_examples(parent, record, rng)
         rows = [self._row(name, s) for name, s in record.baselines.items() if s.objectives]
         rows += [self._row(f"candidate {t.ordinal}", t.scored) for t in examples]
         rows.append(self._row("the parent", scored))
-        rows.sort(key=lambda row: row["score"])
-        weakest = self._weakest(scored, record)
+        behind = self._behind(scored, record)
         text = self._propose.render(
             objective=self._objective,
             games=self._games,
-            rows=rows,
-            examples=[
-                {"ordinal": t.ordinal, "score": t.scored.objectives[self._objective], "source": t.source}
-                for t in sorted(examples, key=lambda t: t.scored.objectives[self._objective])
-            ],
+            rows=sorted(rows, key=lambda row: row["score"]),
+            examples=self._shown(examples, parent),
             tried=self._tried(parent, record),
-            failures=_failures(parent, record),
             parent={
                 "score": parent.objectives.get(self._objective, 0.0),
-                "weakest": f"It is weakest on {weakest}." if weakest else "",
-                "curves": _thinned(curves),
+                "behind": behind,
+                "curves": self._curves(scored, examples[:1], record),
                 "source": parent.source,
             },
-            focus=self._draw_focus(weakest, context, rng),
+            focus=self._draw_focus(behind, context, rng),
+        )
+        return (Message("system", self._system), Message("user", _tidy(text)))
+
+    def merge(self, first: Parent, second: Parent, context: Context) -> tuple[Message, ...]:
+        """The conversation that asks for a child of two parents; the answer changes the first."""
+        record = context.record
+        parents = {
+            "the first parent": Scored(first.objectives),
+            "the second parent": Scored(second.objectives),
+        }
+        rows = [
+            self._row(name, scored)
+            for name, scored in [*record.baselines.items(), *parents.items()]
+            if scored.objectives
+        ]
+        own, other = (self._row("", scored)["parts"] for scored in parents.values())
+        both = [game for game in own if game in other]
+        text = self._merge.render(
+            objective=self._objective,
+            games=self._games,
+            rows=sorted(rows, key=lambda row: row["score"]),
+            first={"source": first.source, "better": [g for g in both if own[g] > other[g]]},
+            second={"source": second.source, "better": [g for g in both if other[g] > own[g]]},
+            failures=digest.failures(first, record),
         )
         return (Message("system", self._system), Message("user", _tidy(text)))
 
@@ -105,54 +132,82 @@ class Prompter:
         parts = {k.removeprefix(prefix): v for k, v in scored.objectives.items() if k.startswith(prefix)}
         return {"name": name, "score": scored.objectives.get(self._objective, 0.0), "parts": parts}
 
+    def _score(self, tried: Tried) -> float:
+        return tried.scored.objectives[self._objective]
+
     def _choose_examples(self, parent: Parent, record: Record, rng: random.Random) -> list[Tried]:
-        """The best program, and others drawn from the best dozen; never the parent, no program twice."""
-        others = {t.program_id: t for t in record.tried if t.ok and t.program_id != parent.program_id}
-        ranked = sorted(others.values(), key=lambda t: (-t.scored.objectives[self._objective], t.ordinal))
+        """The best program, and others drawn from the better half, a dozen at most; never the parent or one twice."""
+        standing = record.seen.standing
+        ranked = [t for t in standing.best if t.program_id != parent.program_id]
         if not ranked or not self._examples:
             return []
-        rest = ranked[1:_BEST]
+        half = max(self._examples, standing.outcomes.get(Tag.OK.value, 0) // 2)
+        rest = ranked[1 : min(half, _BEST)]
         return [ranked[0], *rng.sample(rest, min(self._examples - 1, len(rest)))]
 
-    def _weakest(self, parent: Scored, record: Record) -> str:
-        """The game on which the parent is furthest behind the best program known there; "" when on none."""
+    def _shown(self, examples: Sequence[Tried], parent: Parent) -> list[dict[str, Any]]:
+        """Programs, worst to best; of each what neither the parent has nor one shown before."""
+        sources, found = {"the parent": parent.source}, []
+        for tried in sorted(examples, key=self._score):
+            text, same = differing(tried.source, sources)
+            name = f"candidate {tried.ordinal}"
+            sources[name] = tried.source
+            found.append({"name": name, "score": self._score(tried), "source": text, "same": same})
+        return found
+
+    def _behind(self, parent: Scored, record: Record) -> _Behind | None:
+        """The game on which the parent is furthest behind the best program known there; None when on none."""
         own = self._row("", parent)["parts"]
-        best = dict(own)
-        for scored in [*record.baselines.values(), *(t.scored for t in record.tried if t.ok)]:
+        found = []
+        known = [*record.baselines.items(), ("an earlier candidate", Scored(record.seen.standing.parts))]
+        for name, scored in known:
             for game, value in self._row("", scored)["parts"].items():
-                best[game] = max(best.get(game, value), value)
-        behind = {game: best[game] - own[game] for game in own}
-        return max(sorted(behind), key=lambda game: behind[game]) if behind else ""
+                if value > own.get(game, value):
+                    found.append(_Behind(game, own[game], value, name))
+        return max(found, key=lambda b: (b.best - b.own, b.game), default=None)
+
+    def _curves(self, parent: Scored, best: Sequence[Tried], record: Record) -> list[dict[str, Any]]:
+        """Rows for the parent and for the best other program, a candidate or a baseline."""
+        others = [(name, s) for name, s in record.baselines.items() if s.objectives]
+        others += [(f"candidate {t.ordinal}", t.scored) for t in best]
+        shown = {"the parent": parent.curves}
+        if others:
+            name, scored = max(others, key=lambda other: other[1].objectives.get(self._objective, 0.0))
+            shown[name] = scored.curves
+        return digest.thinned(shown)
 
     def _tried(self, parent: Parent, record: Record) -> dict[str, Any]:
-        children = [t for t in record.tried if t.parents[:1] == (parent.program_id,)][-_CHILDREN:]
-        base = parent.objectives.get(self._objective, 0.0)
-        ok = [t.scored.objectives[self._objective] for t in record.tried if t.ok]
-        counts = Counter(t.outcome.tag.value for t in record.tried)
+        seen = record.seen
+        best = seen.standing.best
         return {
-            "total": len(record.tried) if ok else 0,
-            "outcomes": ", ".join(f"{count} {tag}" for tag, count in counts.most_common()),
-            "best": max(ok, default=0.0),
-            "children": [
-                {
-                    "result": f"{t.scored.objectives[self._objective] - base:+.3f}"
-                    if t.ok
-                    else t.outcome.tag.value,
-                    "change": t.note or what_changed(parent.source, t.source),
-                }
-                for t in children
-            ],
-            "removed": removed_lines(parent.program_id, record.tried, self._objective)[:_REMOVED],
+            "total": len(seen) if best else 0,
+            "outcomes": digest.outcomes(record),
+            "best": self._score(best[0]) if best else 0.0,
+            "way": digest.way(parent, record),
+            "children": digest.children(parent, record),
+            "ideas": digest.ideas(parent, record),
+            "failures": digest.failures(parent, record),
+            "removed": removed_lines(parent.program_id, seen.scored, self._objective)[:_REMOVED],
         }
 
-    def _draw_focus(self, game: str, context: Context, rng: random.Random) -> str:
-        pool = [f for f in self._focus if game or "{{ game }}" not in f["text"]]
-        if not context.mechanisms:
-            pool = [f for f in pool if "{{ mechanism }}" not in f["text"]]
-        drawn = rng.choices(pool, [f["weight"] for f in pool])[0]
+    def _draw_focus(self, behind: _Behind | None, context: Context, rng: random.Random) -> str:
+        """The card of this candidate, of a deck that is shuffled anew when it is used up.
+
+        Drawn with replacement, candidates that are asked for at the same moment would often get the same prompt.
+        """
+        deck = [
+            f["text"]
+            for f in self._focus
+            for _ in range(f.get("cards", 1))
+            if (behind or "{{ game }}" not in f["text"])
+            and (context.mechanisms or "{{ mechanism }}" not in f["text"])
+        ]
+        turn, place = divmod(context.ordinal, len(deck))
+        random.Random(f"focus {turn}").shuffle(deck)
         mechanism = rng.choice(context.mechanisms) if context.mechanisms else None
         idea = f"{mechanism.name.replace('_', ' ')}, which {mechanism.summary}" if mechanism else ""
-        return self._environment.from_string(drawn["text"]).render(game=game, mechanism=idea)
+        game = behind.game if behind else ""
+        return self._environment.from_string(deck[place]).render(game=game, mechanism=idea)
 
 
 def _missing(name: str) -> ConfigError:
@@ -180,22 +235,24 @@ def environment() -> Environment:
     made = Environment(
         loader=PackageLoader("prompts", ""), undefined=StrictUndefined, keep_trailing_newline=False
     )
-    made.filters |= {"data": as_data, "fenced": fenced, "plain": plain}
+    made.filters |= {"line": line, "fenced": fenced, "plain": plain}
     return made
 
 
 def plain(text: str, limit: int) -> str:
     """A text without control characters and without the marks of data, at most `limit` characters long."""
-    kept = "".join(
-        c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
-    )
+    kept = text.translate(_ASCII_CONTROLS)
+    if not kept.isascii():
+        kept = "".join(
+            c for c in kept if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        )
     kept = re.sub(r"</?\s*data\s*>", "", kept, flags=re.IGNORECASE).strip()
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
-def as_data(text: str, limit: int) -> str:
-    """One line of something that a program wrote, marked as data."""
-    return f"<data>{plain(' '.join(text.split()), limit)}</data>"
+def line(text: str, limit: int) -> str:
+    """Something that a program or a model wrote, as one plain line."""
+    return plain(" ".join(text.split()), limit)
 
 
 def fenced(source: str) -> str:
@@ -203,30 +260,6 @@ def fenced(source: str) -> str:
     text = plain(source, MAX_SOURCE)
     marks = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return f"{marks}python\n{text}\n{marks}"
-
-
-def _failures(parent: Parent, record: Record) -> list[dict[str, str]]:
-    """The last failures of the parent's children, filled up with those of others; each message once."""
-    failed = [
-        t for t in reversed(record.tried) if t.outcome.tag not in (Tag.OK, Tag.EARLY_STOPPED, Tag.DUPLICATE)
-    ]
-    failed.sort(key=lambda t: t.parents[:1] != (parent.program_id,))
-    found: dict[str, dict[str, str]] = {}
-    for t in failed:
-        found.setdefault(t.outcome.message, {"outcome": t.outcome.tag.value, "message": t.outcome.message})
-    return list(found.values())[:_FAILURES]
-
-
-def _thinned(curves: Mapping[str, Sequence[tuple[int, float]]]) -> list[dict[str, Any]]:
-    """Each game's curve at a few of its checkpoints, the last one included; one set of iterations for all."""
-    if not curves:
-        return []
-    common = sorted(set.intersection(*({k for k, _ in points} for points in curves.values())))
-    chosen = common[-1 :: -max(1, -(-len(common) // _CURVE_POINTS))][::-1]
-    return [
-        {"game": game, "points": [(k, e) for k, e in points if k in chosen]}
-        for game, points in curves.items()
-    ]
 
 
 def _tidy(text: str) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import overload
 
 from evaluators.base import Outcome, Tag
+
+BEST = 13
+"""How many of the best candidates are kept at hand: a dozen beside a parent that is one of them."""
+
+FAILURES = frozenset(Tag) - {Tag.OK, Tag.EARLY_STOPPED, Tag.DUPLICATE}
+"""Outcomes that say that something is wrong with a program."""
 
 Curves = Mapping[str, tuple[tuple[int, float], ...]]
 """Game -> (iteration, exploitability) pairs, with exact payoffs."""
@@ -39,12 +49,79 @@ class Tried:
         return self.outcome.tag is Tag.OK
 
 
-class Beginning(Sequence[Tried]):
-    """The first `count` entries of a list that grows: a view, so that proposing costs nothing per candidate."""
+@dataclass(frozen=True)
+class Standing:
+    """What running sums say of the first so many candidates.
 
-    def __init__(self, entries: Sequence[Tried], count: int) -> None:
-        self._entries = entries
-        self._count = min(count, len(entries))
+    Attributes:
+        outcomes: tag -> how many ended so, in the order in which the tags came up first.
+        best: the `BEST` best that ended ok, best first, the earliest among equals.
+        parts: part of the objective -> the best score there.
+    """
+
+    outcomes: Mapping[str, int] = field(default_factory=dict)
+    best: tuple[Tried, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    def after(self, tried: Tried, objective: str) -> Standing:
+        """The standing with a candidate more; what it does not change is shared."""
+        tag = tried.outcome.tag.value
+        outcomes = {**self.outcomes, tag: self.outcomes.get(tag, 0) + 1}
+        if not tried.ok:
+            return Standing(outcomes, self.best, self.parts)
+        scores, best, parts = tried.scored.objectives, self.best, self.parts
+        if len(best) < BEST or scores[objective] > best[-1].scored.objectives[objective]:
+            best = tuple(sorted([*best, tried], key=lambda t: -t.scored.objectives[objective])[:BEST])
+        own = {name: value for name, value in scores.items() if name.startswith(f"{objective}/")}
+        if any(value > parts.get(name, -math.inf) for name, value in own.items()):
+            parts = {**parts, **{name: max(value, parts.get(name, value)) for name, value in own.items()}}
+        return Standing(outcomes, best, parts)
+
+
+class Log:
+    """Candidates in the order in which they are told, with what makes looking back cost the same however many.
+
+    Args:
+        objective: the name of what decides "better".
+        entries: the first of them.
+    """
+
+    def __init__(self, objective: str, entries: Iterable[Tried] = ()) -> None:
+        self._objective = objective
+        self.entries: list[Tried] = []
+        self.standings = [Standing()]
+        self.places: dict[str, int] = {}
+        """Program id -> where it ended ok first."""
+        self.children: defaultdict[str, list[int]] = defaultdict(list)
+        """Program id -> where the candidates are whose first parent it is."""
+        self.failed: list[int] = []
+        """Where those are that failed (`FAILURES`)."""
+        for tried in entries:
+            self.append(tried)
+
+    def append(self, tried: Tried) -> None:
+        """Tell of one more."""
+        place = len(self.entries)
+        if tried.ok and tried.program_id is not None:
+            self.places.setdefault(tried.program_id, place)
+        if tried.parents:
+            self.children[tried.parents[0]].append(place)
+        if tried.outcome.tag in FAILURES:
+            self.failed.append(place)
+        self.entries.append(tried)
+        self.standings.append(self.standings[-1].after(tried, self._objective))
+
+    def upto(self, count: int) -> Beginning:
+        """The first `count`, or all as long as there are fewer."""
+        return Beginning(self, count)
+
+
+class Beginning(Sequence[Tried]):
+    """The first `count` entries of a log that grows: a view, so that proposing costs nothing per candidate."""
+
+    def __init__(self, log: Log, count: int) -> None:
+        self._log = log
+        self._count = min(count, len(log.entries))
 
     def __len__(self) -> int:
         """How many there are."""
@@ -52,7 +129,7 @@ class Beginning(Sequence[Tried]):
 
     def __iter__(self) -> Iterator[Tried]:
         """Oldest first."""
-        return (self._entries[place] for place in range(self._count))
+        return (self._log.entries[place] for place in range(self._count))
 
     @overload
     def __getitem__(self, place: int) -> Tried: ...
@@ -61,8 +138,30 @@ class Beginning(Sequence[Tried]):
     def __getitem__(self, place: int | slice) -> Tried | Sequence[Tried]:
         """As of a list of this length."""
         if isinstance(place, slice):
-            return [self._entries[n] for n in range(*place.indices(self._count))]
-        return self._entries[range(self._count)[place]]
+            return [self._log.entries[n] for n in range(*place.indices(self._count))]
+        return self._log.entries[range(self._count)[place]]
+
+    @property
+    def standing(self) -> Standing:
+        """Counts and bests."""
+        return self._log.standings[self._count]
+
+    def scored(self, program_id: str) -> Tried | None:
+        """The candidate that this program was when it ended ok."""
+        place = self._log.places.get(program_id, self._count)
+        return self._log.entries[place] if place < self._count else None
+
+    def children(self, program_id: str, most: int) -> list[Tried]:
+        """The last candidates whose first parent is this program, oldest first."""
+        return self._last(self._log.children.get(program_id, []), most)
+
+    def failed(self, most: int) -> list[Tried]:
+        """The last candidates that failed, oldest first."""
+        return self._last(self._log.failed, most)
+
+    def _last(self, places: list[int], most: int) -> list[Tried]:
+        end = bisect_left(places, self._count)
+        return [self._log.entries[place] for place in places[max(0, end - most) : end]]
 
 
 @dataclass(frozen=True)
@@ -78,3 +177,10 @@ class Record:
     objective: str = ""
     baselines: Mapping[str, Scored] = field(default_factory=dict)
     tried: Sequence[Tried] = ()
+
+    @cached_property
+    def seen(self) -> Beginning:
+        """`tried`, to look things up in."""
+        if isinstance(self.tried, Beginning):
+            return self.tried
+        return Log(self.objective, self.tried).upto(len(self.tried))

@@ -151,7 +151,18 @@ class Toy:
         )
 
     @staticmethod
-    def run(db, config, *, operator=None, domain=None, wrap=None, delay=lambda: 0.0, seen=None, seed=None):
+    def run(
+        db,
+        config,
+        *,
+        operator=None,
+        crossover=None,
+        domain=None,
+        wrap=None,
+        delay=lambda: 0.0,
+        seen=None,
+        seed=None,
+    ):
         """Run a campaign, or continue it.
 
         `wrap` replaces the writer by another; `seen(campaign, event)` watches; `seed` is the seed program.
@@ -174,7 +185,7 @@ class Toy:
             seed_source=toy_program(0.0) if seed is None else seed,
             baselines={"one": toy_program(1.0)},
             operator=operator or ToyOperator(),
-            crossover=ToyCrossover(),
+            crossover=crossover or ToyCrossover(),
         )
         with open_store(db) as store, ThreadExecutor(domain, config.workers, delay) as executor:
             known = store.find_campaign(spec.name)

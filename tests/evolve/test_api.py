@@ -9,6 +9,7 @@ import pytest
 
 import evolve
 import seeds
+from evaluators.base import ProgramError
 from evolve.errors import ConfigError
 
 SMALL = {"games": ("kuhn2",), "iterations": 3, "candidates": 3, "workers": 1}
@@ -94,3 +95,81 @@ def test_a_failing_program_is_an_outcome(tmp_path):
     evaluation = evolve.evaluate(tmp_path / "broken.py", games=["kuhn2"], iterations=1)
     assert evaluation.outcome.tag == "exception"
     assert evaluation.objectives == {}
+
+
+class TestMetaStrategyMethod:
+    """PSRO programs in OpenSpiel's own solver, beside its own method of the same kind."""
+
+    STEPS = 200
+
+    def psro(self, method, iterations=4):
+        from open_spiel.python.algorithms.expected_game_score import policy_value
+        from open_spiel.python.algorithms.psro_v2 import best_response_oracle, psro_v2
+
+        class Exact(psro_v2.PSROSolver):
+            def sample_episodes(self, policies, num_episodes):
+                return policy_value(self._game.new_initial_state(), policies)
+
+        game = pyspiel.load_game("kuhn_poker(players=2)")
+        solver = Exact(
+            game,
+            best_response_oracle.BestResponseOracle(game=game),
+            1,
+            meta_strategy_method=method,
+            training_strategy_selector="probabilistic",
+            sample_from_marginals=True,
+            prd_iterations=self.STEPS,
+            prd_gamma=1e-10,
+            iterations=self.STEPS,
+        )
+        for _ in range(iterations):
+            solver.iteration()
+        return game, solver
+
+    def exploitability(self, game, solver, marginals):
+        from open_spiel.python.algorithms.exploitability import nash_conv
+        from open_spiel.python.algorithms.psro_v2 import utils
+
+        return nash_conv(game, utils.aggregate_policies(game, solver.get_policies(), marginals)) / 2
+
+    @pytest.mark.parametrize(
+        ("name", "theirs"), [("uniform", "uniform"), ("prd", "prd"), ("regret_matching", "rm")]
+    )
+    def test_is_openspiels_own_where_it_has_the_same(self, tmp_path, name, theirs):
+        (tmp_path / "mine.py").write_text(seeds.source("psro", name).replace("10_000", str(self.STEPS)))
+        program = evolve.load_program(tmp_path / "mine.py")
+        with program.meta_strategy_method() as train, program.meta_strategy_method("eval") as judge:
+            game, solver = self.psro(train)
+            _, other = self.psro(theirs)
+            judged = judge(solver)
+            assert train.isolation != "none"
+            _, joint = train(solver, return_joint=True)
+        for mine, expected in zip(solver.get_meta_strategies(), other.get_meta_strategies(), strict=True):
+            assert mine == pytest.approx(expected, abs=1e-9)
+        assert joint == pytest.approx(other._non_marginalized_probabilities, abs=1e-9)
+        found, expected = (self.exploitability(game, s, s.get_meta_strategies()) for s in (solver, other))
+        assert found == pytest.approx(expected, abs=1e-9)
+        assert self.exploitability(game, solver, judged) == pytest.approx(found, abs=1e-9)
+
+    def test_of_another_domain_says_what_to_call(self):
+        with pytest.raises(ProgramError) as error:
+            evolve.load_program("cfr_plus").meta_strategy_method()
+        assert error.value.message == "program: expected one of the domain psro; cfr_plus is one of cfr."
+        assert "cfr_solver(game)" in error.value.hint
+        with pytest.raises(ProgramError) as error:
+            evolve.load_program("nash").cfr_solver("kuhn2")
+        assert error.value.message == "program: expected one of the domain cfr; nash is one of psro."
+        assert "meta_strategy_method()" in error.value.hint
+
+    def test_is_asked_for_by_name(self):
+        with pytest.raises(ConfigError, match="expected 'train' or 'eval'; got 'test'"):
+            evolve.load_program("uniform").meta_strategy_method("test")
+
+    def test_a_stored_program_needs_the_unsafe_flag(self):
+        from dataclasses import replace
+
+        stored = replace(evolve.load_program("uniform"), stored=True)
+        with pytest.raises(ConfigError, match="stored program"):
+            stored.meta_strategy_method(in_process=True)
+        with stored.meta_strategy_method(unsafe_in_process=True) as method:
+            assert method.isolation == "none"

@@ -32,6 +32,26 @@ def test_reads_a_file(toml):
     assert (config.games, config.seed, config.population.islands) == (("kuhn2",), 3, 4)
 
 
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [
+        ("", ()),
+        ('model = ""', ()),
+        ('model = "openai:a"', ("openai:a",)),
+        ('model = ["openai:a", "gemini:b"]', ("openai:a", "gemini:b")),
+    ],
+)
+def test_a_model_or_a_list_of_them(toml, text, models):
+    config = load_config(toml(text), {})
+    assert config.model == models
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_a_stored_campaign_with_one_model_as_a_string_continues():
+    before = stored(operator="llm", model="openai:a") | {"model": "openai:a"}
+    check_continues(before, CampaignConfig(operator="llm", model=("openai:a",)))
+
+
 def test_options_override_the_file(toml):
     config = load_config(toml("seed = 3\ncandidates = 9\n"), {"seed": 4, "candidates": None})
     assert (config.seed, config.candidates) == (4, 9)
@@ -60,6 +80,9 @@ def test_an_unknown_key_names_the_nearest(toml, text, key, meant):
         ({"candidates": 0}, "candidates"),
         ({"games": "kuhn2"}, "games"),
         ({"crossover": 1.5}, "crossover"),
+        ({"model": ("openai:a", "openai:a")}, "model"),
+        ({"llm": {"cost_exponent": 2}}, "llm.cost_exponent"),
+        ({"llm": {"crossover": "llm"}}, "llm.crossover"),
         ({"name": "two words"}, "name"),
         ({"population": {"islands": 0}}, "population.islands"),
         ({"limits": {"cpu_s": 0}}, "limits.cpu_s"),
@@ -123,6 +146,9 @@ def test_budgets_may_be_raised_and_the_machine_may_change(before, after):
         ({}, {"iterations": 10}, "iterations"),
         ({}, {"games": ("kuhn2",)}, "games"),
         ({}, {"lookahead": 4}, "lookahead"),
+        ({"model": ("openai:a",)}, {"model": ("openai:a", "openai:b")}, "model"),
+        ({}, {"llm": {"crossover": "model"}}, "llm"),
+        ({}, {"llm": {"cost_exponent": 1.0}}, "llm"),
         ({}, {"limits": {"cpu_s": 1.0}}, "limits"),
         ({}, {"population": {"islands": 3}}, "population"),
         ({"name": "x"}, {"name": "x", "seed": 1}, "seed"),

@@ -1,7 +1,6 @@
 """Campaigns with a model, on the toy domain: deterministic, paid once, killed at any write, ended by budgets."""
 
 import asyncio
-import json
 import random
 import re
 
@@ -9,11 +8,11 @@ import pytest
 
 from evaluators.base import Tag
 from evolve.events import Told
-from evolve.models.asking import RecordingAsker
+from evolve.models.asking import Priced, RecordingAsker
 from evolve.models.base import Completion, Message, Usage
 from evolve.models.budget import Budget
 from evolve.models.errors import ModelSetupError, ModelUnavailable
-from evolve.models.recorded import ReplayModel
+from evolve.models.recorded import ReplayModel, recording
 from evolve.operators.llm import LlmOperator
 from results import queries
 from results.store import open_store
@@ -78,8 +77,8 @@ def run(toy):
         def connected(writer):
             writer = wrap(writer)
             budget = Budget(usd=usd, tokens=tokens)
-            price = lambda usage: usage.total / 1000  # noqa: E731
-            operator.connect(RecordingAsker(model, writer, price=price, budget=budget))
+            priced = Priced(model, lambda usage: usage.total / 1000)
+            operator.connect(RecordingAsker([priced], writer, budget=budget))
             model.budget = budget
             return writer
 
@@ -231,10 +230,9 @@ def test_a_model_that_is_gone_stops_the_campaign_and_it_continues(run, db, conte
 
 def test_a_recorded_campaign_replays(run, db, new_db, contents, tmp_path):
     run(db)
-    calls = [vars(c) | {"sent_at": None, "ended_at": None} for c in calls_of(db)]
-    (tmp_path / "calls.json").write_text(json.dumps({"calls": calls}))
+    (tmp_path / "calls.jsonl").write_text(recording({"campaign": "toy"}, calls_of(db)))
     warned, again = [], new_db()
-    replay = ReplayModel(tmp_path / "calls.json", warn=warned.append)
+    replay = ReplayModel(tmp_path / "calls.jsonl", warn=warned.append)
     run(again, replay, workers=4)
     assert contents(again, "toy") == contents(db, "toy")
     assert warned == []

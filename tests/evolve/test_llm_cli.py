@@ -99,8 +99,15 @@ def test_a_search_from_start_to_end(
     assert KEY not in out + err + json.dumps([r.body for r in server.received])
 
     # The campaign replays offline from its calls, on another number of workers.
-    recorded = tmp_path / "calls.json"
-    recorded.write_text(json.dumps({"calls": stored}))
+    recorded = tmp_path / "calls.jsonl"
+    code, _, err = evolve_run(
+        "results", "export", "cfr-llm-s0", "--format", "calls", "--output", recorded, "--db", db
+    )
+    assert code == 0, err
+    head, *rest = map(json.loads, recorded.read_text().splitlines())
+    assert (head["recording"], head["campaign"], head["calls"]) == (1, "cfr-llm-s0", len(rest))
+    assert len(rest) == len(stored)
+    assert server.url not in recorded.read_text()
     again = tmp_path / "again.db"
     code, _, err = evolve_run(
         "run", "--operator", "llm", "--model", f"replay:{recorded}", *QUICK, "--workers", 2, "--candidates", 6,
@@ -233,13 +240,127 @@ def test_a_dry_run_asks_nothing(invoke, environment, db, priced):
     assert out == "".join(f"[{m['role']}]\n{m['content']}\n" for m in asked)
 
 
+PRICES = {"openai:good": (1.0, 10.0), "openai:bad": (0.9, 9.0)}
+TWO = """
+operator = "llm"
+model = ["openai:good", "openai:bad"]
+crossover = 0.5
+lookahead = 2
+population.islands = 1
+[llm]
+crossover = "model"
+max_output_tokens = 1000
+repairs = 1
+""" + "".join(f'[llm.prices."{n}"]\ninput = {i}\noutput = {o}\n' for n, (i, o) in PRICES.items())
+
+
+def test_two_models_share_a_campaign(invoke, environment, calls, db, tmp_path, json_lines, monkeypatch):
+    (tmp_path / "two.toml").write_text(TWO)
+    arguments = ("run", tmp_path / "two.toml", *QUICK, "--candidates", 9, "--db", db)
+
+    def answer(text, number):
+        if server.received[number].body["model"] == "bad":
+            return Reply("I do not know.")
+        # Other powers give other scores, so that there is more than one parent to choose.
+        return Reply(re.sub(r"\*\* [\d.]+(?=\n>>>)", f"** {3 * number}", well(text, number).text))
+
+    with LoopbackServer(answer) as server:
+        code, out, err = invoke(*arguments, env=environment(server))
+    assert code == 0, err
+    assert {r.body["model"] for r in server.received} == {"good", "bad"}
+    assert all(word in out for word in ("openai:good", "openai:bad", "cost per improvement"))
+    merges = [r for r in server.received if "Merge the two." in r.body["messages"][1]["content"]]
+    assert merges
+    stored = calls(db)
+    for call in stored:
+        usd_in, usd_out = PRICES[call["model"]]
+        usd = (call["input_tokens"] * usd_in + call["output_tokens"] * usd_out) / 1e6
+        assert call["cost_usd"] == pytest.approx(usd)
+
+    # Again without a key and a server: nothing is left to ask, and what there is to see is shown.
+    for name in environment(server):
+        monkeypatch.delenv(name)
+    code, again, err = invoke(*arguments)
+    assert code == 0, err
+    assert "openai:good" in again
+    code, again, err = invoke(*arguments, "--json")
+    assert code == 0, err
+    models = json_lines(again)[-1]["models"]
+    counts = {name: sum(call["model"] == name for call in stored) for name in PRICES}
+    assert {m["model"]: m["calls"] for m in models} == counts
+    bad = models[1]
+    assert (bad["valid"], bad["improved"], bad["usd_per_improvement"]) == (0, 0, None)
+    assert (
+        json_lines(invoke("results", "calls", "cfr-llm-s0", "--db", db, "--json")[1])[0]["models"] == models
+    )
+    assert "cost per improvement" in invoke("results", "calls", "cfr-llm-s0", "--db", db)[1]
+
+    # One candidate more needs the key, which is said before anything happens.
+    code, _, err = invoke(*arguments[:-4], "--candidates", 10, "--db", db)
+    assert code == 2
+    assert err.splitlines() == [
+        "evolve: openai:good: expected a key in the environment variable OPENAI_API_KEY; it is not set. A local server "
+        "needs none: set OPENAI_BASE_URL or llm.base_url."
+    ]
+
+
+def test_every_key_is_looked_for_before_the_first_call(invoke, environment, db):
+    with LoopbackServer(well) as server:
+        more = ("--model", "gemini:gemini-2.5-flash")
+        code, _, err = invoke(*run_arguments(db, *more), env=environment(server))
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert "GEMINI_API_KEY; it is not set" in err
+    assert server.received == []
+    assert not db.exists()
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply("ready"), "m answered in"),
+        (
+            Reply(f"Incorrect API key provided: {KEY}", status=401),
+            "openai:m: the key in OPENAI_API_KEY was rejected: Incorrect API key provided: [key]",
+        ),
+        (Reply("busy", status=503), "HTTP 503: busy"),
+    ],
+)
+def test_the_doctor_asks_a_model_for_one_word(environment, monkeypatch, tmp_path, reply, said):
+    from evolve import doctor
+
+    with LoopbackServer(lambda text, number: reply) as server:
+        for name, value in environment(server).items():
+            monkeypatch.setenv(name, value)
+        found = doctor._ask("openai:m")
+        keys = doctor._keys()
+    assert len(server.received) == 1
+    assert said in found.came
+    assert found.ok == (reply.status == 200)
+    assert KEY not in found.came
+    assert keys[0].came == "OPENAI_API_KEY and OPENAI_BASE_URL set: can be asked"
+    assert keys[1].came == "GEMINI_API_KEY is not set: cannot be asked"
+
+
+def test_the_doctor_reports_models(invoke, db, json_lines, tmp_path):
+    scripted = tmp_path / "answers.json"
+    scripted.write_text("[]")
+    _, out, _ = invoke("doctor", "--model", f"scripted:{scripted}", "--db", db, "--json")
+    checks = {c["check"]: (c["ok"], c["came"]) for c in json_lines(out)[0]["checks"]}
+    assert checks["models openai:NAME"] == (True, "OPENAI_API_KEY is not set: cannot be asked")
+    assert checks[f"model scripted:{scripted}"][0]
+    code, out, _ = invoke("doctor", "--model", "gpt-4o", "--db", db, "--json")
+    assert code == 1
+    assert "expected one of openai:NAME" in json_lines(out)[0]["checks"][-1]["came"]
+
+
 def readme_blocks():
     text = README.read_text(encoding="utf-8")
     section = text.split("## With a model", 1)[1].split("\n## ", 1)[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(len(readme_blocks())))
 def test_what_the_readme_says(number, tmp_path, cache_dir, monkeypatch):
     script = readme_blocks()[number]
     done = threading.Event()
@@ -264,6 +385,8 @@ def test_what_the_readme_says(number, tmp_path, cache_dir, monkeypatch):
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
         if "localhost" not in readme_blocks()[number]:
             monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
+        if "export" not in script:  # the reader has done so before
+            monkeypatch.setenv("GEMINI_API_KEY", "key")
         monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
         postman = threading.Thread(target=answer_letters)
         postman.start()

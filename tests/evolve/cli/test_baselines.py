@@ -1,6 +1,5 @@
 """`evolve baselines`: figures, intervals and ties. Two cheap games, a few iterations."""
 
-import importlib.util
 import io
 import json
 
@@ -23,7 +22,6 @@ def figure(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def with_ties(invoke, figure):
-    pytest.importorskip("matplotlib")
     result = invoke("baselines", *QUICK, "--ties", "--figure", figure, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
@@ -103,14 +101,3 @@ def test_what_cannot_be_done_is_said_before_anything_runs(invoke, options, said)
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
-
-
-def test_without_matplotlib_one_line_names_the_extra(invoke, monkeypatch):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else real(name)
-    )
-    result = invoke("baselines", *QUICK, "--figure", "all.svg")
-    assert result.exit_code == 2
-    (line,) = result.stderr.splitlines()
-    assert "pip install 'evolve-marl[plot]'" in line

@@ -93,6 +93,12 @@ class TestExport:
         text = invoke("results", "export", "dcfr").stdout
         assert seeds.source("cfr", "dcfr").strip() in text
 
+    def test_a_program_of_another_domain_is_a_file_of_its_own_kind(self, invoke):
+        result = invoke("results", "export", "shor_psro")
+        assert result.exit_code == 0, result.stderr
+        assert seeds.source("psro", "shor_psro").strip() in result.stdout
+        assert "def meta_strategy_method(" in result.stdout
+
     def test_a_campaign_is_a_table(self, invoke, finished, candidates):
         result = invoke("results", "export", NAME, "--db", finished[0])
         rows = list(csv.DictReader(io.StringIO(result.stdout)))
@@ -129,7 +135,9 @@ class TestExport:
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            ((NAME, "--format", "py"), "expected csv or json for the campaign"),
+            ((NAME, "--format", "py"), "expected csv, json or calls for the campaign"),
+            ((NAME, "--format", "calls"), "asked no model"),
+            (("cfr", "--format", "calls"), "--format calls is for a campaign"),
             (("cfr-symbolic-s1",), "Did you mean 'cfr-symbolic-s0'?"),
             (("cfr", "--output", "none/x.py"), "No such file or directory"),
         ],

@@ -132,7 +132,7 @@ def test_a_newer_database_keeps_every_byte(refused, here, command):
     connection.close()
     line = refused(*command.split(), "--db", "newer.db")
     assert "schema 9999, which is newer than this program's" in line
-    assert "Upgrade" in line
+    assert "Run `pip install --upgrade evolve-marl`" in line
 
 
 def test_a_file_that_is_no_database(refused, here):

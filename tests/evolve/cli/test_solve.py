@@ -73,6 +73,7 @@ def test_a_stored_program_stays_in_the_sandbox(invoke, ask, finished):
         (("kuhn2", "-p", "cfr", "--save", "policy.txt"), "ends in .json or .npz"),
         (("kuhn2", "-p", "cfr", "--save", "none/policy.json"), "existing folder"),
         (("liars_dice_ir", "-p", "cfr"), "perfect recall"),
+        (("kuhn2", "-p", "nash"), "meta_strategy_method() plugs it into OpenSpiel's psro_v2"),
     ],
 )
 def test_what_a_person_gets_wrong(invoke, here, arguments, said):

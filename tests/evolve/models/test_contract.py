@@ -11,8 +11,9 @@ from evolve.models.gemini import GeminiModel
 from evolve.models.loopback import LoopbackServer, Reply
 from evolve.models.mailbox import MailboxModel
 from evolve.models.openai import OpenAIModel
-from evolve.models.recorded import ReplayModel, ScriptedModel
-from evolve.models.retrying import RetryingModel
+from evolve.models.recorded import ReplayModel, ScriptedModel, recording
+from evolve.models.retrying import TimedModel
+from results.records import CallRecord
 
 
 class ModelContract:
@@ -125,9 +126,9 @@ class TestGemini(OverHttp):
         assert self.server.received[0].path.endswith("/models/m:generateContent")
 
 
-class TestRetrying(OverHttp):
+class TestTimed(OverHttp):
     def client(self, url):
-        return RetryingModel(OpenAIModel("m", base_url=f"{url}/v1"), timeout_s=20)
+        return TimedModel(OpenAIModel("m", base_url=f"{url}/v1"), timeout_s=20)
 
 
 class TestMailbox(ModelContract):
@@ -170,16 +171,15 @@ class TestReplay(ModelContract):
     def make(self, answers, tmp_path):
         self.warned = []
         calls = [
-            {
-                "ordinal": k, "attempt": 0, "state": "answered", "request_hash": f"hash {k}", "answer": text,
-                "answered_by": "m", "input_tokens": 5, "output_tokens": 6, "cached_tokens": 1, "latency_s": 0.5,
-                "stop": "end",
-            }
+            CallRecord(
+                ordinal=k, attempt=0, state="answered", model="m", request_hash=f"hash {k}", answer=text,
+                answered_by="m", input_tokens=5, output_tokens=6, cached_tokens=1, latency_s=0.5, stop="end",
+            )
             for k, text in enumerate(answers, start=1)
         ]  # fmt: skip
-        lost = {"ordinal": 1, "attempt": 0, "state": "lost"}
-        (tmp_path / "calls.json").write_text(json.dumps({"schema_version": 1, "calls": [lost, *calls]}))
-        return ReplayModel(tmp_path / "calls.json", warn=self.warned.append)
+        lost = CallRecord(ordinal=1, attempt=0, state="lost", model="m", request_hash="hash 1")
+        (tmp_path / "calls.jsonl").write_text(recording({"campaign": "c"}, [lost, *calls]))
+        return ReplayModel(tmp_path / "calls.jsonl", warn=self.warned.append)
 
     def test_a_differing_request_warns(self, model, ask):
         (came,) = self.run(model, ask())

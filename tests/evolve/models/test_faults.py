@@ -15,7 +15,7 @@ from evolve.models.errors import ModelSetupError, ModelUnavailable, TransientErr
 from evolve.models.gemini import GeminiModel
 from evolve.models.loopback import LoopbackServer, Reply
 from evolve.models.openai import OpenAIModel
-from evolve.models.retrying import LONGEST_RETRY_AFTER_S, RetryingModel
+from evolve.models.retrying import LONGEST_RETRY_AFTER_S, Retries, TimedModel
 
 KEY = "sk-very-secret-0123456789"
 KINDS = ("chat", "responses", "gemini")
@@ -72,6 +72,43 @@ def test_what_may_pass_is_transient(client, ask, status):
     error = error_of(client(replying(Reply("busy", status=status))), ask())
     assert type(error) is TransientError
     assert f"HTTP {status}" in error.message
+
+
+@pytest.mark.parametrize(("status", "usage"), [(429, Usage()), (500, Usage()), (503, Usage()), (504, None)])
+def test_what_a_server_refuses_is_free_and_what_a_gateway_gives_up_on_may_not_be(client, ask, status, usage):
+    assert error_of(client(replying(Reply("busy", status=status))), ask()).usage == usage
+
+
+@pytest.mark.parametrize(
+    ("fault", "usage"),
+    [
+        (httpx2.ConnectError, Usage()),
+        (httpx2.ConnectTimeout, Usage()),
+        (httpx2.ReadError, None),
+        (httpx2.RemoteProtocolError, None),
+        (httpx2.ReadTimeout, None),
+    ],
+)
+def test_only_what_left_may_be_charged(client, ask, fault, usage):
+    def handler(request):
+        raise fault("broken", request=request)
+
+    assert error_of(client(handler), ask()).usage == usage
+
+
+def test_usage_without_an_answer_is_known(client, kind, ask):
+    if kind == "gemini":
+        pytest.skip("an answer without a candidate but with its usage is an empty answer there")
+    body = {
+        "chat": {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}},
+        "responses": {
+            "error": {"code": "server_error", "message": "oops"},
+            "usage": {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9},
+        },
+    }[kind]
+    error = error_of(client(replying(Reply(raw=json.dumps(body).encode()))), ask())
+    assert type(error) is TransientError
+    assert error.usage == Usage(7, 2)
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -248,9 +285,21 @@ def failing(*faults):
     return lambda text, number: faults[number] if number < len(faults) else Reply("at last")
 
 
-def retried(server, **options):
-    client = OpenAIModel("m", base_url=f"{server.url}/v1", timeout_s=5)
-    return RetryingModel(client, wait_s=0.0, **options)
+class Retried:
+    """A client of a server with retries."""
+
+    def __init__(self, server, *, timeout_s=10, **options):
+        client = OpenAIModel("m", base_url=f"{server.url}/v1", timeout_s=5)
+        self._model, self._retries = TimedModel(client, timeout_s=timeout_s), Retries(wait_s=0.0, **options)
+
+    async def complete(self, request):
+        return await self._retries.run("openai:m", lambda: self._model.complete(request))
+
+    async def close(self):
+        await self._model.close()
+
+
+retried = Retried
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,16 @@ def test_a_server_on_this_machine_is_free(url, monkeypatch):
     assert pricing("openai:gpt-4o", LlmConfig())(Usage(10, 10)) > 0.0
 
 
+def test_one_of_several_models_may_have_a_server_of_its_own(monkeypatch):
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    config = LlmConfig(base_urls={"openai:my-own": "http://localhost:1/v1"})
+    assert pricing("openai:my-own", config)(Usage(10, 10)) == 0.0
+    assert pricing("openai:gpt-4o", config)(Usage(10, 10)) > 0.0
+    with pytest.raises(ConfigError, match=r"llm\.base_urls") as caught:
+        parse_config({"llm": {"base_urls": {"openai:m": "http://me:secret@host/v1"}}})
+    assert "secret" not in caught.value.message
+
+
 def test_the_configuration_s_price_counts():
     config = LlmConfig(prices={"openai:my-own": Price(input=2.0, output=8.0)})
     assert pricing("openai:my-own", config)(Usage(500_000, 250_000)) == 3.0
@@ -84,13 +94,17 @@ def test_a_missing_file_is_said(name, tmp_path, monkeypatch):
 
 def test_a_file_of_another_form_is_said(tmp_path):
     for content, said in (
-        ("{", "expected JSON"),
-        ("{}", "expected a list of calls"),
-        ("3", "expected a list"),
+        ("{", "expected JSON lines"),
+        ("{}", "expected a recording of format 1"),
+        ("3", "expected a recording"),
+        ('{"recording": 1}\n{"ordinal": 1}', "line 2 of .* lacks answer, answered_by, attempt"),
     ):
         (tmp_path / "a.json").write_text(content)
         with pytest.raises(ModelSetupError, match=said):
             make_model(f"replay:{tmp_path / 'a.json'}", LlmConfig())
+    with pytest.raises(ModelSetupError, match="expected a list in"):
+        (tmp_path / "a.json").write_text("3")
+        make_model(f"scripted:{tmp_path / 'a.json'}", LlmConfig())
 
 
 def spend(budget, calls):

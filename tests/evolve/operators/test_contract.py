@@ -5,9 +5,12 @@ import random
 
 import pytest
 
+from evolve.models.base import Completion, Usage
 from evolve.operators.base import Parent, ProposalError, ScriptedOperator
 from evolve.operators.crossover import CrossoverOperator
+from evolve.operators.llm import LlmCrossover, LlmOperator
 from evolve.operators.symbolic import SymbolicOperator
+from evolve.prompting.prompter import Prompter
 from evolve.trees import canonical_hash
 
 
@@ -45,6 +48,29 @@ class TestSymbolic(OperatorContract):
 class TestCrossover(OperatorContract):
     def make(self, seed_sources):
         return CrossoverOperator()
+
+
+class Asker:
+    """Gives the same answer to every request."""
+
+    async def ask(self, request):
+        weight = "        weight = iteration_number + 1"
+        text = f"Idea: a\n<<<<<<< SEARCH\n{weight}\n=======\n{weight} + 0.5\n>>>>>>> REPLACE\n"
+        return Completion(text, Usage(1, 1), "m", 0.0)
+
+
+class TestLlm(OperatorContract):
+    operator = LlmOperator
+
+    def make(self, seed_sources):
+        names = ("RegretAccumulator", "PolicyFromRegretAccumulator", "PolicyAccumulator")
+        made = self.operator(Prompter("cfr", games=(), components=names, objective="decades", examples=0))
+        made.connect(Asker())
+        return made
+
+
+class TestLlmCrossover(TestLlm):
+    operator = LlmCrossover
 
 
 class TestScripted(OperatorContract):

@@ -7,7 +7,7 @@ import pytest
 
 from evolve.models.base import Completion, Message, Stop, Usage
 from evolve.operators.base import Context, Parent, ProposalError
-from evolve.operators.llm import LlmOperator
+from evolve.operators.llm import LlmCrossover, LlmOperator
 
 W = "        weight = iteration_number + 1"
 
@@ -31,6 +31,9 @@ class Asker:
 class Prompter:
     def first(self, parent, context, rng):
         return (Message("system", "S"), Message("user", parent.source))
+
+    def merge(self, first, second, context):
+        return (Message("system", "S"), Message("user", f"{first.source}\n{second.source}"))
 
     def repair(self, problem, *, patched):
         return Message("user", f"{'screened' if patched else 'unpatched'}: {problem}")
@@ -131,3 +134,24 @@ def test_a_program_that_never_passes_screening_is_kept_to_look_at(propose):
 )
 def test_the_note_is_the_idea(propose, answer, note):
     assert propose(Asker(answer + block(2).split("\n", 1)[1])).notes == (note,)
+
+
+def test_a_merge_shows_both_parents_and_changes_the_first(seed_sources, context):
+    asker, operator = Asker("no idea", block(2)), LlmCrossover(Prompter())
+    operator.connect(asker)
+    parents = [Parent(name, seed_sources[name], {"decades": 1.0}) for name in ("cfr_plus", "dcfr")]
+    child = asyncio.run(operator.propose(parents, context, random.Random(0)))
+    assert child.kind == "llm-crossover"
+    assert child.source == seed_sources["cfr_plus"].replace(W, f"{W} ** 2")
+    assert seed_sources["dcfr"] in asker.requests[0].messages[1].text
+    assert [request.attempt for request in asker.requests] == [0, 1]
+
+
+def test_one_model_is_chosen_for_a_candidate_and_its_repairs(seed_sources, context):
+    names = iter(("openai:a", "openai:b"))
+    asker, operator = Asker("no idea", block(2), block(3)), LlmOperator(Prompter())
+    operator.connect(asker, lambda told: next(names))
+    for _ in range(2):
+        parent = Parent("id", seed_sources["cfr_plus"], {"decades": 1.0})
+        asyncio.run(operator.propose([parent], context, random.Random(0)))
+    assert [request.model for request in asker.requests] == ["openai:a", "openai:a", "openai:b"]

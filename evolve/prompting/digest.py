@@ -1,0 +1,98 @@
+"""What a search has seen, cut down to what the next step can use: ideas with what they brought, failures, curves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from evolve.operators.base import Parent
+from evolve.prompting.changes import ancestors, what_changed
+from evolve.prompting.record import FAILURES, Record, Tried
+
+_CHILDREN, _FAILURES, _GAINS, _LOSSES = 8, 3, 5, 3
+_LATELY = 60
+"""How far back failures and ideas are looked for."""
+_CURVE_POINTS = 6
+
+
+class Step(NamedTuple):
+    """A change of a program, and what came of it: a difference of scores, or the outcome of a failure."""
+
+    result: str
+    change: str
+
+
+def outcomes(record: Record) -> str:
+    """How many candidates ended with each outcome."""
+    counts = Counter(record.seen.standing.outcomes)
+    return ", ".join(f"{count} {tag}" for tag, count in counts.most_common())
+
+
+def children(parent: Parent, record: Record) -> list[Step]:
+    """What was tried on the parent itself lately, oldest first."""
+    before = parent.objectives.get(record.objective, 0.0)
+    return [
+        Step(
+            f"{_score(t, record) - before:+.3f}" if t.ok else t.outcome.tag.value,
+            t.note or what_changed(parent.source, t.source),
+        )
+        for t in record.seen.children(parent.program_id, _CHILDREN)
+    ]
+
+
+def ideas(parent: Parent, record: Record) -> list[Step]:
+    """What brought most and what cost most elsewhere in the search, among its last steps; the best first.
+
+    Neither the parent's children nor its ancestors, which are shown by themselves.
+    """
+    own = {step.change for step in way(parent, record)}
+    gains: dict[str, tuple[float, float]] = {}
+    for t in record.seen[-_LATELY:]:
+        before = record.seen.scored(t.parents[0]) if t.ok and t.parents and t.note not in {"", *own} else None
+        if before is not None and before.program_id != parent.program_id:
+            gains[t.note] = (_score(t, record) - _score(before, record), _score(t, record))
+    ranked = sorted(gains.items(), key=lambda idea: -idea[1][0])
+    best = [one for one in ranked if one[1][0] > 0.0][:_GAINS]
+    worst = [one for one in ranked if one[1][0] < 0.0][-_LOSSES:]
+    return [Step(f"{gain:+.3f}, to {score:.3f}", note) for note, (gain, score) in best + worst]
+
+
+def way(parent: Parent, record: Record) -> list[Step]:
+    """How the parent came about, itself the last; [] for a program that nothing was changed in."""
+    steps = ancestors(parent.program_id, record.seen.scored)[::-1]
+    found = [Step(f"{_score(t, record):.3f}", t.note or "where the search began") for t in steps]
+    return found if len(found) > 1 else []
+
+
+def failures(parent: Parent, record: Record) -> list[Step]:
+    """The last failures of the parent's children, filled up with those of others; each message once."""
+    last = record.seen.failed(_LATELY)
+    own = [t for t in record.seen.children(parent.program_id, _LATELY) if t.outcome.tag in FAILURES]
+    found: dict[str, Step] = {}
+    for t in [*reversed(own), *reversed(last)]:
+        idea = f" ({t.note})" if t.note else ""
+        found.setdefault(t.outcome.message, Step(t.outcome.tag.value, f"{t.outcome.message}{idea}"))
+    return list(found.values())[:_FAILURES]
+
+
+def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> list[dict[str, Any]]:
+    """Curves at a few of their checkpoints, the last one included; one set of iterations for all.
+
+    Args:
+        curves: program -> game -> (iteration, exploitability) pairs; of games that the first program lacks, none.
+    """
+    first = next(iter(curves.values()), {})
+    rows = [(game, name, own[game]) for game in first for name, own in curves.items() if game in own]
+    if not rows:
+        return []
+    common = sorted(set.intersection(*({k for k, _ in points} for *_, points in rows)))
+    chosen = common[-1 :: -max(1, -(-len(common) // _CURVE_POINTS))][::-1]
+    return [
+        {"game": game, "program": name, "points": [(k, e) for k, e in points if k in chosen]}
+        for game, name, points in rows
+    ]
+
+
+def _score(t: Tried, record: Record) -> float:
+    return t.scored.objectives.get(record.objective, 0.0)
