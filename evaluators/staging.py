@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from statistics import fmean
+from typing import NamedTuple
 
 from evaluators import scores
 from evaluators.base import (
@@ -49,7 +50,15 @@ _TAGS = {
     Verdict.SANDBOX_ERROR: Tag.INFRASTRUCTURE,
 }
 
-PlayGame = Callable[[Instance, Game], tuple[InstanceResult, Usage]]
+
+class Played(NamedTuple):
+    """A run to its last iteration: (iteration, exploitability) pairs, and what the program's session cost."""
+
+    curve: tuple[tuple[int, float], ...]
+    usage: Usage
+
+
+PlayGame = Callable[[Instance, Game], Played]
 """Plays one instance with the program at hand; may raise `SandboxFault` and `InvalidAnswer`."""
 
 
@@ -115,7 +124,7 @@ def evaluate(
     """
     results: list[InstanceResult] = []
     logs: list[str] = []
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu, inside = time.perf_counter(), time.process_time(), 0.0
 
     def ended(outcome: Outcome) -> Evaluation:
         return Evaluation(
@@ -123,7 +132,7 @@ def evaluate(
             results=tuple(results),
             objectives=_objectives(results, plan) if outcome.ok else {},
             isolation=level.label,
-            cpu_s=time.process_time() - cpu + sum(r.candidate_cpu_s for r in results),
+            cpu_s=time.process_time() - cpu + inside,
             wall_s=time.perf_counter() - wall,
             log="\n".join(dict.fromkeys(log for log in logs if log)),
         )
@@ -131,7 +140,7 @@ def evaluate(
     for stage in plan.stages:
         for instance in stage.instances:
             try:
-                result, usage = play(instance, compiled(instance.game, instance.variant))
+                result, usage = _measured(play, instance)
             except SandboxFault as fault:
                 tag = _TAGS.get(fault.verdict) or Tag(fault.verdict.value)
                 return ended(Outcome(tag, f"{instance.name}: {fault.message}"))
@@ -139,6 +148,7 @@ def evaluate(
                 return ended(Outcome(Tag.INVALID, str(error)))
             results.append(result)
             logs.append(usage.log)
+            inside += usage.cpu_s - usage.caller_cpu_s
             if progress:
                 progress(result)
         floor = (floors or {}).get(stage.name)
@@ -147,6 +157,23 @@ def evaluate(
             message = f"mean of {came:.3f} decades on the {stage.name}, below the floor of {floor:.3f}"
             return ended(Outcome(Tag.EARLY_STOPPED, message))
     return ended(Outcome(Tag.OK))
+
+
+def _measured(play: PlayGame, instance: Instance) -> tuple[InstanceResult, Usage]:
+    """The result of one instance, and what its session cost."""
+    game = compiled(instance.game, instance.variant)
+    wall, cpu = time.perf_counter(), time.process_time()
+    curve, usage = play(instance, game)
+    result = InstanceResult(
+        instance=instance,
+        game_string=game.game_string,
+        curve=curve,
+        uniform=game.exploitability([game.uniform(p) for p in range(game.num_players)]),
+        cpu_s=time.process_time() - cpu + usage.cpu_s - usage.caller_cpu_s,
+        wall_s=time.perf_counter() - wall,
+        candidate_cpu_s=usage.cpu_s,
+    )
+    return result, usage
 
 
 def _objectives(results: Sequence[InstanceResult], plan: Plan) -> dict[str, float]:

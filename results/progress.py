@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from results.loading import get_campaign
 from results.records import OK, CampaignRecord
@@ -83,17 +83,6 @@ class Share(NamedTuple):
     cost_usd: float
 
 
-class CallTotal(NamedTuple):
-    """What the calls to one model came to; tokens and dollars are those of calls that cost something."""
-
-    model: str
-    calls: int
-    answered: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
-
-
 class Failure(NamedTuple):
     """Candidates that ended alike: how many, the most frequent message, and how often that one came."""
 
@@ -160,30 +149,6 @@ def trials(store: Store, campaign: str) -> list[Trial]:
             )
         )
     return found
-
-
-def call_totals(store: Store, campaign: str) -> list[CallTotal]:
-    """What a campaign's calls to models came to, per model, by name. Raises as `trials`."""
-    paid = ModelCall.state.in_(PAID)
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
-        rows = connection.execute(
-            select(
-                ModelCall.model,
-                func.count(),
-                func.sum(case((ModelCall.state == "answered", 1), else_=0)),
-                func.sum(case((paid, ModelCall.input_tokens), else_=0)),
-                func.sum(case((paid, ModelCall.output_tokens), else_=0)),
-                func.sum(case((paid, ModelCall.cost_usd), else_=0.0)),
-            )
-            .where(ModelCall.campaign_id == record.id)
-            .group_by(ModelCall.model)
-            .order_by(ModelCall.model)
-        ).all()
-    return [
-        CallTotal(model, calls, int(done), int(tokens_in), int(tokens_out), float(cost))
-        for model, calls, done, tokens_in, tokens_out, cost in rows
-    ]
 
 
 def failures(store: Store, campaign: str) -> list[Failure]:

@@ -68,7 +68,8 @@ def backup(where: str | os.PathLike[str], file: Path | None = None) -> Path:
             f"Expected a SQLite file to copy; {url.render_as_string()} is on a server.", _pg_dump(url)
         )
     source = sqlite_file(url)
-    _existing(source)
+    if _existing(source) is None:
+        raise _empty(where)
     target = file if file is not None else _dated(source)
     with _reserved(target) as part, as_database_errors(source):
         _copy(source, part)
@@ -85,9 +86,7 @@ def upgrade(where: str | os.PathLike[str]) -> Upgrade:
     on_server = url.get_backend_name() != "sqlite"
     before = revision_of_server(url) if on_server else _existing(sqlite_file(url))
     if before is None:
-        raise EmptyDatabaseError(
-            f"The database {shown(where)} is empty.", "Start a campaign with `evolve run`."
-        )
+        raise _empty(where)
     if before == head():
         return Upgrade(before, before, None)
     copy = None if on_server else backup(where)
@@ -101,6 +100,10 @@ def _existing(path: Path) -> str | None:
     check_file(path, create=False)
     with as_database_errors(path):
         return revision_of(path)
+
+
+def _empty(where: str | os.PathLike[str]) -> EmptyDatabaseError:
+    return EmptyDatabaseError(f"The database {shown(where)} is empty.", "Start a campaign with `evolve run`.")
 
 
 def _dated(source: Path) -> Path:

@@ -98,12 +98,17 @@ class Limits:
 
 
 class Usage(NamedTuple):
-    """What a session cost, measured from outside, and what the program printed (capped, sanitised)."""
+    """What a session cost, measured from outside, and what the program printed (capped, sanitised).
+
+    `cpu_s` is all that is charged to the program; `caller_cpu_s` the part of it that the caller's own process spent,
+    on callbacks (and on everything, where the program runs in-process).
+    """
 
     cpu_s: float
     wall_s: float
     peak_rss_mib: float
     log: str
+    caller_cpu_s: float = 0.0
 
 
 class SandboxFault(Exception):

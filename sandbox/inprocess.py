@@ -97,7 +97,7 @@ class InProcessSession:
         """End the session; see `sandbox.base.Session.close`."""
         if self._usage is None:
             log = execute.clean(self._log.getvalue(), max(self._limits.log_bytes, 4))
-            self._usage = Usage(self._cpu_s, time.monotonic() - self._opened, 0.0, log)
+            self._usage = Usage(self._cpu_s, time.monotonic() - self._opened, 0.0, log, self._cpu_s)
             self._loaded = None
             self._on_end()
         return self._usage

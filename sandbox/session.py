@@ -263,7 +263,8 @@ class ProcessSession:
         if ended.log_total > len(ended.log):
             log += f"\n... ({ended.log_total} bytes in all)"
         wall_s = time.monotonic() - self._opened
-        self._usage = Usage(ended.cpu_s + self._callback_cpu_s, wall_s, ended.rss_kib / 1024, log)
+        called = self._callback_cpu_s
+        self._usage = Usage(ended.cpu_s + called, wall_s, ended.rss_kib / 1024, log, called)
         return ended
 
 

@@ -6,15 +6,15 @@ the current profile -> the program's step (regret, average, next policy) -> the 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.base import Instance, InstanceResult, InvalidAnswer
+from evaluators.base import Instance, InvalidAnswer
 from evaluators.games.game import Game, PolicyError
-from sandbox.base import Limits, Sandbox, Session, Usage
+from evaluators.staging import Played
+from sandbox.base import Limits, Sandbox, Session
 
 Floats = NDArray[np.float64]
 
@@ -47,35 +47,22 @@ def shared_bytes(game: Game) -> int:
     return begin + step + 4096
 
 
-def run(
-    rule: Rule, instance: Instance, game: Game, sandbox: Sandbox, limits: Limits
-) -> tuple[InstanceResult, Usage]:
+def run(rule: Rule, instance: Instance, game: Game, sandbox: Sandbox, limits: Limits) -> Played:
     """Play one instance to its last iteration.
 
     Returns:
-        The curve with its costs, and the session's usage (with the program's log).
+        The curve, and the session's usage.
 
     Raises:
         SandboxFault: the program failed (or the sandbox did, see the verdict).
         InvalidAnswer: the program returned a policy that is none.
     """
-    wall, cpu = time.perf_counter(), time.process_time()
     session = sandbox.open(rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(game))
     try:
         curve = _iterate(rule, instance.iterations, game, session)
     finally:
         usage = session.close()
-    uniform = game.exploitability([game.uniform(p) for p in range(game.num_players)])
-    result = InstanceResult(
-        instance=instance,
-        game_string=game.game_string,
-        curve=curve,
-        uniform=uniform,
-        cpu_s=time.process_time() - cpu + usage.cpu_s,
-        wall_s=time.perf_counter() - wall,
-        candidate_cpu_s=usage.cpu_s,
-    )
-    return result, usage
+    return Played(curve, usage)
 
 
 def _iterate(rule: Rule, iterations: int, game: Game, session: Session) -> tuple[tuple[int, float], ...]:

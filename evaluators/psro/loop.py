@@ -8,16 +8,15 @@ exploitability in the full game (Lanctot et al. 2017; arXiv 2602.16928, sections
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
-from evaluators.base import Instance, InstanceResult, InvalidAnswer
+from evaluators.base import Instance, InvalidAnswer
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.populations import Basis, Populations
 from evaluators.psro.solvers import Answers, MetaSolvers, Records, Rule, shared_bytes
-from sandbox.base import Array, Limits, Sandbox, Session, Usage
+from evaluators.staging import Played
+from sandbox.base import Array, Limits, Sandbox, Session
 
 
 def checkpoints(iterations: int) -> tuple[int, ...]:
@@ -32,20 +31,16 @@ def checkpoints(iterations: int) -> tuple[int, ...]:
     return tuple(sorted({s for s in steps if 10 <= s < iterations} | {iterations}))
 
 
-def run(
-    rule: Rule, instance: Instance, game: Game, sandbox: Sandbox, limits: Limits
-) -> tuple[InstanceResult, Usage]:
+def run(rule: Rule, instance: Instance, game: Game, sandbox: Sandbox, limits: Limits) -> Played:
     """Play one instance to its last iteration.
 
     Returns:
-        The curve with its costs, and the session's usage (with the program's log). The CPU time of what the program
-        asks the trusted side for is its own.
+        The curve, and the session's usage. The CPU time of what the program asks the trusted side for is its own.
 
     Raises:
         SandboxFault: the program failed (or the sandbox did, see the verdict).
         InvalidAnswer: the program returned weights that are none.
     """
-    wall, cpu = time.perf_counter(), time.process_time()
     table = Table(game, instance.iterations + 1)
     session = sandbox.open(
         rule.guest,
@@ -60,17 +55,7 @@ def run(
         raise InvalidAnswer(f"{instance.name}: {error}") from error
     finally:
         usage = session.close()
-    uniform = game.exploitability([game.uniform(p) for p in range(game.num_players)])
-    result = InstanceResult(
-        instance=instance,
-        game_string=game.game_string,
-        curve=curve,
-        uniform=uniform,
-        cpu_s=time.process_time() - cpu + usage.cpu_s,
-        wall_s=time.perf_counter() - wall,
-        candidate_cpu_s=usage.cpu_s,
-    )
-    return result, usage
+    return Played(curve, usage)
 
 
 def _iterate(rule: Rule, iterations: int, table: Table, session: Session) -> tuple[tuple[int, float], ...]:

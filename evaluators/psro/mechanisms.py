@@ -265,6 +265,31 @@ strategies = lines[int(np.argmin(gaps))]
 """,
         (Parameter("reach", 0.5, 0.02, 1.0, 0.6), Parameter("points", 6, 2, 14, 0.4, integer=True)),
     ),
+    _block(
+        "searched_matching",
+        "keeps, on the way to an average of clipped regret matching, what is hardest to exploit",
+        """
+searched_regrets = [{trust} * x for x in strategies]
+searched_mixtures = list(strategies)
+searched_sums = [np.zeros(len(x)) for x in strategies]
+for searched_step in range({steps}):
+    for p, r in enumerate(searched_regrets):
+        searched_payoffs = game.deviation_payoffs(searched_mixtures, p)
+        r[:] = np.maximum(r + searched_payoffs - searched_payoffs @ searched_mixtures[p], 0.0)
+        searched_mixtures[p] = r / r.sum() if r.sum() > 0.0 else searched_mixtures[p]
+        searched_sums[p] += (searched_step + 1.0) * searched_mixtures[p]
+ways = [list(zip(strategies, searched_sums)) for share in range({points} + 1)]
+ways = [[x + s / {points} * (y / y.sum() - x) for x, y in way] for s, way in enumerate(ways)]
+worth = [sum(v @ x for v, x in zip(game.deviation_payoffs(way), way)) for way in ways]
+worth = [game.best_response_values(way).sum() - value for way, value in zip(ways, worth)]
+strategies = ways[int(np.argmin(worth))]
+""",
+        (
+            _STEPS,
+            Parameter("trust", 1.0, 0.01, 50.0, 1.0),
+            Parameter("points", 6, 1, 14, 0.4, integer=True),
+        ),
+    ),
 )
 
 MECHANISMS = tuple(

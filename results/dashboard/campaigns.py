@@ -16,7 +16,16 @@ from results.dashboard.live import state
 from results.dashboard.standings import Standing, standings
 from results.errors import UnknownNameError, nearest
 from results.loading import get_campaign
-from results.progress import Share, Trial, island_bests, model_shares, operator_shares, outcome_counts, trials
+from results.progress import (
+    PAID,
+    Share,
+    Trial,
+    island_bests,
+    model_shares,
+    operator_shares,
+    outcome_counts,
+    trials,
+)
 from results.queries import CampaignSummary
 from results.records import OK, CampaignRecord, EventRecord, PromotionRecord, Status
 from results.schema import ModelCall
@@ -227,6 +236,6 @@ def _call_totals(connection: Connection, campaign_id: int) -> CallTotals:
             func.coalesce(func.sum(ModelCall.input_tokens), 0),
             func.coalesce(func.sum(ModelCall.output_tokens), 0),
             func.coalesce(func.sum(ModelCall.cost_usd), 0.0),
-        ).where(ModelCall.campaign_id == campaign_id, ModelCall.state != "failed")
+        ).where(ModelCall.campaign_id == campaign_id, ModelCall.state.in_(PAID))
     ).one()
     return CallTotals(calls=row[0], input_tokens=int(row[1]), output_tokens=int(row[2]), cost_usd=row[3])

@@ -9,6 +9,7 @@ from results import progress
 from results.errors import UnknownNameError
 from results.lineage import lineage
 from results.loading import get_campaign, load_evaluations, load_programs
+from results.models import model_report
 from results.programs import SHOWN_ID
 from results.queries import living_status, looks
 from results.records import CampaignRecord, EvaluationRecord, ProgramRecord
@@ -50,7 +51,7 @@ def build(store: Store, campaign: str, *, command: str = "", settings: str = "")
         curves=tuple(tables.curves(shown)),
         operators=tuple(progress.operator_shares(trials)),
         models=tuple(progress.model_shares(trials)),
-        calls=tuple(progress.call_totals(store, campaign)),
+        calls=tuple(model_report(store, campaign)),
         failures=tuple(progress.failures(store, campaign)),
         changes=changes,
         splits=structure.split([(c.kind, c.gain) for c in changes if c.kind is not None]),

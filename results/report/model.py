@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from results.lineage import Step
 from results.plots import Advantage, Curve
-from results.progress import CallTotal, Failure, Share, Trial
-from results.records import CampaignRecord, Status
+from results.progress import Failure, Share, Trial
+from results.records import CampaignRecord, ModelShare, Status
 from results.report.structure import Kind, Split
 
 DISCOVERED = "discovered"
@@ -134,7 +134,7 @@ class Report:
         curves: of the contenders on the games' own payoffs.
         operators: what each operator contributed.
         models: likewise, [] when no model wrote a program.
-        calls: what calls to models came to, per model.
+        calls: what calls to models came to and led to, per model.
         failures: how and why candidates failed, the most frequent message of each outcome.
         changes: the lineage of the best.
         splits: how much of its gain is structure.
@@ -156,7 +156,7 @@ class Report:
     curves: tuple[Curve, ...]
     operators: tuple[Share, ...]
     models: tuple[Share, ...]
-    calls: tuple[CallTotal, ...]
+    calls: tuple[ModelShare, ...]
     failures: tuple[Failure, ...]
     changes: tuple[Change, ...]
     splits: tuple[Split, ...]

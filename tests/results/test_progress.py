@@ -4,6 +4,7 @@ import pytest
 
 from results import progress
 from results.errors import UnknownNameError
+from results.models import model_report
 from results.progress import NO_MODEL, Share
 from results.records import CallAnswer, CallRecord
 from results.store import open_store
@@ -91,8 +92,8 @@ def test_islands_outcomes_and_the_way_to_the_best(store):
 
 
 def test_calls_failures_and_isolation(store):
-    totals = {t.model: t for t in progress.call_totals(store, NAME)}
-    assert (totals["a"].calls, totals["a"].answered, totals["a"].cost_usd) == (2, 1, 0.25)
+    totals = {t.model: t for t in model_report(store, NAME)}
+    assert (totals["a"].calls, totals["a"].unanswered, totals["a"].cost_usd) == (2, 1, 0.25)
     assert (totals["b"].calls, totals["b"].input_tokens, totals["b"].output_tokens) == (2, 200, 20)
     assert progress.failures(store, NAME) == [progress.Failure("timeout", 1, "too slow", 1)]
     assert progress.isolation_levels(store, NAME) == {"kernel+ns": 6}
@@ -112,7 +113,7 @@ def test_an_empty_campaign(make, tmp_path):
         assert progress.trials(store, NAME) == []
         assert progress.operator_shares([]) == progress.model_shares([]) == []
         assert progress.island_bests([]) == progress.outcome_counts([]) == {}
-        assert progress.call_totals(store, NAME) == progress.failures(store, NAME) == []
+        assert model_report(store, NAME) == progress.failures(store, NAME) == []
 
 
 def test_an_unknown_campaign_names_the_nearest(store):

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from results.progress import CallTotal, Share
+from results.progress import Share
+from results.records import ModelShare
 from results.report import rendering
 from results.report.build import build
 from results.store import open_store
@@ -124,7 +125,9 @@ def test_what_models_cost(report):
         t._replace(model="m", cost_usd=0.125, total_cost_usd=0.125 * t.ordinal) for t in report.trials
     )
     shares = (Share("m<b>|", 3, 2, 2, 2.0, 4.0, 0.5), Share("free", 1, 0, 0, 0.0, 1.0, 0.0))
-    calls = (CallTotal("m<b>|", 5, 4, 1234, 99, 0.5),)
+    spent = {"input_tokens": 1234, "output_tokens": 99, "cost_usd": 0.5}
+    led_to = {"candidates": 3, "valid": 2, "improved": 2, "records": 1, "reward": 0.25}
+    calls = (ModelShare(model="m<b>|", calls=5, unanswered=1, **led_to, **spent),)
     paid = replace(report, trials=trials, models=shares, operators=shares, calls=calls)
     html, (said, files) = rendering.html(paid), rendering.markdown(paid, "f")
     assert {"progress-cost.svg", "models.svg"} <= set(files)
