@@ -10,7 +10,7 @@ from evaluators.scripts import script
 
 _HEAD = """\
 # It runs without a sandbox: read it first, a model may have written it.
-# Needs open_spiel, and what OpenSpiel's psro_v2 imports (cvxpy is not installed with it):
+# Needs open_spiel, and what OpenSpiel's psro_v2 imports without installing it:
 #
 #     pip install open_spiel numpy scipy matplotlib networkx cvxpy
 #

@@ -267,7 +267,7 @@ strategies = lines[int(np.argmin(gaps))]
     ),
     _block(
         "searched_matching",
-        "keeps, on the way to an average of clipped regret matching, what is hardest to exploit",
+        "keeps what is hardest to exploit on the way to an average of regret matching",
         """
 searched_regrets = [{trust} * x for x in strategies]
 searched_mixtures = list(strategies)
