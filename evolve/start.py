@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import seeds
 from evaluators.base import Evaluation, get_domain, nearest
 from evolve.campaign import Campaign, Setup
 from evolve.config import CampaignConfig, check_continues
@@ -26,7 +25,7 @@ from evolve.llm import Llm, prepare_llm
 from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
-from evolve.programs import find_program
+from evolve.programs import baseline_sources, find_program
 from evolve.service import EvaluationService
 from evolve.stored import PLAN
 from results.errors import DatabaseError, UnknownNameError
@@ -144,7 +143,7 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         domain=domain,
         plan=replace(plan, limits=limits),
         seed_source=program.source,
-        baselines={name: seeds.source(config.domain, name) for name in domain.baselines},
+        baselines=baseline_sources(domain, config.baselines),
         operator=llm.operator if llm else SymbolicOperator(),
         crossover=llm.crosser() if llm else CrossoverOperator(),
         llm=llm,

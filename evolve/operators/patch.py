@@ -27,7 +27,10 @@ MAX_CHARS = 60_000
 _WORDS = (
     r"unchanged|existing|same as|as before|rest of|remains?|omitted|previous code|original code|no changes?"
 )
-_FILLING = r"the|rest|of|class(es)?|methods?|code|body|this|it|is|are|stays?|remains?|everything|else|others?|all|left|kept|same"
+_FILLING = (
+    r"the|rest|of|class(es)?|methods?|code|body|this|it|is|are|stays?|remains?|everything|else|others?|all"
+    r"|left|kept|same"
+)
 _ELISION = re.compile(
     rf"\s*(\.\.\.|…|#\s*(\.\.\.|…).*|#.*(\.\.\.|…)\s*$|[(\[<#].*\b({_WORDS})\b.*[)\]>.…]\s*"
     rf"|#\s*(({_FILLING})\W+)*(unchanged|as before|as above|no changes?)\W*)$",

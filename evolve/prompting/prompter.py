@@ -60,7 +60,7 @@ class Prompter:
         self._system = self._template(f"{domain}/system.md.j2").render(
             games=self._games, components=list(components), objective=objective
         )
-        self._propose = self._template(f"{domain}/propose.md.j2")
+        self._propose = self._template("shared/propose.md.j2")
         self._merge = self._template("shared/crossover.md.j2")
         self._repair = self._template("shared/repair.md.j2")
         self._focus: list[Mapping[str, Any]] = _read_focus(domain)

@@ -64,7 +64,7 @@ def replayed(tmp_path_factory):
 
 def test_the_recording_says_what_it_is():
     head, *calls = lines()
-    assert "a language model answered every prompt itself" in head["about"]
+    assert "A language model answered every prompt itself" in head["about"]
     assert head["calls"] == len(calls) >= 40
     assert {call["answered_by"] for call in calls} == {"mailbox"}
     assert RECORDING.stat().st_size < 300_000

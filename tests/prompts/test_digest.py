@@ -1,0 +1,71 @@
+"""What of a search is told to a model: ideas with what they brought, the way to the parent, what other programs add."""
+
+import pytest
+
+import seeds
+from evaluators.base import Outcome, Tag
+from evolve.operators.base import Parent
+from evolve.prompting import digest
+from evolve.prompting.changes import ancestors, differing, removed_lines
+from evolve.prompting.record import Record, Scored, Tried
+
+OK = Outcome(Tag.OK)
+
+
+def told(ordinal, parent, score, note, *, source=None, outcome=OK):
+    scored = Scored({"score": score} if outcome is OK else {})
+    source = source or f"x = {ordinal}\n"
+    return Tried(ordinal, "llm", f"id{ordinal}", source, (parent,) if parent else (), note, outcome, scored)
+
+
+TRIED = (
+    told(0, "", 1.0, "", source="a = 1\nb = 1\n"),
+    told(1, "id0", 1.5, "gain", source="b = 1\nc = 1\n"),
+    told(2, "id0", 0.4, "loss"),
+    told(3, "id1", 1.4, "step", source="c = 1\nd = 1\n"),
+    told(4, "id2", 0.9, "recovery"),
+    told(5, "id2", 0.0, "nonsense", outcome=Outcome(Tag.INVALID, "expected numbers")),
+    told(6, "id3", 1.6, "child"),
+)
+RECORD = Record("score", {}, TRIED)
+PARENT = Parent("id3", TRIED[3].source, {"score": 1.4})
+
+
+def test_ideas_are_ranked_by_what_they_brought_and_none_is_told_twice():
+    assert digest.ideas(PARENT, RECORD) == [("+0.500, to 0.900", "recovery"), ("-0.600, to 0.400", "loss")]
+    assert digest.children(PARENT, RECORD) == [("+0.200", "child")]
+
+
+def test_the_way_begins_with_the_oldest_ancestor():
+    assert digest.way(PARENT, RECORD) == [
+        ("1.000", "where the search began"),
+        ("1.500", "gain"),
+        ("1.400", "step"),
+    ]
+    assert digest.way(Parent("id0", "", {}), RECORD) == []
+    assert [t.ordinal for t in ancestors("id3", RECORD.seen.scored)] == [3, 1, 0]
+    assert ancestors("unknown", RECORD.seen.scored) == []
+
+
+def test_lines_whose_loss_did_harm_are_not_warned_of():
+    assert [line.text for line in removed_lines("id3", RECORD.seen.scored, "score")] == ["a = 1"]
+
+
+def test_failures_say_what_was_tried():
+    assert digest.failures(PARENT, RECORD) == [("invalid", "expected numbers (nonsense)")]
+
+
+def test_what_other_programs_share_is_named_once():
+    plus, dcfr = seeds.source("cfr", "cfr_plus"), seeds.source("cfr", "dcfr")
+    text, same = differing(dcfr, {"the parent": plus})
+    assert same == {"the parent": ["PolicyFromRegretAccumulator"]}
+    assert "class RegretAccumulator" in text
+    assert "class PolicyFromRegretAccumulator" not in text
+    documented_otherwise = plus.replace("Regret matching+:", "RM+:")
+    assert differing(documented_otherwise, {"the parent": plus}).text == ""
+
+
+@pytest.mark.parametrize("source", ["def f(:\n", "\0"])
+def test_a_program_that_does_not_parse_is_shown_whole(source):
+    assert differing(source, {"the parent": "x = 1"}) == (source, {})
+    assert differing("x = 1", {"the parent": source}).text == "x = 1"
