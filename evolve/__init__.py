@@ -8,6 +8,7 @@ The public interface; everything else may change between versions:
 ...     for _ in range(100):
 ...         solver.evaluate_and_update_policy()
 ...     policy = solver.average_policy()                     # OpenSpiel's TabularPolicy
+>>> method = evolve.load_program("nash").meta_strategy_method() # for OpenSpiel's psro_v2.PSROSolver
 
 `evaluate` scores a program on games, `run` searches for new ones, `campaigns` and `top` read what searches found,
 `frame` makes a pandas frame of such records, `load_policy` reads what ``evolve solve --save`` wrote. Importing this

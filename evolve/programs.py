@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -70,7 +71,7 @@ class Program:
         """The program as ``meta_strategy_method`` of OpenSpiel's ``psro_v2.PSROSolver``; close it, or use a ``with``.
 
         One method serves one solver. Called as ``method(solver, return_joint=True)``, it gives the marginals and, flat,
-        the joint distribution. OpenSpiel's psro_v2 needs networkx and cvxpy.
+        the joint distribution. OpenSpiel's psro_v2 imports networkx and cvxpy, which are not installed with it.
 
         Args:
             which: the mixtures that the next best responses are trained against, or those that judge the population.
@@ -141,6 +142,19 @@ def find_program(ref: str, *, domain: str | None = None, db: str | None = None) 
         f"program: expected a file, a seed's name or the id of a stored program; got {ref!r}.",
         nearest(ref, list(known)),
     )
+
+
+def baseline_sources(domain: Domain, names: Sequence[str] = ()) -> dict[str, str]:
+    """Name -> source of the seeds that programs of a domain are compared with; the domain's choice without `names`.
+
+    Raises:
+        ConfigError: a name that no seed of the domain has.
+    """
+    known = seeds.names(domain.name)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"baselines: expected names of seeds; got {name!r}.", nearest(name, known))
+    return {name: seeds.source(domain.name, name) for name in names or domain.baselines}
 
 
 def _stored(ref: str, db: str) -> Program | None:

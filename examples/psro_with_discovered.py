@@ -4,9 +4,9 @@
     python examples/psro_with_discovered.py --program psro-symbolic-s0:best --game "leduc_poker(players=2)"
 
 A program is a seed's name, a file, or the id of one that a campaign found. It runs in a sandbox and sees what the
-solver knows: the payoffs of its policies against each other. One of its two classes chooses what the next best responses
-are trained against, the other one the mixtures that the policies found so far are judged by. OpenSpiel's psro_v2 imports
-networkx and cvxpy: pip install networkx cvxpy.
+solver knows: the payoffs of its policies against each other. One of its two classes chooses what the next best
+responses are trained against, the other one the mixtures that the policies found so far are judged by. OpenSpiel's
+psro_v2 imports two more libraries: pip install networkx cvxpy.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from dataclasses import replace
 from evaluators.base import Mechanism, Parameter
 from evaluators.psro.interface import COMPONENTS
 
-_STEPS = Parameter("steps", 60, 5, 800, 0.7, integer=True)
+_STEPS = Parameter("steps", 150, 10, 2000, 0.8, integer=True)
 
 _DISTRIBUTIONS = "strategies = [np.divide(x, np.sum(x)) for x in strategies]"
 """The first statement of every block. It makes new arrays and a new list: what blocks write to is their own."""

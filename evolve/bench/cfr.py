@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluators.games import suites
 from evaluators.games.game import Game, load
 from evolve.bench import candidates, floors, memory
 from evolve.bench.engines import EXPLOITABILITY, ITERATION, OURS, TRAVERSAL, Engine, engines
-from evolve.bench.timing import Measurement, Spread, Work, interleave, pinned, ratio
+from evolve.bench.timing import Measurement, Spread, Work, interleave, machine, pinned, ratio
 
 TRAINING = suites.SUITES["train"]
 TARGETS = {
@@ -112,9 +109,9 @@ def measure(
             benches.append(_game(load(name), found, call_s, repeats=repeats, slice_s=slice_s))
         progress("whole candidates")
         whole = candidates.measure(small, iterations=iterations, repeats=repeats) if small else None
-        machine = _machine() | {"core": core}
+        about = machine() | {"core": core}
     return Report(
-        machine, {e.name: e.version for e in found}, tuple(benches), whole, tuple(openings), tuple(workers)
+        about, {e.name: e.version for e in found}, tuple(benches), whole, tuple(openings), tuple(workers)
     )
 
 
@@ -169,19 +166,6 @@ def _in_order(benches: Sequence[GameBench]) -> list[str]:
 def _sum(parts: Iterable[Measurement]) -> Measurement:
     """One unit of each part, repeat by repeat."""
     return Measurement(tuple(map(sum, zip(*(part.seconds for part in parts), strict=False))), 1)
-
-
-def _machine() -> dict[str, Any]:
-    model = ""
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        lines = [s for s in cpuinfo.read_text().splitlines() if s.startswith("model name")]
-        model = lines[0].partition(":")[2].strip() if lines else ""
-    return {
-        "cpu": model or platform.processor(),
-        "cores": os.cpu_count(),
-        "load": list(os.getloadavg()),
-        "python": platform.python_version(),
-    }
 
 
 def to_json(report: Report) -> dict[str, Any]:

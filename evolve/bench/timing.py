@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 Work = Callable[[int], object]
 """Does a number of units of work, such as iterations."""
@@ -100,3 +102,17 @@ def pinned() -> Iterator[int | None]:
         yield core
     finally:
         os.sched_setaffinity(0, before)
+
+
+def machine() -> dict[str, Any]:
+    """What the measurements are from: processor, cores, load averages, Python."""
+    model = ""
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        lines = [s for s in cpuinfo.read_text().splitlines() if s.startswith("model name")]
+        model = lines[0].partition(":")[2].strip() if lines else ""
+    return {
+        "cpu": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "load": list(os.getloadavg()),
+        "python": platform.python_version(),
+    }

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.cli import bench_engine, bench_sandbox
+from evolve.cli import bench_engine, bench_psro, bench_sandbox
 from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, print_json, split
 
 app = typer.Typer(
@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 
 app.command("engine")(bench_engine.engine)
+app.command("psro")(bench_psro.psro)
 app.command("sandbox")(bench_sandbox.sandbox)
 
 

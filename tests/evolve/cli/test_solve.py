@@ -1,5 +1,11 @@
 """`evolve solve`: a curve, a policy that OpenSpiel takes, and a program's failure as a failure."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 from open_spiel.python.algorithms.exploitability import nash_conv
 
@@ -63,6 +69,49 @@ def test_a_stored_program_stays_in_the_sandbox(invoke, ask, finished):
     assert ask("solve", "kuhn2", "-p", best, "-n", 1, "--db", db)["isolation"] != "none"
     found = ask("solve", "kuhn2", "-p", best, "-n", 1, "--unsafe-in-process", "--db", db)
     assert found["isolation"] == "none"
+
+
+def interrupted(here, *more, number=signal.SIGINT):
+    """A run that would take hours, ended by a signal once it is under way: (exit code, stdout, stderr)."""
+    # The program says where it is by making a file, which is how the test knows when.
+    source = SEED.replace("class RegretAccumulator", "open('begun', 'w').close()\n\n\nclass RegretAccumulator", 1)
+    (here / "mine.py").write_text(source)
+    code = "from evolve.cli.app import main; main()"
+    command = ["solve", "leduc2", "-p", "mine.py", "-n", "100000000", "--in-process", *more]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *command], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (here / "begun").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_what_was_done(here, number):
+    code, output, errors = interrupted(here, "--save", "policy.json", "--json", number=number)
+    assert code == 130
+    found = json.loads(output)
+    saved = evolve.load_policy(here / "policy.json")
+    assert found["saved"] == "policy.json"
+    assert saved.about["iterations"] == found["iterations"] == found["curve"][-1][0] < 100_000_000
+    tabular = saved.tabular_policy()
+    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["exploitability"], abs=1e-9)
+    (line,) = errors.splitlines()
+    assert f"stopped after {found['iterations']} of 100000000 iterations" in line
+    assert "the average policy so far is in policy.json" in line
+    assert "solve leduc2 -p mine.py -n 100000000" in line
+
+
+def test_ctrl_c_without_a_file_shows_the_curve(here):
+    code, output, errors = interrupted(here)
+    assert code == 130
+    assert "exploitability" in output
+    assert "no policy was kept: --save FILE keeps it" in errors
+    assert not list(here.glob("*.json"))
 
 
 @pytest.mark.parametrize(
