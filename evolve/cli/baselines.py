@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -166,7 +167,7 @@ def _print(
     plan: Plan,
     found: Mapping[str, Mapping[str, Span]],
 ) -> None:
-    from evolve.cli.tables import by_objective, by_program, with_ties
+    from evolve.cli.tables import MS_MEANS, by_objective, by_program, with_ties
 
     objective = programs[0].domain.default_objective
     rows = sorted(
@@ -186,6 +187,7 @@ def _print(
         out.print("± or …: how far payoffs jittered by 1e-9 (3 seeds) move the value.")
     elif exact:
         out.print(by_program(entries, exact, objective=objective))
+        out.print(MS_MEANS)
     else:
         names = dict.fromkeys(f"{objective}/{i.game}" for i in plan.instances)
         out.print(by_objective([(p.name, e.objectives) for p, e in rows], [objective, *names]))
@@ -200,6 +202,17 @@ def _entries(
     from evolve.cli.tables import Entry
 
     return [
-        Entry(p.name, e.objectives.get(objective), exact_values(e), spans=found.get(p.name, {}))
+        Entry(
+            p.name,
+            e.objectives.get(objective),
+            exact_values(e),
+            spans=found.get(p.name, {}),
+            program_ms=_program_ms(e),
+        )
         for p, e in rows
     ]
+
+
+def _program_ms(evaluation: Evaluation) -> float | None:
+    costs = [1e3 * r.candidate_cpu_s / r.instance.iterations for r in evaluation.results]
+    return fmean(costs) if costs else None

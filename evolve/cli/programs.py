@@ -89,12 +89,12 @@ def evaluate(
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
     from rich.markup import escape
 
-    from evolve.cli.tables import plain_table
+    from evolve.cli.tables import MS, MS_MEANS, plain_table
     from results.text import visible
 
     out = console()
     out.print(f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}")
-    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s"])
+    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s", MS])
     for r in evaluation.results:
         table.add_row(
             escape(r.instance.name),
@@ -102,8 +102,10 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
             number(r.exploitability),
             number(r.uniform),
             f"{r.cpu_s:.2f}",
+            f"{1e3 * r.candidate_cpu_s / r.instance.iterations:.3g}",
         )
     out.print(table)
+    out.print(MS_MEANS)
     if evaluation.log:
         out.print(f"It printed: {escape(visible(evaluation.log))}")
     if evaluation.outcome.ok:

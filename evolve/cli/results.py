@@ -135,20 +135,21 @@ def _print_details(details: ProgramDetails) -> None:
 
 
 def _scores_table(campaign: str, evaluation: EvaluationRecord) -> Table:
-    from evolve.cli.tables import plain_table
+    from evolve.cli.tables import MS, plain_table
 
-    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s"])
+    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s", MS])
     table.title = (
         f"{campaign}: {evaluation.outcome}, isolation {evaluation.isolation}, {evaluation.cpu_s:.1f} CPU s"
     )
     table.title_justify = "left"
     for c in evaluation.curves:
         last = number(c.points[-1][1])
-        table.add_row(c.instance, str(c.iterations), last, number(c.uniform), f"{c.cpu_s:.2f}")
+        own = f"{1e3 * c.candidate_cpu_s / c.iterations:.3g}"
+        table.add_row(c.instance, str(c.iterations), last, number(c.uniform), f"{c.cpu_s:.2f}", own)
     table.add_section()
     for objective, value in evaluation.scores.items():
         if "/" not in objective:
-            table.add_row(objective, "", f"{value:.4g}", "", "")
+            table.add_row(objective, "", f"{value:.4g}", "", "", "")
     return table
 
 

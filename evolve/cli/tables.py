@@ -22,12 +22,15 @@ class Entry:
     highlight: bool = False
     spans: Mapping[str, Span] = field(default_factory=dict)
     """Game -> interval, for `with_ties`."""
+    program_ms: float | None = None
+    """Milliseconds of CPU per iteration that were the program's own, mean over games, for `by_program`."""
 
 
 def by_program(entries: Sequence[Entry], games: Sequence[str], *, objective: str) -> Table:
-    """A row per program: its score, then exploitability per game; the best of each column in bold."""
-    table = plain_table("program", right=[f"{objective} ↑", *(f"{game} ↓" for game in games)])
-    columns = [_scores(entries), *(_values(entries, game) for game in games)]
+    """A row per program: its score, exploitability per game, its own CPU time; the best score and values in bold."""
+    table = plain_table("program", right=[f"{objective} ↑", *(f"{game} ↓" for game in games), MS])
+    costs = ["-" if e.program_ms is None else f"{e.program_ms:.3g}" for e in entries]
+    columns = [_scores(entries), *(_values(entries, game) for game in games), costs]
     for entry, *cells in zip(entries, *columns, strict=True):
         table.add_row(entry.name, *cells, style="green" if entry.highlight else "")
     return table
@@ -80,6 +83,13 @@ def by_objective(rows: Sequence[tuple[str, Mapping[str, float]]], names: Sequenc
     return table
 
 
+MS, MS_MEANS = "ms/it.", "ms/it.: CPU time of the program itself per iteration, in milliseconds"
+"""Head of a column, and the line that explains it."""
+
+_MANY = 6
+"""Programs beyond which their names are broken at underscores, for a table that fits eighty columns."""
+
+
 def by_game(
     entries: Sequence[Entry], games: Sequence[str], *, objective: str, unseen: Sequence[str] = ()
 ) -> Table:
@@ -91,7 +101,8 @@ def by_game(
         objective: name of the score.
         unseen: rows below a line, of games that the search did not see.
     """
-    table = plain_table("", right=[entry.name for entry in entries])
+    many = len(entries) > _MANY
+    table = plain_table("", right=[e.name.replace("_", "_\n") if many else e.name for e in entries])
     for column, entry in zip(table.columns[1:], entries, strict=True):
         column.style = "green" if entry.highlight else ""
     table.add_row(f"{objective} ↑", *_scores(entries), end_section=True)

@@ -4,7 +4,8 @@ Lanctot et al., "A Unified Game-Theoretic Approach to Multiagent Reinforcement L
 section 3.2. With v the payoffs of a player's policies against the others' mixtures, all players at once:
 x = P(x + dt x (v - x.v)), P the Euclidean projection to the distributions with every weight at least gamma. The
 result is the average of all mixtures, the initial uniform one included.
-dt = 1e-3 and gamma = 1e-10 as in OpenSpiel, which takes 100,000 steps where this takes 10,000.
+dt = 1e-3, gamma = 1e-10; OpenSpiel's function has 1e-6 for gamma by default, and takes 100,000 steps where this takes
+10,000.
 """
 
 import numpy as np
