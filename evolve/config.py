@@ -66,6 +66,8 @@ class CampaignConfig(BaseModel):
     """Of each run; the domain's own unless given."""
     objective: str = ""
     """What decides "better"; the domain's default when empty."""
+    baselines: tuple[str, ...] = ()
+    """Seeds that the search is compared with, by name; the domain's own when empty."""
     candidates: int = Field(120, ge=1)
     """Budget: programs to propose."""
     time_s: float | None = Field(None, gt=0)

@@ -158,11 +158,11 @@ def baseline_sources(domain: Domain, names: Sequence[str] = ()) -> dict[str, str
 
 
 def _stored(ref: str, db: str) -> Program | None:
-    """The stored program whose id begins with `ref`; None where there is no database."""
+    """The stored program that `ref` stands for; None where there is no database and it may be meant otherwise."""
     from results.programs import program
     from results.store import open_store
 
-    if "://" not in db and not Path(db).exists():
+    if ":" not in ref and "://" not in db and not Path(db).exists():
         return None
     with open_store(db, create=False, read_only=True) as store:
         details = program(store, ref)

@@ -94,8 +94,8 @@ def _chain(connection: Connection, campaign: CampaignRecord, key: str) -> tuple[
     ):
         first.setdefault(str(program_id), ordinal)
     chain = [first[key]]
-    while parents.get(chain[-1]):
-        chain.append(first[parents[chain[-1]][0]])
+    while (of := parents.get(chain[-1])) and first[of[0]] < chain[-1]:
+        chain.append(first[of[0]])
     steps = {step.ordinal: step for step in _steps(connection, campaign, chain, parents)}
     return tuple(steps[ordinal] for ordinal in reversed(chain))
 

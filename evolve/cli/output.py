@@ -109,6 +109,7 @@ def _game_json(result: InstanceResult) -> dict[str, Any]:
         "curve": [list(point) for point in result.curve],
         "uniform": result.uniform,
         "cpu_s": result.cpu_s,
+        "candidate_cpu_s": result.candidate_cpu_s,
         "wall_s": result.wall_s,
     }
 

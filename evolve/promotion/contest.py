@@ -11,11 +11,11 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import seeds
-from evaluators.base import Domain, Evaluation, Instance, Plan, Stage, Tag, get_domain, nearest
+from evaluators.base import Domain, Evaluation, Instance, Plan, Stage, Tag, get_domain
 from evolve.config import CampaignConfig, parse_config
-from evolve.errors import ConfigError, EvolveError
+from evolve.errors import EvolveError
 from evolve.executors.local import LocalExecutor
+from evolve.programs import baseline_sources
 from evolve.service import EvaluationService
 from evolve.trees import canonical_hash
 from results.queries import RankedCandidate, top
@@ -210,14 +210,8 @@ def _contenders(
     store: Store, writer: CampaignWriter, domain: Domain, choice: Choice
 ) -> tuple[Contender, ...]:
     """Finalists, best first, then baselines."""
-    names = list(choice.baselines or domain.baselines)
-    known = seeds.names(domain.name)
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"baselines: expected names of seeds; got {name!r}.", nearest(name, known))
     baselines = []
-    for name in names:
-        source = seeds.source(domain.name, name)
+    for name, source in baseline_sources(domain, choice.baselines).items():
         key = writer.add_program(source, tree_hash=canonical_hash(source), name=name)
         baselines.append(Contender(name, key, source, None))
     ids = {b.program_id for b in baselines}

@@ -2,8 +2,11 @@
 
 import pytest
 
+import seeds
+from evaluators.psro.domain import DOMAIN
 from evolve.config import CampaignConfig, check_continues, load_config, parse_config
 from evolve.errors import ConfigError
+from evolve.start import prepare
 
 
 @pytest.fixture
@@ -165,3 +168,15 @@ def test_a_refused_budget_says_both_values(field):
     error = refused(lambda: check_continues(stored(**{field: 20}), CampaignConfig(**{field: 10})))
     assert "20" in error.message
     assert "10" in error.message
+
+
+def test_a_search_is_compared_with_the_domains_baselines_unless_seeds_are_named():
+    small = {"domain": "psro", "games": ["kuhn2"], "iterations": 2}
+    assert tuple(prepare(parse_config(small)).baselines) == DOMAIN.baselines
+    named = prepare(parse_config(small | {"baselines": ["nash", "uniform"]})).baselines
+    assert named == {name: seeds.source("psro", name) for name in ("nash", "uniform")}
+
+
+def test_a_baseline_of_another_domain_is_refused():
+    error = refused(lambda: prepare(parse_config({"games": ["kuhn2"], "baselines": ["dcfr", "uniform"]})))
+    assert error.message == "baselines: expected names of seeds; got 'uniform'."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import stat
@@ -73,7 +72,7 @@ def test_copies_are_whole_while_a_campaign_writes(tmp_path, sqlite_store, make):
 
 
 def test_a_copy_stands_beside_the_database_and_is_read_by_the_same_people(tmp_path, sqlite_store):
-    os.chmod(tmp_path / "evolve.db", 0o640)
+    (tmp_path / "evolve.db").chmod(0o640)
     copy = upkeep.backup(tmp_path / "evolve.db")
     assert copy.parent == tmp_path
     assert copy.name.startswith("evolve-2")
@@ -151,7 +150,7 @@ def test_an_older_database_that_cannot_be_written_says_what_to_do(tmp_path, monk
     shutil.copy(DATA / f"schema_{revisions()[0]}.sqlite", path)
     before = path.read_bytes()
     monkeypatch.setattr("os.access", lambda *_: False)
-    with pytest.raises(DatabaseError, match="older than this program's .* cannot be written") as caught:
+    with pytest.raises(DatabaseError, match=r"older than this program's .* cannot be written") as caught:
         open_store(path, create=False, read_only=True)
     assert "evolve db upgrade --db COPY" in caught.value.hint
     assert path.read_bytes() == before

@@ -74,12 +74,18 @@ def test_a_stored_program_stays_in_the_sandbox(invoke, ask, finished):
 def interrupted(here, *more, number=signal.SIGINT):
     """A run that would take hours, ended by a signal once it is under way: (exit code, stdout, stderr)."""
     # The program says where it is by making a file, which is how the test knows when.
-    source = SEED.replace("class RegretAccumulator", "open('begun', 'w').close()\n\n\nclass RegretAccumulator", 1)
+    source = SEED.replace(
+        "class RegretAccumulator", "open('begun', 'w').close()\n\n\nclass RegretAccumulator", 1
+    )
     (here / "mine.py").write_text(source)
     code = "from evolve.cli.app import main; main()"
     command = ["solve", "leduc2", "-p", "mine.py", "-n", "100000000", "--in-process", *more]
     with subprocess.Popen(
-        [sys.executable, "-c", code, *command], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *command],
+        cwd=here,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         while not (here / "begun").exists():
             assert process.poll() is None

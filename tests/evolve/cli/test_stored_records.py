@@ -1,0 +1,142 @@
+"""What a person calls a stored program or campaign, on every command that takes one; and the same in Python."""
+
+import itertools
+import re
+
+import pytest
+
+import evolve
+import seeds
+from results.errors import UnknownNameError
+from results.records import CampaignSpec, CandidateRecord, EvaluationRecord
+from results.store import open_store
+from results.writing import program_id
+
+NAME = "cfr-symbolic-s0"
+SEED = seeds.source("cfr", "cfr_plus")
+SHOWN = "results show", "results diff", "results lineage", "results export"
+RUN = "evaluate --games kuhn2 --iterations 1", "solve kuhn2 -n 1 --program"
+
+
+def command(text, *arguments):
+    return (*text.split(), *arguments)
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """A database with two programs whose ids begin alike: (its path, the ids)."""
+    known = {}
+    for number in itertools.count():
+        source = f"{SEED}\n# {number}\n"
+        start = program_id(source)[:4]
+        if start in known:
+            break
+        known[start] = source
+    path = tmp_path_factory.mktemp("twins") / "evolve.db"
+    spec = CampaignSpec(
+        name="twins", domain="cfr", seed=0, objective="x", plan="search", config={}, versions={}, machine={}
+    )
+    with open_store(path) as store, store.begin_campaign(spec) as writer:
+        ids = []
+        for ordinal, text in enumerate((known[start], source)):
+            parents = tuple(ids)
+            ids.append(writer.add_program(text, tree_hash=f"{ordinal}"))
+            writer.record_candidate(
+                CandidateRecord(
+                    ordinal=ordinal, operator="x", program_id=ids[-1], parents=parents, outcome="ok"
+                )
+            )
+            writer.record_evaluation(
+                EvaluationRecord(
+                    ordinal=ordinal, program_id=ids[-1], plan="search", outcome="ok", isolation="none", cpu_s=0,
+                    wall_s=0, scores={"x": float(ordinal)},
+                )
+            )  # fmt: skip
+            writer.tell(ordinal)
+        writer.record_candidate(CandidateRecord(ordinal=2, operator="x", outcome="proposal", message="no"))
+    return path, ids
+
+
+@pytest.mark.parametrize("text", [*SHOWN, *RUN])
+class TestPrograms:
+    def test_an_id_may_be_shortened(self, invoke, twins, text):
+        path, ids = twins
+        length = next(k for k in range(5, 64) if ids[0][:k] != ids[1][:k])
+        for ref in (ids[1][:length], ids[1][:length].upper(), "twins:1", "twins:best"):
+            result = invoke(*command(text, ref, "--db", path))
+            assert result.exit_code in (0, 1), result.stderr
+            assert "evolve: " not in result.stderr or "ended as" in result.stderr
+
+    def test_a_beginning_of_several_lists_them(self, invoke, twins, text):
+        path, ids = twins
+        result = invoke(*command(text, ids[0][:4], "--db", path))
+        assert (result.exit_code, result.stdout) == (2, "")
+        (line,) = result.stderr.splitlines()
+        assert all(key[:12] in line for key in ids)
+
+    def test_an_unknown_one_names_the_nearest(self, invoke, twins, text):
+        path, ids = twins
+        wrong = ids[0][:11] + ("0" if ids[0][11] != "0" else "1")
+        result = invoke(*command(text, wrong, "--db", path))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"Did you mean {ids[0][:12]!r}" in result.stderr
+
+    @pytest.mark.parametrize(
+        ("ref", "said"),
+        [
+            ("twinz:1", "Did you mean 'twins'?"),
+            ("twinz:best", "Did you mean 'twins'?"),
+            ("twins:9", "Its last one is 2."),
+            ("twins:2", "never became a program (proposal)"),
+        ],
+    )
+    def test_an_unknown_candidate(self, invoke, twins, text, ref, said):
+        result = invoke(*command(text, ref, "--db", twins[0]))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert said in result.stderr
+
+    def test_without_a_database(self, invoke, text):
+        result = invoke(*command(text, "twins:best", "--db", "none.db"))
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "There is no database at none.db" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["results top", "results calls", "results export", "promote", "report"])
+def test_an_unknown_campaign_names_the_nearest(invoke, finished, here, text):
+    result = invoke(*command(text, "cfr-symbolic-s1", "--db", finished[0]))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.search(r"no campaign 'cfr-symbolic-s1'.*Did you mean 'cfr-symbolic-s0'\?", result.stderr)
+    assert list(here.iterdir()) == []
+
+
+class TestCallsOfOneCandidate:
+    @pytest.mark.parametrize("word", ["0", "best"])
+    def test_that_asked_no_model(self, invoke, ask, finished, word):
+        result = invoke("results", "calls", f"{NAME}:{word}", "--db", finished[0])
+        assert re.fullmatch(rf"Candidate \d of {NAME} asked no model\.\n", result.stdout)
+        assert ask("results", "calls", f"{NAME}:{word}", "--db", finished[0])["calls"] == []
+
+    @pytest.mark.parametrize(("ref", "said"), [(f"{NAME}:99", "Its last one is 3."), ("cfr:best", NAME)])
+    def test_that_is_not_there(self, invoke, finished, ref, said):
+        result = invoke("results", "calls", ref, "--db", finished[0])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert said in result.stderr
+
+
+class TestInPython:
+    def test_campaigns_and_their_best(self, finished):
+        (campaign,) = evolve.campaigns(db=str(finished[0]))
+        found = evolve.top(campaign.name, n=2, db=str(finished[0]))
+        assert [one.rank for one in found] == [1, 2]
+        assert found[0].value == campaign.best
+
+    def test_as_frames(self, finished):
+        pytest.importorskip("pandas", reason="frames need pandas")
+        frame = evolve.frame(evolve.top(NAME, db=str(finished[0])))
+        assert frame["scores.decades"].is_monotonic_decreasing
+        assert frame["value"].equals(frame["scores.decades"].rename("value"))
+        assert evolve.frame(evolve.campaigns(db=str(finished[0])))["name"].tolist() == [NAME]
+
+    def test_an_unknown_campaign(self, finished):
+        with pytest.raises(UnknownNameError, match="no campaign 'cfr'"):
+            evolve.top("cfr", db=str(finished[0]))
