@@ -24,11 +24,11 @@ CAMPAIGN = "run --games kuhn2,goofspiel3 --iterations 20 --candidates 12 --worke
 SHORT = {
     "run": "--games kuhn2 --iterations 5 --candidates 3 --workers 1",
     "promote": "--games kuhn2 --finalists 1 --baselines dcfr --workers 1",
-    "distill": "--games kuhn2 --iterations 5 --workers 1",
+    "distill": "--games kuhn2 --iterations 5 --evaluations 4 --workers 1",
     "bench": "--games kuhn2",
 }
 """Command -> options that make it quick; the last one given counts."""
-PARSED = ("dashboard", "bench", "distill")
+PARSED = ("dashboard", "bench")
 """Commands that are not run: they serve for ever, or take minutes whatever their options."""
 KEYED = "--model"
 """What an option of a command that asks a language model is called; such campaigns do not exist here."""

@@ -20,6 +20,7 @@ from evolve.cli import (
     config,
     dashboard,
     db,
+    distill,
     export,
     programs,
     promote,
@@ -61,6 +62,7 @@ app.command("run")(campaigns.run)
 app.command("evaluate")(programs.evaluate)
 app.command("baselines")(baselines.baselines)
 app.command("promote")(promote.promote)
+app.command("distill")(distill.distill)
 app.command("report")(report.report)
 app.command("solve")(solve.solve)
 stored.app.command("calls")(calls.calls)

@@ -1,0 +1,76 @@
+"""A domain of functions of one number: small sources, and scores that are a function of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from evaluators.base import Component, Evaluation, Mechanism, Outcome, Parameter, ProgramError, Tag
+from evolve.operators.base import Context
+from evolve.operators.code import Code
+
+DOUBLE = Mechanism(
+    name="double",
+    component="Answer",
+    target="x",
+    variable="x",
+    summary="multiplies what comes",
+    body="x = {factor} * x",
+    parameters=(Parameter("factor", 2.0, 1.0, 9.0),),
+)
+
+
+class Numbers:
+    """Programs are functions of one number; `score` judges the source."""
+
+    name = "numbers"
+    components = (Component("Answer", "value", ("x",)),)
+    mechanisms = (DOUBLE,)
+    default_objective = "score"
+
+    def check(self, source):
+        if "class Answer" not in source:
+            raise ProgramError("program: expected a class Answer.")
+
+
+@pytest.fixture
+def domain():
+    return Numbers()
+
+
+@pytest.fixture
+def context():
+    return Context(Numbers.components, Numbers.mechanisms, Numbers.name)
+
+
+def code_of(*lines, above=(), inside=()):
+    """A program whose method has these lines."""
+    body = [f"        {line}" for line in lines]
+    members = [f"    {line}" for line in inside]
+    return Code("\n".join([*above, "class Answer:", *members, "    def value(self, x):", *body]))
+
+
+@pytest.fixture
+def program():
+    return code_of
+
+
+@pytest.fixture
+def value():
+    """What a program's method gives for a number."""
+
+    def run(source, x):
+        namespace = {}
+        exec(source, namespace)
+        return namespace["Answer"]().value(x)
+
+    return run
+
+
+def evaluated(score, tag=Tag.OK):
+    scores = {"score": score, "stage/all": score} if tag is Tag.OK else {}
+    return Evaluation(Outcome(tag, "" if tag is Tag.OK else "boom"), (), scores, "none", 0.0, 0.0)
+
+
+@pytest.fixture
+def evaluation():
+    return evaluated
