@@ -128,6 +128,14 @@ def quick(name, stage):
     return solver(name, stage=stage, **few.get(name, {}))
 
 
+def brief(name):
+    """An eval-time solver with so few inner steps that rounding stays rounding."""
+    few = {"prd": {"steps": 10}, "regret_matching": {"steps": 10}, "regret_matching_plus": {"steps": 10}}
+    return solver(
+        name, stage="Eval", **few.get(name, {"fewest": 10, "most": 10} if name == "shor_psro" else {})
+    )
+
+
 def assert_close(found, expected, atol=1e-9):
     for mine, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, other, rtol=0, atol=atol)
@@ -436,12 +444,15 @@ SYMMETRIC = [name for name in NAMES if name not in ("nash", "anytime_double_orac
 @given(st.data())
 @pytest.mark.parametrize("name", SYMMETRIC)
 def test_policies_are_treated_alike(name, data):
-    """Renumbered policies have their weights renumbered, and equal ones have equal weights."""
+    """Renumbered policies have their weights renumbered, and equal ones have equal weights.
+
+    After ten inner steps: sums in another order round differently, and regret dynamics amplify that without bound.
+    """
     payoffs = random_game((3, 4), data.draw(st.integers(0, 10**6)), zero_sum=True)
     payoffs = [payoff[[0, 1, 2, 0]][:, [0, 1, 2, 3, 0]] for payoff in payoffs]
     orders = [data.draw(st.permutations([*range(n)])) for n in (4, 5)]
     shuffled = [payoff[np.ix_(*orders)] for payoff in payoffs]
-    plain, other = (solve(quick(name, "Eval"), each) for each in (payoffs, shuffled))
+    plain, other = (solve(brief(name), each) for each in (payoffs, shuffled))
     assert_close([x[order] for x, order in zip(plain, orders, strict=True)], other, atol=1e-7)
     assert [x[0] for x in plain] == pytest.approx([x[-1] for x in plain], abs=1e-7)
 
