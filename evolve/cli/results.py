@@ -75,7 +75,7 @@ def top(
         return
     table = plain_table("program", right=["candidate", f"{shown} ↑"])
     table.add_column("operator")
-    table.add_column("last change", no_wrap=True, overflow="ellipsis")
+    table.add_column("last change", overflow="fold")
     for c in found:
         table.add_row(
             c.program_id[:10], str(c.ordinal), f"{c.value:.3f}", c.operator, escape(visible(c.note))

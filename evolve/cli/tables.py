@@ -114,10 +114,13 @@ def by_game(
 
 
 def plain_table(*left: str, right: Sequence[str] = ()) -> Table:
-    """An empty table in the style of all commands: left-aligned columns, then right-aligned ones."""
+    """An empty table in the style of all commands: left-aligned columns, then right-aligned ones.
+
+    Where a terminal is too narrow, words fold on the left and numbers on the right stay whole.
+    """
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", padding=(0, 0, 0, 1), pad_edge=False)
     for name in left:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="fold")
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -22,11 +22,9 @@ def verdict(report: Report) -> list[str]:
         )
     against = leading_pair(report)
     if against is not None:
-        side = "ahead of" if against.mean >= 0 else "behind"
-        sentences.append(
-            f"On sealed games it is {abs(against.mean):.2f} orders of magnitude {side} {against.baseline} on "
-            f"average ({results(against)})."
-        )
+        by, side = f"{abs(against.mean):.2f}", "ahead of" if against.mean >= 0 else "behind"
+        where = f"{by} orders of magnitude {side}" if float(by) else "level with"
+        sentences.append(f"On sealed games it is {where} {against.baseline} on average ({results(against)}).")
     elif report.best is not None and report.sealed is None:
         sentences.append("It was not run on sealed games yet.")
     return sentences
