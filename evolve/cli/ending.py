@@ -63,6 +63,10 @@ Go on with a larger budget:
   {evolve} {shlex.join(again)} --candidates {2 * settings.candidates}"""
 
 
+BASELINES_ACROSS = 5
+"""Baselines, the best ones, that stand beside the discovered program in a table of eighty columns."""
+
+
 def without_option(arguments: Sequence[str], name: str) -> list[str]:
     """Command-line arguments without an option and its value, in either spelling."""
     kept: list[str] = []
@@ -83,6 +87,7 @@ def _print_comparison(store: Store, campaign: str, best: RankedCandidate) -> Non
     objective = _objective(store, campaign)
     entries = [_entry(p.name, p.id, e, seen, objective) for p, e in baselines(store, campaign)]
     entries.sort(key=lambda entry: entry.score or 0.0)
+    below, entries = entries[:-BASELINES_ACROSS], entries[-BASELINES_ACROSS:]
     entries.append(_entry("discovered", best.program_id, evaluation, seen, objective, highlight=True))
     games = [c.game for c in evaluation.curves if c.variant == "exact"]
     iterations = evaluation.curves[0].iterations
@@ -92,6 +97,9 @@ def _print_comparison(store: Store, campaign: str, best: RankedCandidate) -> Non
         f"Exploitability (NashConv / N) after {iterations} iterations, and the score that the search followed:"
     )
     out.print(by_game(entries, games, objective=objective, unseen=unseen))
+    if below:
+        scores = [f"{e.name} {'failed' if e.score is None else format(e.score, '.3f')}" for e in below]
+        out.print(f"Baselines with a lower score: {', '.join(scores)}.")
     if unseen:
         out.print(
             f"The search did not see {' and '.join(unseen)}; looks at such games, all recorded: {len(seen)}."

@@ -86,8 +86,8 @@ def by_objective(rows: Sequence[tuple[str, Mapping[str, float]]], names: Sequenc
 MS, MS_MEANS = "ms/it.", "ms/it.: CPU time of the program itself per iteration, in milliseconds"
 """Head of a column, and the line that explains it."""
 
-_MANY = 6
-"""Programs beyond which their names are broken at underscores, for a table that fits eighty columns."""
+_NAMES = 56
+"""Letters of all programs' names beyond which these are broken at underscores, for a table of eighty columns."""
 
 
 def by_game(
@@ -101,8 +101,8 @@ def by_game(
         objective: name of the score.
         unseen: rows below a line, of games that the search did not see.
     """
-    many = len(entries) > _MANY
-    table = plain_table("", right=[e.name.replace("_", "_\n") if many else e.name for e in entries])
+    long = sum(len(entry.name) for entry in entries) > _NAMES
+    table = plain_table("", right=[e.name.replace("_", "_\n") if long else e.name for e in entries])
     for column, entry in zip(table.columns[1:], entries, strict=True):
         column.style = "green" if entry.highlight else ""
     table.add_row(f"{objective} ↑", *_scores(entries), end_section=True)
