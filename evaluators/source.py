@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from evaluators.base import ProgramError, nearest
 
 
+@lru_cache(maxsize=8)
 def parse(source: str) -> ast.Module:
-    """The syntax tree of a program.
+    """The syntax tree of a program, to be read only: one and the same is given to all who look at it in turn.
 
     Raises:
         ProgramError: it does not parse.

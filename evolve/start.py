@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.metadata
 import os
 import platform
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,11 +91,23 @@ def run(
                 )
                 campaign = Campaign(setup, writer, service, observer, isolation)
                 try:
-                    summary = asyncio.run(_interruptible(campaign, setup.llm))
+                    with _heap_settled():
+                        summary = asyncio.run(_interruptible(campaign, setup.llm))
                 except BaseException:
                     executor.kill()
                     raise
             return replace(summary, models=tuple(model_report(store, config.campaign_name)))
+
+
+@contextmanager
+def _heap_settled() -> Iterator[None]:
+    """Have the garbage collector leave alone what is there now: libraries, half a million objects that stay."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _all_told(config: CampaignConfig, db: str) -> bool:

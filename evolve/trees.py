@@ -10,15 +10,22 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import Counter
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-_IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment"})
+_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The fields of each kind of node that mean something."""
 
 
+@lru_cache(maxsize=1024)
 def canonical_hash(source: str) -> str:
-    """SHA-256, in hexadecimal, of the canonical form of `source`.
+    """SHA-256, in hexadecimal, of the canonical form of `source`, remembered: parents come again and again.
 
     Raises:
         SyntaxError: if `source` does not parse.
@@ -35,29 +42,41 @@ def canonical_form(source: str) -> str:
         SyntaxError: if `source` does not parse.
     """
     tree = ast.parse(source)
-    functions = [node for node in ast.walk(tree) if isinstance(node, Function)]
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | Function)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
+    scopes = [node for node in _walk(tree) if isinstance(node, ast.Module | ast.ClassDef | Function)]
+    for node in scopes:
+        if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    for function in functions:
-        names = _names(function)
-        _inline_aliases(function, names)
-        _inline_returned(function, names)
-        _rename_locals(function, names)
+    for function in scopes:
+        if isinstance(function, Function):
+            names = _names(function)
+            _inline_aliases(function, names)
+            _inline_returned(function, names)
+            _rename_locals(function, names)
     return _serialize(tree)
+
+
+def _walk(root: ast.AST) -> list[ast.AST]:
+    """What `ast.walk` gives, in its order, in a third of the time."""
+    found = [root]
+    for node in found:  # grows as it goes
+        for name in _FIELDS[type(node)]:
+            value = getattr(node, name)
+            if isinstance(value, ast.AST):
+                found.append(value)
+            elif isinstance(value, list):
+                found += [item for item in value if isinstance(item, ast.AST)]
+    return found
 
 
 def _serialize(value: Any) -> str:
     if isinstance(value, ast.AST):
-        parts = (
+        kind = type(value)
+        parts = [
             f"{name}={_serialize(child)}"
-            for name, child in ast.iter_fields(value)
-            if name not in _IGNORED_FIELDS and child is not None and child != []
-        )
-        return f"{type(value).__name__}({','.join(parts)})"
+            for name in _FIELDS[kind]
+            if (child := getattr(value, name, None)) is not None and child != []
+        ]
+        return f"{kind.__name__}({','.join(parts)})"
     if isinstance(value, list):
         return f"[{','.join(map(_serialize, value))}]"
     return repr(value)
@@ -76,7 +95,7 @@ class _Names(NamedTuple):
 
 def _names(function: Function) -> _Names:
     arguments, stores, attributes, declared = set(), Counter[str](), set(), set()
-    for node in ast.walk(function):
+    for node in _walk(function):
         match node:
             case ast.arg(arg=name):
                 arguments.add(name)
@@ -131,8 +150,13 @@ def _inline_returned(function: Function, names: _Names) -> None:
 
 def _rename_locals(function: Function, names: _Names) -> None:
     """Number the local names in the order in which the tree mentions them."""
-    order: dict[str, ast.expr] = {}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name) and node.id in names.stores and node.id not in names.arguments:
-            order.setdefault(node.id, ast.Name(id=f"<local {len(order)}>", ctx=ast.Load()))
-    function.body = [_Substitute(order).visit(statement) for statement in function.body]
+    local = names.stores.keys() - names.arguments
+    order: dict[str, str] = {}
+    for node in _walk(function):
+        if isinstance(node, ast.Name) and node.id in local:
+            order.setdefault(node.id, f"<local {len(order)}>")
+    for statement in function.body if order else ():
+        for node in _walk(statement):
+            if isinstance(node, ast.Name) and node.id in order:
+                # No store any more: a function inside this one shall not take it for its own.
+                node.id, node.ctx = order[node.id], ast.Load()

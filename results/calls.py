@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from results.columns import storable
 from results.records import CallAnswer, CallRecord, CallState
 from results.schema import ModelCall, ModelText
+from results.writing import insert_new, of, table
 
 _PLAIN = (
     "ordinal", "attempt", "state", "model", "request_hash", "stop", "answered_by", "input_tokens", "output_tokens",
     "cached_tokens", "cost_usd", "latency_s", "message", "sent_at", "ended_at",
 )  # fmt: skip
-_COLUMNS = tuple(getattr(ModelCall, name) for name in _PLAIN)
+_CALLS, _TEXTS = table(ModelCall), table(ModelText)
+_ADD_CALL = insert(_CALLS).returning(_CALLS.c.id)
+_FINISH_CALL = update(_CALLS).where(*of(_CALLS, ["id"]))
 
 
 def load_calls(
@@ -62,7 +63,8 @@ def write_call(connection: Connection, campaign_id: int, call: CallRecord, now: 
         "sent_at": now,
         "ended_at": None,
     }
-    return connection.execute(insert(ModelCall).returning(ModelCall.id), row).scalar_one()
+    number: int = connection.execute(_ADD_CALL, row).scalar_one()
+    return number
 
 
 def finish_call(
@@ -75,18 +77,16 @@ def finish_call(
     now: datetime,
 ) -> None:
     """Store what came of a call."""
-    values: dict[str, object] = {"state": state, "message": message, "ended_at": now}
+    values: dict[str, object] = {"its_id": number, "state": state, "message": message, "ended_at": now}
     if answer is not None:
         values |= vars(answer) | {"answer_id": write_text(connection, answer.text)}
         del values["text"]
-    connection.execute(update(ModelCall).where(ModelCall.id == number).values(values))
+    connection.execute(_FINISH_CALL, values)
 
 
 def write_text(connection: Connection, text: str) -> str:
     """Store a text unless it is known, and give its id."""
     text = storable(text)
     key = sha256(text.encode("utf-8")).hexdigest()
-    dialects: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-    statement = dialects[connection.dialect.name](ModelText).on_conflict_do_nothing()
-    connection.execute(statement, {"id": key, "text": text})
+    connection.execute(insert_new(connection.dialect.name, _TEXTS), {"id": key, "text": text})
     return key

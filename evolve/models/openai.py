@@ -88,8 +88,12 @@ class OpenAIModel:
             options["temperature"] = request.temperature
         # OpenAI's newer models refuse max_tokens; several other servers know nothing else.
         options["max_completion_tokens" if self._ours else "max_tokens"] = request.max_output_tokens
-        messages: Any = [{"role": m.role, "content": m.text} for m in request.messages]
-        came = await self._client.chat.completions.create(model=self._model, messages=messages, **options)
+        # Given as part of the body: the SDK looks at every argument for names to translate, which takes longer than
+        # all the rest of a call.
+        body = {"messages": [{"role": m.role, "content": m.text} for m in request.messages]}
+        came = await self._client.chat.completions.create(
+            model=self._model, messages=(), extra_body=body, **options
+        )
         usage = _chat_usage(getattr(came, "usage", None))
         if not getattr(came, "choices", None):
             raise TransientError(f"the server sent no choice: {scrubbed(came, [self._key])}", usage=usage)

@@ -46,6 +46,19 @@ class Code:
     def _line_starts(self) -> Sequence[int]:
         return [0, *accumulate(len(line.encode()) + 1 for line in self.lines)]
 
+    @cached_property
+    def _keys(self) -> dict[int, str]:
+        return {id(statement): ast.dump(statement) for statement in self.tree.body}
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """What the statements at module level are, however they are laid out; docstrings count."""
+        return self._keys.values()
+
+    def key(self, statement: ast.stmt) -> str:
+        """The one of `keys` that is a statement's of this tree."""
+        return self._keys[id(statement)]
+
     def line_start(self, lineno: int) -> int:
         """Offset of the first byte of a line (1-based); the line after the last is the end of the text."""
         return min(self._line_starts[lineno - 1], self._line_starts[-1] - 1)

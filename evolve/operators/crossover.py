@@ -15,7 +15,7 @@ from itertools import combinations
 from evolve.operators.base import Context, Parent, Proposal, ProposalError
 from evolve.operators.code import Code, Edit, find_sites, has_docstring, walk
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
-from evolve.trees import canonical_form
+from evolve.trees import canonical_hash
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 
@@ -46,10 +46,10 @@ def cross(first: str, second: str, context: Context, rng: random.Random) -> Prop
         recipient, donor = Code(first), Code(second)
     except (SyntaxError, ValueError) as error:
         raise ProposalError(f"crossover: expected parents that parse; got {error}.") from error
-    known = {canonical_form(first), canonical_form(second)}
+    known = {canonical_hash(first), canonical_hash(second)}
     for names in _choices(recipient, donor, context, rng):
         child = graft(recipient, donor, names, context)
-        if child is not None and canonical_form(child.text) not in known:
+        if child is not None and canonical_hash(child.text) not in known:
             altered = {MODULE} if is_module_altered(donor) else set()
             bases = list(dict.fromkeys([*bases_of(recipient), *bases_of(donor)]))
             child = describe(child, context, changed=(), altered=altered, bases=bases)
@@ -68,7 +68,7 @@ def _choices(recipient: Code, donor: Code, context: Context, rng: random.Random)
     differing = [
         name
         for name, site in find_sites(recipient, context.components).items()
-        if name in theirs and ast.dump(site.owner) != ast.dump(theirs[name].owner)
+        if name in theirs and recipient.key(site.owner) != donor.key(theirs[name].owner)
     ]
     choices = [names for size in range(1, len(differing)) for names in combinations(differing, size)]
     rng.shuffle(choices)
@@ -82,8 +82,8 @@ def graft(recipient: Code, donor: Code, names: Collection[str], context: Context
     if renamed is None:
         return None
     sites, theirs = find_sites(recipient, context.components), find_sites(renamed, context.components)
-    present = {ast.dump(statement) for statement in recipient.tree.body}
-    needed = [s for s in _needed(renamed, names, components) if ast.dump(s) not in present]
+    present = set(recipient.keys)
+    needed = [s for s in _needed(renamed, names, components) if renamed.key(s) not in present]
     edits = [
         recipient.replace_lines(
             recipient.first_line(sites[name].owner),
@@ -151,11 +151,10 @@ def _without_clashes(
     recipient: Code, donor: Code, names: Collection[str], components: set[str]
 ) -> Code | None:
     """The donor with needed names renamed where the recipient binds them to something else."""
-    theirs = {ast.dump(s) for s in donor.tree.body}
-    bound = {n: s for s in recipient.tree.body for n in _bound(s) if ast.dump(s) not in theirs}
-    mine = {ast.dump(s) for s in recipient.tree.body}
+    mine, theirs = set(recipient.keys), set(donor.keys)
+    bound = {n: s for s in recipient.tree.body for n in _bound(s) if recipient.key(s) not in theirs}
     clashing = [
-        s for s in _needed(donor, names, components) if ast.dump(s) not in mine and _bound(s) & bound.keys()
+        s for s in _needed(donor, names, components) if donor.key(s) not in mine and _bound(s) & bound.keys()
     ]
     if any(isinstance(s, _IMPORTS) for s in clashing):
         return None

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from evaluators.base import Component
 from evolve.operators.answers import Block, PatchError, parse_answer
@@ -175,10 +175,11 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
         count = sum(isinstance(n, ast.ClassDef) and n.name == component.name for n in after.body)
         if count != 1:
             raise PatchError(f"Expected one class {component.name} in the program; got {count or 'none'}.")
-    known = _statements(parent)
+    known, lines = _statements(parent), child.split("\n")
     changed: dict[str, ast.stmt] = {}
     for index, node in enumerate(after.body):
-        if ast.dump(node) in known or (index == 0 and _is_docstring(node)):
+        same = _text(node, lines) in known.texts or ast.dump(node) in known.trees
+        if same or (index == 0 and _is_docstring(node)):
             continue
         targets = _targets(node)
         if not isinstance(node, _DEFINING) or targets is None:
@@ -198,14 +199,28 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
             )
 
 
+class _Statements(NamedTuple):
+    """The statements at a program's module level, as text, which is quick to compare, and as trees."""
+
+    texts: frozenset[str]
+    trees: frozenset[str]
+
+
 @lru_cache(maxsize=256)
-def _statements(parent: str) -> frozenset[str]:
-    """The statements at a parent's module level; a parent is shown again and again.
+def _statements(parent: str) -> _Statements:
+    """The parent's statements; it is shown again and again.
 
     Raises:
         PatchError: it does not parse.
     """
-    return frozenset(map(ast.dump, _parsed(parent, "The parent").body))
+    nodes, lines = _parsed(parent, "The parent").body, parent.split("\n")
+    return _Statements(frozenset(_text(node, lines) for node in nodes), frozenset(map(ast.dump, nodes)))
+
+
+def _text(node: ast.stmt, lines: Sequence[str]) -> str:
+    """The whole lines of a statement, decorators included."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+    return "\n".join(lines[first - 1 : node.end_lineno])
 
 
 def _parsed(source: str, what: str) -> ast.Module:

@@ -18,7 +18,7 @@ from evolve.operators.base import Context, Parent, Proposal, ProposalError
 from evolve.operators.code import LINE_LENGTH, Code, find_sites
 from evolve.operators.describe import describe
 from evolve.operators.moves import MOVES, Change, Program
-from evolve.trees import canonical_form
+from evolve.trees import canonical_hash
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,5 @@ def is_sound(parent: Code, child: Code, context: Context) -> bool:
     return (
         interface == {name: site.arguments for name, site in after.items()}
         and max(map(len, child.lines)) <= longest
-        and canonical_form(parent.text) != canonical_form(child.text)
+        and canonical_hash(parent.text) != canonical_hash(child.text)
     )

@@ -78,29 +78,45 @@ def differing(source: str, shown: Mapping[str, str]) -> Differing:
         source: the program.
         shown: name -> source of the others; the first that has a definition is named for it.
     """
-    try:
-        nodes = [node for node in ast.parse(source).body if not isinstance(node, ast.Expr)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    parts = _parts(source)
+    if parts is None:
         return Differing(source, {})
-    lines, texts, same = source.splitlines(), [], dict[str, list[str]]()
-    for node in nodes:
-        text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
-        key = ast.dump(_bare(node))
-        name = next((name for name, other in shown.items() if key in _definitions(other)), None)
+    texts, same = [], dict[str, list[str]]()
+    for part in parts:
+        name = next((name for name, other in shown.items() if part.key in _keys(other)), None)
         if name is None:
-            texts.append(text)
-        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            same.setdefault(name, []).append(node.name)
+            texts.append(part.text)
+        elif part.name:
+            same.setdefault(name, []).append(part.name)
     return Differing("\n\n".join(texts), same)
 
 
+class _Part(NamedTuple):
+    """A statement at a program's module level: its tree without docstrings, its text, what it defines ("": nothing)."""
+
+    key: str
+    text: str
+    name: str
+
+
 @lru_cache(maxsize=512)
-def _definitions(source: str) -> frozenset[str]:
-    """The statements at a program's module level, docstrings apart; none of one that does not parse."""
+def _parts(source: str) -> tuple[_Part, ...] | None:
+    """The statements at a program's module level, bare expressions apart; None of one that does not parse."""
     try:
-        return frozenset(ast.dump(_bare(node)) for node in ast.parse(source).body)
+        nodes = [node for node in ast.parse(source).body if not isinstance(node, ast.Expr)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return frozenset()
+        return None
+    lines, found = source.splitlines(), []
+    for node in nodes:
+        text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
+        name = node.name if isinstance(node, ast.ClassDef | ast.FunctionDef) else ""
+        found.append(_Part(ast.dump(_bare(node)), text, name))
+    return tuple(found)
+
+
+@lru_cache(maxsize=512)
+def _keys(source: str) -> frozenset[str]:
+    return frozenset(part.key for part in _parts(source) or ())
 
 
 def _bare(node: ast.stmt) -> ast.stmt:

@@ -64,6 +64,7 @@ class Prompter:
         self._merge = self._template("shared/crossover.md.j2")
         self._repair = self._template("shared/repair.md.j2")
         self._focus: list[Mapping[str, Any]] = _read_focus(domain)
+        self._cards = {f["text"]: self._environment.from_string(f["text"]) for f in self._focus}
 
     def _template(self, name: str) -> Template:
         from jinja2 import TemplateNotFound
@@ -207,7 +208,7 @@ class Prompter:
         mechanism = rng.choice(context.mechanisms) if context.mechanisms else None
         idea = f"{mechanism.name.replace('_', ' ')}, which {mechanism.summary}" if mechanism else ""
         game = behind.game if behind else ""
-        return self._environment.from_string(deck[place]).render(game=game, mechanism=idea)
+        return self._cards[deck[place]].render(game=game, mechanism=idea)
 
 
 def _missing(name: str) -> ConfigError:
