@@ -77,6 +77,8 @@ class LoopbackServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # One packet for an answer: the kernel holds a second one back until the first is acknowledged, for 40 ms.
+            wbufsize = -1
 
             def do_POST(self) -> None:
                 outer.serve(self)
@@ -127,6 +129,7 @@ class LoopbackServer:
             handler.send_header("content-length", str(len(said)))
             handler.end_headers()
             handler.wfile.write(said)
+            handler.wfile.flush()
         except (BrokenPipeError, ConnectionResetError):
             handler.close_connection = True  # the client lost its patience
 
