@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import cache
 from typing import Protocol
 
 from sandbox.base import Limits, Sandbox
@@ -300,6 +301,13 @@ class Domain(Protocol):
         """Names of the objectives that an evaluation on `plan` has."""
         ...
 
+    def score(self, plan: Plan, results: Sequence[InstanceResult]) -> Mapping[str, float]:
+        """The objectives of a plan that was played to its end, from results in its order; runs nothing.
+
+        What `evaluate` gives with an outcome of ok, for evaluations that are put together from parts.
+        """
+        ...
+
     def evaluate(
         self,
         source: str,
@@ -333,8 +341,9 @@ def domains() -> dict[str, Domain]:
     return found
 
 
+@cache
 def get_domain(name: str) -> Domain:
-    """The domain called `name`.
+    """The domain called `name`, which is looked for once.
 
     Raises:
         InputError: with the nearest name.

@@ -61,6 +61,9 @@ class Played(NamedTuple):
 PlayGame = Callable[[Instance, Game], Played]
 """Plays one instance with the program at hand; may raise `SandboxFault` and `InvalidAnswer`."""
 
+Score = Callable[[Plan, Sequence[InstanceResult]], Mapping[str, float]]
+"""See `Domain.score`."""
+
 
 @lru_cache(maxsize=64)
 def compiled(name: str, variant: str) -> Game:
@@ -110,6 +113,7 @@ def evaluate(
     plan: Plan,
     level: Level,
     *,
+    score: Score,
     floors: Mapping[str, float] | None = None,
     progress: Callable[[InstanceResult], None] | None = None,
 ) -> Evaluation:
@@ -119,6 +123,7 @@ def evaluate(
         play: plays one of them.
         plan: what to play.
         level: the isolation under which it is played.
+        score: the objectives of a complete evaluation.
         floors: stage name -> mean score that the stage must reach.
         progress: called after each finished instance.
     """
@@ -130,7 +135,7 @@ def evaluate(
         return Evaluation(
             outcome=outcome,
             results=tuple(results),
-            objectives=_objectives(results, plan) if outcome.ok else {},
+            objectives=score(plan, results) if outcome.ok else {},
             isolation=level.label,
             cpu_s=time.process_time() - cpu + inside,
             wall_s=time.perf_counter() - wall,
@@ -176,7 +181,7 @@ def _measured(play: PlayGame, instance: Instance) -> tuple[InstanceResult, Usage
     return result, usage
 
 
-def _objectives(results: Sequence[InstanceResult], plan: Plan) -> dict[str, float]:
+def score(plan: Plan, results: Sequence[InstanceResult]) -> dict[str, float]:
     """The scores of a complete evaluation, and the stages' means that a child's gates are set by."""
     means = {f"stage/{stage.name}": stage_mean(results, stage) for stage in plan.stages}
     return scores.objectives(results) | means

@@ -82,6 +82,10 @@ class CfrDomain:
         """See `Domain.objectives`."""
         return scores.names(plan.instances)
 
+    def score(self, plan: Plan, results: Sequence[InstanceResult]) -> dict[str, float]:
+        """See `Domain.score`."""
+        return staging.score(plan, results)
+
     def evaluate(
         self,
         source: str,
@@ -98,6 +102,7 @@ class CfrDomain:
             lambda instance, game: run(rule, instance, game, sandbox, limits),
             plan,
             sandbox.level,
+            score=self.score,
             floors=floors,
             progress=progress,
         )

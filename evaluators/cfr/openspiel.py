@@ -6,14 +6,10 @@ program runs in the sandbox, as it does in a search, unless its owner decides ot
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from evaluators.base import InputError, InvalidAnswer
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import Play, shared_bytes
 from evaluators.games import cache, policies
@@ -21,26 +17,23 @@ from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
 from evaluators.games.form import Floats
 from evaluators.games.game import Game, load
 from evaluators.games.suites import resolve
-from sandbox.base import Limits, Sandbox, SandboxFault, Session
-from sandbox.inprocess import InProcessSandbox
-from sandbox.process import ProcessSandbox
+from evaluators.hosted import HostedProgram, ProgramFailed
+from sandbox.base import Limits
+
+__all__ = ["LIMITS", "CfrSolver", "ProgramFailed"]
 
 LIMITS = Limits(cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=60.0, memory_mib=4096)
 """A solver is somebody's own and may stay open for days; only a call that hangs is ended early."""
 
 
-class ProgramFailed(InputError):
-    """The program ended, or returned no policy, while it solved a game. The solver is closed."""
-
-    exit_code = 1
-
-
-class CfrSolver:
+class CfrSolver(HostedProgram):
     """A CFR program at work on one game. A context manager; closed too when it is garbage-collected.
 
     Attributes:
         game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous.
     """
+
+    called = "solver"
 
     def __init__(self, source: str, game: Any, *, in_process: bool = False, limits: Limits = LIMITS) -> None:
         """Compile the game (from the cache, if it is there) and start the program.
@@ -58,30 +51,20 @@ class CfrSolver:
         """
         DOMAIN.check(source)
         self.game, self._game = _games(game)
-        modules = DOMAIN.sandbox_modules
-        sandbox: Sandbox = InProcessSandbox() if in_process else ProcessSandbox(modules=modules)
-        self._close = weakref.finalize(self, _release, sandbox)
-        self._level = sandbox.level
+        super().__init__(DOMAIN.sandbox_modules, in_process=in_process)
         self._current: Any = None
         self._average: Any = None
         rule = DOMAIN.rule(source)
         with self._faults():
-            session = sandbox.open(
+            session = self._open(
                 rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(self._game)
             )
-            self._close.detach()
-            self._close = weakref.finalize(self, _release, sandbox, session)
             self._play = Play(rule, self._game, session)
 
     @property
     def iteration(self) -> int:
         """Iterations done so far."""
         return self._play.iteration
-
-    @property
-    def isolation(self) -> str:
-        """The sandbox's level, ``none`` in process."""
-        return self._level.label
 
     def evaluate_and_update_policy(self) -> None:
         """Do one iteration: every player in turn.
@@ -129,18 +112,6 @@ class CfrSolver:
         """
         return self._game.exploitability(self._averages())
 
-    def close(self) -> None:
-        """End the program. Policies that were given out stay as they are."""
-        self._close()
-
-    def __enter__(self) -> Self:
-        """The solver itself."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close it."""
-        self.close()
-
     def _averages(self) -> list[Floats]:
         with self._faults():
             return self._play.average_policies()
@@ -158,25 +129,6 @@ class CfrSolver:
 
     def _fill(self, tabular: Any, flat: list[Floats]) -> None:
         tabular.action_probability_array[self._rows, self._columns] = np.concatenate(flat)
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        if not self._close.alive:
-            raise RuntimeError("solver: expected an open one; it was closed, or its program failed")
-        try:
-            yield
-        except SandboxFault as fault:
-            self.close()
-            raise ProgramFailed(f"program: ended as {fault.verdict.value}: {fault.message}") from fault
-        except InvalidAnswer as error:
-            self.close()
-            raise ProgramFailed(f"program: {error}") from error
-
-
-def _release(sandbox: Sandbox, session: Session | None = None) -> None:
-    if session is not None:
-        session.close()
-    sandbox.close()
 
 
 def _games(game: Any) -> tuple[Any, Game]:

@@ -102,6 +102,11 @@ class PsroDomain:
         """See `Domain.objectives`; beside the usual ones, `CPU_OBJECTIVE`."""
         return (*scores.names(plan.instances), CPU_OBJECTIVE)
 
+    def score(self, plan: Plan, results: Sequence[InstanceResult]) -> dict[str, float]:
+        """See `Domain.score`."""
+        costs = (r.candidate_cpu_s / r.instance.iterations for r in results)
+        return {**staging.score(plan, results), CPU_OBJECTIVE: -fmean(costs)}
+
     def evaluate(
         self,
         source: str,
@@ -113,17 +118,14 @@ class PsroDomain:
     ) -> Evaluation:
         """See `Domain.evaluate`."""
         rule = self.rule(source)
-        found = staging.evaluate(
+        return staging.evaluate(
             lambda instance, game: run(rule, instance, game, sandbox, plan.limits),
             plan,
             sandbox.level,
+            score=self.score,
             floors=floors,
             progress=progress,
         )
-        if not found.outcome.ok:
-            return found
-        costs = (r.candidate_cpu_s / r.instance.iterations for r in found.results)
-        return replace(found, objectives={**found.objectives, CPU_OBJECTIVE: -fmean(costs)})
 
 
 def _is_costly(game: Game) -> bool:

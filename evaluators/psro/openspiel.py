@@ -10,10 +10,9 @@ search, unless its owner decides otherwise.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import reduce
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,13 @@ from evaluators.games.compile import compile_loaded, turn_based
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.populations import Populations
+from evaluators.hosted import HostedProgram, ProgramFailed
 from evaluators.psro import interface
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.solvers import TENSOR_PLAYERS, Answers, MetaSolvers, Which, shared_bytes
-from sandbox.base import Limits, Sandbox, SandboxFault, Session
-from sandbox.inprocess import InProcessSandbox
-from sandbox.process import ProcessSandbox
+from sandbox.base import Limits
+
+__all__ = ["LIMITS", "MAX_POLICIES", "MetaStrategyMethod", "ProgramFailed"]
 
 LIMITS = Limits(cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=600.0, memory_mib=4096)
 """A solver is somebody's own and may stay open for days; only a call that hangs is ended early."""
@@ -39,17 +39,13 @@ MAX_POLICIES = 1000
 Tensor = NDArray[np.float64]
 
 
-class ProgramFailed(InputError):
-    """The program ended, or returned no weights, while it chose mixtures. The method is closed."""
-
-    exit_code = 1
-
-
-class MetaStrategyMethod:
+class MetaStrategyMethod(HostedProgram):
     """A PSRO program for one run of ``PSROSolver``. A context manager; closed too when it is garbage-collected.
 
     Called as ``method(solver, return_joint=True)``, it gives the marginals and, flat, the joint distribution.
     """
+
+    called = "meta-strategy method"
 
     def __init__(
         self, source: str, which: Which = "train", *, in_process: bool = False, limits: Limits = LIMITS
@@ -66,16 +62,9 @@ class MetaStrategyMethod:
             ProgramError: `source` is no PSRO program.
         """
         DOMAIN.check(source)
+        super().__init__(DOMAIN.sandbox_modules, in_process=in_process)
         self._source, self._which, self._limits = source, which, limits
-        modules = DOMAIN.sandbox_modules
-        self._sandbox: Sandbox = InProcessSandbox() if in_process else ProcessSandbox(modules=modules)
-        self._close = weakref.finalize(self, _release, self._sandbox)
         self._run: _Run | None = None
-
-    @property
-    def isolation(self) -> str:
-        """The sandbox's level, ``none`` in process."""
-        return self._sandbox.level.label
 
     def __call__(self, solver: Any, return_joint: bool = False) -> Any:
         """The mixtures for the populations of a ``PSROSolver``.
@@ -97,48 +86,19 @@ class MetaStrategyMethod:
             found = self._run.ask(solver, self._which)
         return (found, reduce(np.multiply.outer, found).reshape(-1)) if return_joint else found
 
-    def close(self) -> None:
-        """End the program."""
-        self._close()
-
-    def __enter__(self) -> Self:
-        """The method itself."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close it."""
-        self.close()
-
     def _started(self, solver: Any) -> _Run:
         """The program at the beginning of a run."""
         wanted = interface.wants_game(self._source)
         policies = _Policies(solver.get_policies()[0][0].game) if wanted else None
         state = _State(len(solver.get_meta_game()), policies)
-        session = self._sandbox.open(
+        session = self._open(
             DOMAIN.guest,
             self._source,
             limits=self._limits,
             shared_bytes=shared_bytes(state.num_players, MAX_POLICIES),
             callbacks=state.answers.callbacks,
         )
-        self._close.detach()
-        self._close = weakref.finalize(self, _release, self._sandbox, session)
         return _Run(solver, state, MetaSolvers(session, state.answers, state.num_players))
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        if not self._close.alive:
-            raise RuntimeError(
-                "meta-strategy method: expected an open one; it was closed, or its program failed"
-            )
-        try:
-            yield
-        except SandboxFault as fault:
-            self.close()
-            raise ProgramFailed(f"program: ended as {fault.verdict.value}: {fault.message}") from fault
-        except InvalidAnswer as error:
-            self.close()
-            raise ProgramFailed(f"program: {error}") from error
 
 
 class _State:
@@ -265,9 +225,3 @@ def _states(game: Any) -> dict[tuple[int, str], Any]:
             found.setdefault((player, state.information_state_string(player)), state)
         stack += [state.child(action) for action in state.legal_actions()]
     return found
-
-
-def _release(sandbox: Sandbox, session: Session | None = None) -> None:
-    if session is not None:
-        session.close()
-    sandbox.close()

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import (
-    SCHEMA_VERSION,
-    JsonOption,
-    console,
-    evaluation_json,
-    exact_values,
-    fail,
-    print_json,
-    split,
-)
+from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, evaluation_json, print_json, split
 from evolve.cli.programs import GamesOption, IterationsOption, SuiteOption, TierOption
+from evolve.cli.progress import progress
 
 if TYPE_CHECKING:
-    from evaluators.base import Evaluation, Plan
-    from evolve.cli.tables import Entry
+    from evaluators.base import Domain, Outcome, Plan
+    from evolve.gamewise import Gamewise
     from evolve.programs import Program
     from evolve.promotion.ties import Span
 
-TIES_ACROSS = 3
-"""Games beside each other that fit 100 columns with their intervals."""
+
+@dataclass(frozen=True)
+class Row:
+    """One program: what it did on the plan, and with ``--ties`` on jittered payoffs."""
+
+    program: Program
+    played: Gamewise
+    jittered: Gamewise | None = None
+
+    @property
+    def failures(self) -> Mapping[str, Outcome]:
+        """Game -> how the program ended there, where it did not play to the end."""
+        again = self.jittered.failures if self.jittered else {}
+        return {**again, **self.played.failures}
+
+    @property
+    def spans(self) -> Mapping[str, Span]:
+        """Game -> interval; empty without jittered payoffs."""
+        from evolve.promotion.ties import spans
+
+        return spans(self.played.evaluation, self.jittered.evaluation) if self.jittered else {}
+
 
 FigureOption = Annotated[
     Path | None,
@@ -58,13 +69,17 @@ def baselines(
 ) -> None:
     """The table of all seed and baseline programs of a domain on a suite, the smallest value of each game in bold.
 
+    A program that refuses a game, by an exception or an invalid answer, still
+    has its values on all others; why stands below the table ("failed" in JSON).
+    Exit code 1 if one ends otherwise: at a limit, by a crash, by the machine.
+
     Example: evolve baselines --suite train --iterations 1000 --figure train.svg
     """
     import os
 
     import seeds
     from evaluators.base import get_domain
-    from evolve.executors.local import LocalExecutor
+    from evolve.gamewise import REFUSALS
     from evolve.programs import find_program
 
     chosen, tiers = get_domain(domain), split(tier)
@@ -73,24 +88,24 @@ def baselines(
     if ties:
         _check_ties(domain, chosen.tiers, tiers)
     plan = chosen.plan(split(games), suite=suite, tiers=tiers, iterations=iterations)
+    plans = [plan]
+    if ties:
+        plans.append(chosen.plan(split(games), suite=suite, tiers=["jitter"], iterations=iterations))
     programs = [find_program(name, domain=domain) for name in seeds.names(domain)]
-    jittered: list[Evaluation] = []
-    with LocalExecutor(workers or len(os.sched_getaffinity(0))) as executor:
-        evaluations = _evaluate_all(executor, programs, plan, quiet=as_json)
-        if ties:
-            again = chosen.plan(split(games), suite=suite, tiers=["jitter"], iterations=iterations)
-            jittered = _evaluate_all(executor, programs, again, quiet=as_json)
-    found = _spans(programs, evaluations, jittered)
+    found = _play(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
+    rows = [Row(program, *played) for program, played in zip(programs, zip(*found, strict=True), strict=True)]
     if figure:
-        _draw(figure, programs, evaluations, plan)
+        _draw(figure, rows, plan)
     if as_json:
         about = {"domain": domain, "suite": None if games else suite, "tiers": tiers}
-        rows = [_row(p, e, found.get(p.name)) for p, e in zip(programs, evaluations, strict=True)]
-        more = {"ties": _ties_json(found)} if ties else {}
-        print_json({"schema_version": SCHEMA_VERSION} | about | {"baselines": rows} | more)
+        more = {"ties": _ties_json(rows)} if ties else {}
+        lines = {"baselines": [_row_json(row) for row in rows]}
+        print_json({"schema_version": SCHEMA_VERSION} | about | lines | more)
     else:
-        _print(programs, evaluations, plan, found)
-    if any(not e.outcome.ok for e in (*evaluations, *jittered)):
+        from evolve.cli.baselines_table import print_table
+
+        print_table(rows, plan)
+    if any(outcome.tag not in REFUSALS for row in rows for outcome in row.failures.values()):
         raise typer.Exit(1)
 
 
@@ -115,104 +130,64 @@ def _check_ties(domain: str, known: Sequence[str], tiers: Sequence[str] | None) 
         )
 
 
-def _evaluate_all(
-    executor: Executor, programs: Sequence[Program], plan: Plan, *, quiet: bool
-) -> list[Evaluation]:
-    from rich.progress import track
+def _play(
+    domain: Domain, programs: Sequence[Program], plans: Sequence[Plan], workers: int, *, quiet: bool
+) -> list[list[Gamewise]]:
+    """Every program on every game of every plan."""
+    import asyncio
 
-    from evolve.executors.job import Job, run_job
+    from evolve.executors.local import LocalExecutor
+    from evolve.gamewise import by_game, evaluate_all
+    from evolve.service import EvaluationService
 
-    futures = [executor.submit(run_job, Job(p.domain.name, p.source, plan)) for p in programs]
-    err = console(stderr=True)
-    shown = track(futures, "baselines", console=err, disable=quiet or not err.is_terminal, transient=True)
-    return [future.result() for future in shown]
+    sources = [program.source for program in programs]
+    total, done = len(sources) * sum(len(by_game(plan)) for plan in plans), 0
+    with LocalExecutor(workers) as executor, progress(quiet=quiet) as shown:
+
+        def told() -> None:
+            nonlocal done
+            done += 1
+            shown(done, total)
+
+        async def all_plans() -> list[list[Gamewise]]:
+            service = EvaluationService(domain.name, executor, workers)
+            return await asyncio.gather(
+                *(evaluate_all(service, domain, sources, plan, told=told) for plan in plans)
+            )
+
+        shown(done, total)
+        try:
+            return asyncio.run(all_plans())
+        except BaseException:
+            executor.kill()
+            raise
 
 
-def _spans(
-    programs: Sequence[Program], evaluations: Sequence[Evaluation], jittered: Sequence[Evaluation]
-) -> dict[str, dict[str, Span]]:
-    """Program -> game -> span; empty without jittered evaluations."""
-    from evolve.promotion.ties import spans
-
-    rows = zip(programs, evaluations, jittered, strict=False)
-    return {p.name: spans(exact, jitter) for p, exact, jitter in rows}
-
-
-def _draw(path: Path, programs: Sequence[Program], evaluations: Sequence[Evaluation], plan: Plan) -> None:
+def _draw(path: Path, rows: Sequence[Row], plan: Plan) -> None:
     from results import plots
 
-    rows = zip(programs, evaluations, strict=True)
-    curves = [plots.Curve(p.name, r.instance.name, r.curve) for p, e in rows for r in e.results]
+    runs = [(row.program.name, result) for row in rows for result in row.played.evaluation.results]
+    # Panels stand as they first appear, and the first program may have refused the first game.
+    runs.sort(key=lambda run: plan.instances.index(run[1].instance))
+    curves = [plots.Curve(name, result.instance.name, result.curve) for name, result in runs]
     if curves:
         plots.save(plots.exploitability(curves), path)
         console(stderr=True).print(f"Figure: {path}")
 
 
-def _row(program: Program, evaluation: Evaluation, spans: Mapping[str, Span] | None) -> dict[str, Any]:
-    row = evaluation_json(program, evaluation)
-    if spans is not None:
-        row["jitter"] = {game: [span.low, span.high] for game, span in spans.items()}
-    return row
+def _row_json(row: Row) -> dict[str, Any]:
+    found = evaluation_json(row.program, row.played.evaluation)
+    found["failed"] = [
+        {"game": game, "outcome": outcome.tag.value, "message": outcome.message}
+        for game, outcome in row.failures.items()
+    ]
+    if row.jittered is not None:
+        found["jitter"] = {game: [span.low, span.high] for game, span in row.spans.items()}
+    return found
 
 
-def _ties_json(found: Mapping[str, Mapping[str, Span]]) -> dict[str, Any]:
+def _ties_json(rows: Sequence[Row]) -> dict[str, Any]:
     from evolve.promotion.ties import standings
 
-    return {game: {"winner": s.winner, "tied": list(s.tied)} for game, s in standings(found).items()}
-
-
-def _print(
-    programs: Sequence[Program],
-    evaluations: Sequence[Evaluation],
-    plan: Plan,
-    found: Mapping[str, Mapping[str, Span]],
-) -> None:
-    from evolve.cli.tables import MS_MEANS, by_objective, by_program, with_ties
-
-    objective = programs[0].domain.default_objective
-    rows = sorted(
-        zip(programs, evaluations, strict=True), key=lambda row: -row[1].objectives.get(objective, 0.0)
-    )
-    entries = _entries(rows, objective, found)
-    exact = list(dict.fromkeys(i.game for i in plan.instances if i.variant == "exact"))
-    out = console()
-    what = "Exploitability (NashConv / N)" if exact else f"Mean {objective} over payoff variants"
-    out.print(f"{what} after {plan.instances[0].iterations} iterations:")
-    if found:
-        for first in range(0, len(exact), TIES_ACROSS):
-            out.print(with_ties(entries, exact[first : first + TIES_ACROSS], objective=objective))
-        out.print(
-            "★ smallest value; = tied with it: their intervals overlap, or both are beyond six decades."
-        )
-        out.print("± or …: how far payoffs jittered by 1e-9 (3 seeds) move the value.")
-    elif exact:
-        out.print(by_program(entries, exact, objective=objective))
-        out.print(MS_MEANS)
-    else:
-        names = dict.fromkeys(f"{objective}/{i.game}" for i in plan.instances)
-        out.print(by_objective([(p.name, e.objectives) for p, e in rows], [objective, *names]))
-    for program, evaluation in rows:
-        if not evaluation.outcome.ok:
-            fail(f"{program.name} ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
-
-
-def _entries(
-    rows: Sequence[tuple[Program, Evaluation]], objective: str, found: Mapping[str, Mapping[str, Span]]
-) -> list[Entry]:
-    from evolve.cli.tables import Entry
-
-    return [
-        Entry(
-            p.name,
-            e.objectives.get(objective),
-            exact_values(e),
-            spans=found.get(p.name, {}),
-            program_ms=_program_ms(e),
-        )
-        for p, e in rows
-    ]
-
-
-def _program_ms(evaluation: Evaluation) -> float | None:
-    costs = [1e3 * r.candidate_cpu_s / r.instance.iterations for r in evaluation.results]
-    return fmean(costs) if costs else None
+    found = standings({row.program.name: row.spans for row in rows})
+    return {game: {"winner": s.winner, "tied": list(s.tied)} for game, s in found.items()}

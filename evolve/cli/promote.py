@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +15,7 @@ from evolve.cli.output import (
     print_json,
     split,
 )
+from evolve.cli.progress import progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,9 +65,6 @@ WorkersOption = Annotated[
     typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
 ]
 
-_WIDE = 1000
-"""Characters; more than any table has."""
-
 
 def promote(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
@@ -103,8 +99,8 @@ def promote(
         seed=seed,
         workers=workers or len(os.sched_getaffinity(0)),
     )
-    with open_store(database(db), create=False) as store, _progress(quiet=as_json) as progress:
-        found = contest.promote(store, campaign, choice, progress=progress)
+    with open_store(database(db), create=False) as store, progress(quiet=as_json) as told:
+        found = contest.promote(store, campaign, choice, progress=told)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION} | _everything(found))
     else:
@@ -118,29 +114,6 @@ def _numbers(text: str | None) -> list[int]:
     if not all(part.isdecimal() and int(part) > 0 for part in numbers):
         raise ConfigError(f"--horizons: expected whole numbers such as 300,1000; got {text!r}.")
     return [int(part) for part in numbers]
-
-
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal, a line at every tenth elsewhere; on standard error."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    err = console(stderr=True)
-    if quiet:
-        yield None
-    elif err.is_terminal:
-        with Progress(
-            "runs", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err, transient=True
-        ) as bar:
-            task = bar.add_task("runs", total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
-    else:
-
-        def line(done: int, total: int) -> None:
-            if done * 10 // total > (done - 1) * 10 // total:
-                err.print(f"{done}/{total} runs")
-
-        yield line
 
 
 def _everything(found: Promotion) -> dict[str, Any]:
@@ -162,6 +135,7 @@ def _sides(found: Promotion) -> tuple[list[Contender], list[Contender]]:
 
 
 def _print(found: Promotion) -> None:
+    from evolve.cli.tables import print_whole
     from evolve.promotion.verdicts import horizon
 
     out = console()
@@ -171,31 +145,24 @@ def _print(found: Promotion) -> None:
         out.print(f"  {c.name:<6} {c.program_id[:10]}")
     for k in found.horizons:
         out.print(f"\nExploitability (NashConv / N) after {k} iterations; ~ has freshly perturbed payoffs:\n")
-        _print_wide(out, _games_table(found, k))
+        print_whole(out, _games_table(found, k))
     near = horizon(found)
     out.print(
         f"\n{found.objective}: training games after {found.iterations} iterations, sealed ones after {near}:\n"
     )
-    _print_wide(out, _summary_table(found))
+    print_whole(out, _summary_table(found))
     out.print(
         "gap: training less test, to be read beside the baselines'. generic: what perturbing payoffs by ten percent "
         "costs; jitter: what perturbing them by 1e-9 changes; scale: what multiplying them by 0.1 or 10 changes."
     )
     out.print(f"\nIn pairs, over all sealed runs: mean difference in {found.objective} (wins-ties-losses):\n")
-    _print_wide(out, _pairs_table(found))
+    print_whole(out, _pairs_table(found))
     _print_failures(out, found)
     sealed = sum(r.sealed for r in found.runs)
     out.print(
         f"Seed of the perturbed copies: {found.seed}. Looks at sealed games by this campaign: {found.looks}, "
         f"of which {sealed} now; all are recorded."
     )
-
-
-def _print_wide(out: Console, table: Table) -> None:
-    """A table as wide as it needs where nobody's terminal limits it."""
-    if not out.is_terminal:
-        out.width = max(out.width, out.measure(table, options=out.options.update(width=_WIDE)).maximum)
-    out.print(table)
 
 
 def _games_table(found: Promotion, k: int) -> Table:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from evolve.cli.output import number, smallest
@@ -70,9 +72,9 @@ def span(value: Span) -> str:
     return f"{number(value.value)} {value.low:.0e}…{value.high:.0e}"
 
 
-def by_objective(rows: Sequence[tuple[str, Mapping[str, float]]], names: Sequence[str]) -> Table:
-    """A row per program with its objectives, larger is better; the best of each column in bold."""
-    table = plain_table("program", right=[f"{name.partition('/')[2] or name} ↑" for name in names])
+def by_score(rows: Sequence[tuple[str, Mapping[str, float]]], names: Sequence[str]) -> Table:
+    """A row per program with its scores, larger is better; the best of each column in bold."""
+    table = plain_table("program", right=[f"{name} ↑" for name in names])
     tops = {name: max((values[name] for _, values in rows if name in values), default=None) for name in names}
     for program, values in rows:
         cells = [
@@ -124,6 +126,34 @@ def plain_table(*left: str, right: Sequence[str] = ()) -> Table:
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+_WIDE = 1000
+"""Columns that no table needs."""
+
+
+def print_whole(out: Console, table: Table) -> None:
+    """Print a table as wide as it needs where nobody's terminal limits it."""
+    if not out.is_terminal:
+        out.width = max(out.width, _width(out, table))
+    out.print(table)
+
+
+def print_across(out: Console, names: Sequence[str], table: Callable[[Sequence[str]], Table]) -> None:
+    """Print the table over `names`, as several with fewer of them each where a terminal is too narrow for one."""
+    if not out.is_terminal:
+        print_whole(out, table(names))
+        return
+    while names:
+        fitting = (n for n in range(len(names), 1, -1) if _width(out, table(names[:n])) <= out.width)
+        parts = ceil(len(names) / next(fitting, 1))
+        count = ceil(len(names) / parts)
+        out.print(table(names[:count]))
+        names = names[count:]
+
+
+def _width(out: Console, table: Table) -> int:
+    return out.measure(table, options=out.options.update(width=_WIDE)).maximum
 
 
 def _scores(entries: Sequence[Entry]) -> list[str]:

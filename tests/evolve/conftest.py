@@ -80,6 +80,10 @@ class ToyDomain:
     def objectives(self, plan):
         return ("score", *(f"score/{i.game}" for i in plan.instances))
 
+    def score(self, plan, results):
+        scores = {f"score/{r.instance.game}": -r.exploitability for r in results}
+        return scores | {"score": sum(scores.values()) / len(results)}
+
     def evaluate(self, source, plan, sandbox, *, floors=None, progress=None):
         x, fate = toy_numbers(source)
         if any(i.game == "a" for i in plan.instances):
@@ -90,9 +94,7 @@ class ToyDomain:
         )
         if fate is not Tag.OK:
             return Evaluation(Outcome(fate, "as it says itself"), results[:1], {}, "none", 0.0, 0.0)
-        scores = {f"score/{r.instance.game}": -r.exploitability for r in results}
-        scores["score"] = sum(scores.values()) / len(results)
-        return Evaluation(Outcome(Tag.OK), results, scores, "none", 0.0, 0.0)
+        return Evaluation(Outcome(Tag.OK), results, self.score(plan, results), "none", 0.0, 0.0)
 
 
 class ToyOperator:

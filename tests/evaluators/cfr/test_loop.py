@@ -137,3 +137,4 @@ class TestStages:
         plan = DOMAIN.plan(["kuhn2"], iterations=2)
         done = DOMAIN.evaluate(seeds.source("cfr", "cfr"), plan, InProcessSandbox())
         assert set(DOMAIN.objectives(plan)) <= set(done.objectives)
+        assert DOMAIN.score(plan, done.results) == done.objectives

@@ -204,6 +204,7 @@ class TestObjectives:
         plan = DOMAIN.plan(["kuhn2"], iterations=2)
         done = DOMAIN.evaluate(UNIFORM, plan, InProcessSandbox())
         assert set(DOMAIN.objectives(plan)) <= set(done.objectives)
+        assert DOMAIN.score(plan, done.results) == done.objectives
 
     def test_compute_is_one_per_iteration(self):
         done = evaluate(UNIFORM, iterations=5)
