@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from evaluators.base import Component
+from evaluators.base import Component, ProgramError
+from evaluators.source import parse
 from evolve.operators.answers import Block, PatchError, parse_answer
 
 MAX_CHARS = 60_000
@@ -225,13 +226,14 @@ def _text(node: ast.stmt, lines: Sequence[str]) -> str:
 
 def _parsed(source: str, what: str) -> ast.Module:
     try:
-        return ast.parse(source)
-    except SyntaxError as error:
-        lines = source.split("\n")
-        line = lines[error.lineno - 1].strip() if error.lineno and error.lineno <= len(lines) else ""
-        raise PatchError(f"{what} does not parse: line {error.lineno}: {error.msg}: {line!r}.") from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise PatchError(f"{what} does not parse: {error}.") from error
+        return parse(source)
+    except ProgramError as error:
+        reason = error.__cause__
+        if not isinstance(reason, SyntaxError):
+            raise PatchError(f"{what} does not parse: {reason}.") from error
+        lines, number = source.split("\n"), reason.lineno
+        line = lines[number - 1].strip() if number and number <= len(lines) else ""
+        raise PatchError(f"{what} does not parse: line {number}: {reason.msg}: {line!r}.") from error
 
 
 def _targets(node: ast.stmt) -> list[str] | None:
