@@ -18,6 +18,11 @@ DEAREST_TO_CHEAPEST = 10.0
 """A candidate also costs its evaluation: no model counts as cheaper than this share of the dearest one."""
 
 
+WINDOW = 1000
+"""How many of the last candidates count: what helps early in a search need not help late, and the choice costs the same
+however long it is. The window of SW-UCB (Garivier and Moulines, ALT 2011, arXiv 0805.3415)."""
+
+
 class Paid(NamedTuple):
     """Who was asked for a candidate, and what its answers cost in USD."""
 
@@ -49,7 +54,7 @@ class _Arm:
 
 
 def pulls(record: Record, paid: Mapping[int, Paid]) -> list[Pull]:
-    """The candidates of a record that a model was asked for; whatever did not end ok has reward 0.
+    """The last candidates (`WINDOW`) of a record that a model was asked for; whatever did not end ok has reward 0.
 
     Args:
         record: what was told.
@@ -57,7 +62,7 @@ def pulls(record: Record, paid: Mapping[int, Paid]) -> list[Pull]:
     """
     seen, objective = record.seen, record.objective
     asked, gains = [], []
-    for tried in seen:
+    for tried in seen[-WINDOW:]:
         if tried.ordinal in paid:
             parent = seen.scored(tried.parents[0]) if tried.ok and tried.parents else None
             gain = tried.scored.objectives[objective] - parent.scored.objectives[objective] if parent else 0.0

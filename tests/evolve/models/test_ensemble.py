@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluators.base import Outcome, Tag
-from evolve.models.ensemble import Paid, Pull, choose, pulls
+from evolve.models.ensemble import WINDOW, Paid, Pull, choose, pulls
 from evolve.prompting.record import Record, Scored, Tried
 from results.rewards import rewards
 
@@ -140,3 +140,11 @@ def test_pulls_are_what_was_paid_and_what_it_brought_over_the_parent():
     assert pulls(record, paid) == [
         Pull("b", 0.5, 0.1), Pull("a", 0.0, 0.2), Pull("b", 0.0, 0.3), Pull("b", 0.5, 0.5),
     ]  # fmt: skip
+
+
+def test_only_the_last_candidates_count():
+    record = Record(
+        "score", {}, [tried(n, float(n % 2), f"p{n - 1}" if n else None) for n in range(WINDOW + 3)]
+    )
+    found = pulls(record, {n: Paid("a", float(n)) for n in range(WINDOW + 3)})
+    assert [pull.usd for pull in found] == [float(n) for n in range(3, WINDOW + 3)]
