@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ TENSOR_PLAYERS = 3
 
 BEST_RESPONSE_CALLS = 64
 """Times that a program may ask for best responses in the full game, per ``get_meta_strategy``."""
+
+_FLOAT64 = np.dtype(np.float64)
 
 NEGATIVE = -1e-9
 """Weights may be below zero by rounding."""
@@ -86,13 +88,13 @@ class Answers:
         self._calls = 0
 
     def _answer_deviations(self, scalars: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
-        sizes, weights = self._sizes(), self._weights(arrays)
-        player = int(scalars[0])
-        if player >= 0:
-            if player >= len(sizes):
-                raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {player}")
-            return [self._deviations(player, weights)]
-        return [self._deviations(p, weights) for p in range(len(sizes))]
+        sizes = self._sizes()
+        weights, player = _weights(arrays, sizes), int(scalars[0])
+        if player < 0:
+            return [self._deviations(p, weights) for p in range(len(sizes))]
+        if player >= len(sizes):
+            raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {player}")
+        return [self._deviations(player, weights)]
 
     def _answer_best_responses(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
         self._calls += 1
@@ -101,14 +103,16 @@ class Answers:
                 f"best_response_values: expected at most {BEST_RESPONSE_CALLS} calls per get_meta_strategy"
             )
             raise SandboxFault(Verdict.EXCEPTION, f"{message}; this was one more")
-        mixtures = np.split(self._weights(arrays), np.cumsum(self._sizes())[:-1])
+        sizes = self._sizes()
+        mixtures = np.split(_weights(arrays, sizes), np.cumsum(sizes)[:-1])
         return [self._best_responses(mixtures)]
 
-    def _weights(self, arrays: tuple[Array, ...]) -> Floats:
-        expected = (sum(self._sizes()),)
-        if len(arrays) != 1 or arrays[0].shape != expected or arrays[0].dtype != np.float64:
-            raise InvalidAnswer(f"callback: expected float64 weights of shape {expected}")
-        return arrays[0].astype(np.float64, copy=False)
+
+def _weights(arrays: tuple[Array, ...], sizes: Sequence[int]) -> Floats:
+    """What a callback is asked with: mixtures of all players, one after the other."""
+    if len(arrays) != 1 or arrays[0].shape != (sum(sizes),) or arrays[0].dtype != _FLOAT64:
+        raise InvalidAnswer(f"callback: expected float64 weights of shape {(sum(sizes),)}")
+    return cast(Floats, arrays[0])
 
 
 class MetaSolvers:

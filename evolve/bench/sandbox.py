@@ -19,7 +19,19 @@ from sandbox.process import ProcessSandbox
 SIZES = (33, 2_000, 50_000)
 """Floats there and back: a Kuhn player's, a Leduc player's, a large game's."""
 
-GUEST = "def start(program):\n    return {'step': lambda scalars, arrays: (program.step(*arrays),)}\n"
+ASKED = 200
+"""Floats that a callback is asked with and gives back: mixtures of 50 policies of each of four players."""
+
+GUEST = """
+def start(program):
+    def ask(scalars, arrays):
+        given = arrays[0].copy()
+        for _ in range(int(scalars[0])):
+            callback("back", scalars, (given,))
+        return ()
+
+    return {"step": lambda scalars, arrays: (program.step(*arrays),), "ask": ask}
+"""
 PROGRAM = "def step(x):\n    return x\n"
 _LIMITS = Limits(cpu_s=600.0, wall_s=600.0)
 
@@ -31,6 +43,8 @@ class Costs(NamedTuple):
     core: int
     call_us: dict[int, float]
     """Floats -> a call that sends and returns that many."""
+    callback_us: float
+    """A question of the guest's to this side and its answer, `ASKED` floats each, while it is in a call."""
     session_ms: float
     """Opening and closing a session."""
     start_ms: float
@@ -50,9 +64,14 @@ def measure(kind: str, *, calls: int = 3000, sessions: int = 60, starts: int = 3
         started = [_ms(lambda: open_sandbox(kind).close()) for _ in range(starts)]
         with open_sandbox(kind) as sandbox:
             call_us = {size: _call_us(sandbox, size, calls) for size in SIZES}
-            session_ms = statistics.median(_ms(lambda: _open(sandbox).close()) for _ in range(sessions))
             return Costs(
-                sandbox.level.label, core, call_us, session_ms, statistics.median(started), _private(sandbox)
+                level=sandbox.level.label,
+                core=core,
+                call_us=call_us,
+                callback_us=_callback_us(sandbox, calls),
+                session_ms=statistics.median(_ms(lambda: _open(sandbox).close()) for _ in range(sessions)),
+                start_ms=statistics.median(started),
+                private_mib=_private(sandbox),
             )
 
 
@@ -68,7 +87,13 @@ def _one_core() -> Iterator[int]:
 
 
 def _open(sandbox: Sandbox) -> Any:
-    return sandbox.open(GUEST, PROGRAM, limits=_LIMITS, shared_bytes=2 * 8 * max(SIZES))
+    return sandbox.open(
+        GUEST,
+        PROGRAM,
+        limits=_LIMITS,
+        shared_bytes=2 * 8 * max(SIZES),
+        callbacks={"back": lambda scalars, arrays: arrays},
+    )
 
 
 def _call_us(sandbox: Sandbox, size: int, calls: int) -> float:
@@ -81,6 +106,16 @@ def _call_us(sandbox: Sandbox, size: int, calls: int) -> float:
         times.append(time.perf_counter() - began)
     session.close()
     return 1e6 * statistics.median(times)
+
+
+def _callback_us(sandbox: Sandbox, callbacks: int) -> float:
+    """A tenth of them in each call, whose own round trip counts little."""
+    session = _open(sandbox)
+    each = max(callbacks // 10, 1)
+    values = np.random.default_rng(0).random(ASKED)
+    times = [_ms(lambda: session.call("ask", (each,), (values,))) for _ in range(10)]
+    session.close()
+    return 1e3 * statistics.median(times) / each
 
 
 def _private(sandbox: Sandbox) -> float | None:

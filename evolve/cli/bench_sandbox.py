@@ -26,7 +26,7 @@ def sandbox(
     if soak is not None:
         _soak(soak, kind, as_json=as_json)
         return
-    from evolve.bench.sandbox import measure
+    from evolve.bench.sandbox import ASKED, measure
     from evolve.doctor import sandbox_errors
 
     with sandbox_errors(), console(stderr=True).status("measuring"):
@@ -39,6 +39,7 @@ def sandbox(
     table = plain_table("median", right=["takes"])
     for size, call_us in costs.call_us.items():
         table.add_row(f"call with {size:,} floats there and back", f"{call_us:.1f} µs")
+    table.add_row(f"callback with {ASKED} floats there and back", f"{costs.callback_us:.1f} µs")
     table.add_row("session, opened and closed", f"{costs.session_ms:.1f} ms")
     table.add_row("runner, started", f"{costs.start_ms:.0f} ms")
     private = f"{costs.private_mib:.1f} MiB" if costs.private_mib is not None else "unknown"

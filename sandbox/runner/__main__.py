@@ -35,6 +35,7 @@ def _connect(path: str) -> None:
 
 if __name__ == "__main__":
     _become_package()
+    importlib.import_module("runner.hooks").ignore()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--connect"]:
         _connect(arguments[1])

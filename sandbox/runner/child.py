@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import random
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 import numpy as np
 
@@ -23,11 +22,42 @@ STARTED = wire.token(wire.RESULT, wire.pack_header(wire.Header()))
 """Sent when the child is confined (a fault before that is ours) and again when the program has started."""
 
 
+class Streams(NamedTuple):
+    """Standard streams of children: the runner's own were opened on other files."""
+
+    given: TextIO
+    printed: TextIO
+
+    @classmethod
+    def open(cls, empty: int) -> Streams:
+        """Open them once, on descriptors 0 and 1 while those are what a child has there: `empty` and a pipe."""
+        kept = os.dup(0), os.dup(1)
+        ends = os.pipe()
+        try:
+            os.dup2(empty, 0)
+            os.dup2(ends[1], 1)
+            given = os.fdopen(0, closefd=False)
+            printed = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
+        finally:
+            for number, descriptor in enumerate(kept):
+                os.dup2(descriptor, number)
+            for descriptor in (*kept, *ends):
+                os.close(descriptor)
+        return cls(given, printed)
+
+    def install(self) -> None:
+        """Make them the program's."""
+        sys.stdin = sys.__stdin__ = self.given  # type: ignore[misc,assignment]
+        sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = self.printed  # type: ignore[misc,assignment]
+
+
 class Job(NamedTuple):
     """One session, as the runner hands it to the child that it forked."""
 
     descriptors: confine.Descriptors
     budget: confine.Budget
+    walls: confine.Walls
+    streams: Streams
     memory: int
     """Descriptor of the shared memory, which starts with the sources of guest and program."""
     shared_bytes: int
@@ -44,11 +74,8 @@ def run(job: Job) -> NoReturn:
     program = shared[job.guest_bytes : sources_end].decode()
     # Given back when memory runs out, so that there is room to say so.
     reserve = mmap.mmap(-1, RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    confine.confine(job.descriptors, job.budget, parent=job.parent)
-    _open_streams()
-    # Every session starts from the same state of the global generators, whichever runner it comes from.
-    random.seed(0)
-    np.random.seed(0)
+    confine.confine(job.descriptors, job.budget, job.walls, parent=job.parent)
+    job.streams.install()
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
     loaded: execute.Loaded | None = None
@@ -62,13 +89,6 @@ def run(job: Job) -> NoReturn:
         del error, loaded
         _report(failure)
     os._exit(0)
-
-
-def _open_streams() -> None:
-    """Give the program streams of its own: the runner's were opened on other files."""
-    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)  # type: ignore[misc]
-    log = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
-    sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = log  # type: ignore[misc]
 
 
 def _report(failure: execute.Failure) -> None:
@@ -100,6 +120,20 @@ class _Call:
         self.token = b""
 
 
+class _Question:
+    """What asking a callback with arrays of these shapes means: where they go, and where the last answer's lie."""
+
+    __slots__ = ("answer", "end", "head", "pack", "sources", "targets")
+
+    def __init__(self, head: bytes, scalars: int, targets: tuple[wire.Array, ...], end: int) -> None:
+        self.head = head
+        self.pack = wire.scalar_format(scalars).pack
+        self.targets = targets
+        self.end = end
+        self.answer = b""
+        self.sources: tuple[wire.Array, ...] = ()
+
+
 class Channel:
     """The child's end of a session: receives calls, sends results, asks callbacks."""
 
@@ -107,6 +141,7 @@ class Channel:
         self._shared = shared
         self._end = 0
         self._calls: dict[bytes, _Call] = {}
+        self._questions: dict[Any, _Question] = {}
 
     def serve(self, loaded: execute.Loaded) -> NoReturn:
         """Answer calls for ever; the first thing it says is that the program has started.
@@ -140,20 +175,21 @@ class Channel:
         self, name: str, scalars: Sequence[float] = (), arrays: Sequence[wire.Array] = ()
     ) -> tuple[wire.Array, ...]:
         """Have the driver run its callback `name`; the arrays lie after those of the call being answered."""
-        specs = tuple(wire.spec_of(value, f"callback {name}: array {i}") for i, value in enumerate(arrays))
-        targets, end = self._place(specs, self._end)
-        for target, value in zip(targets, arrays, strict=True):
+        shapes = [(value.dtype, value.shape) if type(value) is np.ndarray else None for value in arrays]
+        key = (name, len(scalars), self._end, *shapes)
+        question = self._questions.get(key)
+        if question is None:
+            question = self._learn_question(key, name, len(scalars), arrays)
+        for target, value in zip(question.targets, arrays):  # noqa: B905 - as many, by their key
             target[...] = value
-        header = wire.Header(name, len(scalars), specs)
-        data = wire.token(wire.ASK, wire.pack_header(header)) + wire.scalar_format(len(scalars)).pack(
-            *scalars
-        )
-        os.write(confine.RESULTS, data)
+        os.write(confine.RESULTS, question.head + question.pack(*scalars))
         answer = os.read(confine.CALLS, wire.MAX_TOKEN)
-        if not answer:
-            os._exit(0)
-        sources, _ = self._place(wire.read_header(answer).specs, end)
-        return tuple(source.copy() for source in sources)
+        if answer != question.answer:
+            if not answer:
+                os._exit(0)
+            question.sources, _ = self._place(wire.read_header(answer).specs, question.end)
+            question.answer = answer
+        return tuple([source.copy() for source in question.sources])
 
     def _place(self, specs: Sequence[wire.Spec], start: int) -> tuple[tuple[wire.Array, ...], int]:
         offsets, end = wire.place(specs, start, len(self._shared))
@@ -169,6 +205,20 @@ class Channel:
             self._calls.clear()
         self._calls[data[:end]] = call
         return call
+
+    def _learn_question(
+        self, key: tuple[Any, ...], name: str, scalars: int, arrays: Sequence[wire.Array]
+    ) -> _Question:
+        """Lay out a question whose name and shapes are new, or that comes with what is no plain array."""
+        specs = tuple(wire.spec_of(value, f"callback {name}: array {i}") for i, value in enumerate(arrays))
+        targets, end = self._place(specs, self._end)
+        header = wire.pack_header(wire.Header(name, scalars, specs))
+        question = _Question(wire.token(wire.ASK, header), scalars, targets, end)
+        if None not in key:
+            if len(self._questions) >= _REMEMBERED:
+                self._questions.clear()
+            self._questions[key] = question
+        return question
 
     def _learn_result(self, call: _Call, values: Any) -> None:
         """Check results of other shapes than last time, and find their place after the inputs."""

@@ -1,7 +1,8 @@
 """What a child does to itself, for good, before it executes a program.
 
-Order matters: limits and privileges first, then Landlock (whose rules are a descriptor), the descriptors, and
-the system call filter last, since it forbids everything above.
+What every child is to be without anyway, and the runner does not need, the runner gives up once, and children
+inherit it. Order matters for the rest: limits first, then Landlock (whose rules are a descriptor), the descriptors,
+and the system call filter last, since it forbids everything above.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fcntl
 import os
 import resource
 import signal
+import struct
 from typing import NamedTuple
 
 from . import kernel, landlock, seccomp
@@ -19,8 +21,8 @@ CALLS, RESULTS = 3, 4
 """The descriptors of a child's channel to its driver; 0 is empty, 1 and 2 are the log."""
 
 _NOFILE = 32
-_MIB = 1 << 20
 _OWN_FOREVER = 4096
+_VALUE = struct.Struct("<I")
 
 
 class Budget(NamedTuple):
@@ -31,14 +33,51 @@ class Budget(NamedTuple):
     """Bytes, with what the warm runner already maps and with the shared mapping."""
 
 
+class OwnFilter:
+    """The filter of system calls but for the process id, which every child puts in itself.
+
+    To build all of it takes a child longer than to install it.
+    """
+
+    def __init__(self, program: bytes) -> None:
+        """Take what `seccomp.build` returns for `seccomp.NOBODY`."""
+        self._filter = kernel.Filter(program)
+        nobody = _VALUE.pack(seccomp.NOBODY)
+        self._places = [at for at in range(4, len(program), 8) if program[at : at + 4] == nobody]
+
+    @classmethod
+    def here(cls) -> OwnFilter | None:
+        """The filter for this machine, or None where it is not known."""
+        program = seccomp.build(seccomp.NOBODY)
+        return None if program is None else cls(program)
+
+    def install(self) -> None:
+        """Bind this process, for good.
+
+        Raises:
+            KernelError: it was refused.
+        """
+        pid = os.getpid()
+        for place in self._places:
+            _VALUE.pack_into(self._filter.code, place, pid)
+        self._filter.install()
+
+
+class Walls(NamedTuple):
+    """What binds a child, made once by its runner; None where the machine or its kernel has none."""
+
+    rules: int | None
+    """Descriptor of the Landlock rules."""
+    filter: OwnFilter | None
+
+
 class Descriptors(NamedTuple):
-    """What a child keeps of its runner's descriptors, and the rules that it is bound to (-1: none)."""
+    """What a child keeps of its runner's descriptors."""
 
     empty: int
     log: int
     calls: int
     results: int
-    rules: int
 
 
 def die_with_parent(parent: int) -> None:
@@ -48,61 +87,71 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def confine(descriptors: Descriptors, budget: Budget, *, parent: int) -> list[str]:
-    """Confine this process; says which of ``landlock`` and ``seccomp`` hold.
+def give_up() -> None:
+    """Give up privileges and what else neither this process nor any child of it needs; children inherit it.
+
+    Raises:
+        KernelError: it was refused.
+    """
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    kernel.drop_capabilities()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    _set_limit(resource.RLIMIT_NOFILE, _NOFILE, _NOFILE)
+    _set_limit(resource.RLIMIT_CORE, 0, 0)
+    _set_limit(resource.RLIMIT_MEMLOCK, 0, 0)
+    # Not every kernel lets go of queues, which the filter refuses as well.
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
+
+
+def confine(descriptors: Descriptors, budget: Budget, walls: Walls, *, parent: int) -> None:
+    """Confine this process, whose parent gave up what it could.
 
     Args:
         descriptors: what becomes 0 to 4; everything else is closed.
         budget: the resource limits.
+        walls: what binds this process.
         parent: the runner's process id, as this process sees it.
+
+    Raises:
+        OSError: a step was refused, other than the filter.
     """
     os.setsid()
     die_with_parent(parent)
     _restore_signals()
-    os.environ.clear()
     _set_limits(budget)
-    held = []
-    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    kernel.drop_capabilities()
-    if descriptors.rules >= 0:
-        landlock.restrict(descriptors.rules)
-        held.append("landlock")
+    if walls.rules is not None:
+        landlock.restrict(walls.rules)
     _arrange(descriptors)
-    if _filter_calls():
-        held.append("seccomp")
-    return held
+    if walls.filter is not None:
+        with contextlib.suppress(kernel.KernelError):
+            walls.filter.install()
 
 
 def _restore_signals() -> None:
     """Take back what the runner installed, so that the program finds an ordinary interpreter."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _set_limits(budget: Budget) -> None:
-    """Set hard limits, never above those that this process already has.
+    """Limit what the runner itself has more of.
 
     The limit on CPU is a backstop in whole seconds: the runner watches the exact one.
     """
     seconds = int(budget.cpu_s) + 2
-    wanted = {
-        resource.RLIMIT_AS: (budget.address_space, budget.address_space),
-        resource.RLIMIT_CPU: (seconds, seconds + 1),
-        resource.RLIMIT_FSIZE: (0, 0),
-        resource.RLIMIT_NOFILE: (_NOFILE, _NOFILE),
-        resource.RLIMIT_CORE: (0, 0),
-        resource.RLIMIT_MEMLOCK: (0, 0),
-    }
-    for which, pair in wanted.items():
-        highest = resource.getrlimit(which)[1]
-        unlimited = highest == resource.RLIM_INFINITY
-        soft, hard = pair if unlimited else (min(value, highest) for value in pair)
-        resource.setrlimit(which, (soft, hard))
-    # Not every kernel lets go of queues, which the filter refuses as well.
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
+    _set_limit(resource.RLIMIT_AS, budget.address_space, budget.address_space)
+    _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _set_limit(resource.RLIMIT_FSIZE, 0, 0)
+
+
+def _set_limit(which: int, soft: int, hard: int) -> None:
+    """Set a limit, never above the hard one that this process already has."""
+    highest = resource.getrlimit(which)[1]
+    if highest != resource.RLIM_INFINITY:
+        soft, hard = min(soft, highest), min(hard, highest)
+    resource.setrlimit(which, (soft, hard))
 
 
 def _arrange(descriptors: Descriptors) -> None:
@@ -115,15 +164,3 @@ def _arrange(descriptors: Descriptors) -> None:
     for number, descriptor in enumerate(moved):
         os.dup2(descriptor, number)
     os.closerange(RESULTS + 1, _OWN_FOREVER)
-
-
-def _filter_calls() -> bool:
-    """Install the filter; False where the machine or its kernel has none."""
-    program = seccomp.build(os.getpid())
-    if program is None:
-        return False
-    try:
-        kernel.set_filter(program)
-    except kernel.KernelError:
-        return False
-    return True

@@ -10,6 +10,7 @@ import errno
 import sys
 import types
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from . import wire
@@ -40,6 +41,16 @@ def clean(text: str, limit: int = MAX_MESSAGE) -> str:
     return kept if len(kept) <= limit and len(text) <= 2 * limit else kept[: limit - 4] + " ..."
 
 
+def _compiled(source: str, name: str) -> types.CodeType:
+    return compile(source, f"{name}.py", "exec", dont_inherit=True)
+
+
+@lru_cache(maxsize=8)
+def guest_code(source: str) -> types.CodeType:
+    """The guest `source` compiled. A runner, which trusts its driver, does that once for many children."""
+    return _compiled(source, GUEST)
+
+
 class Loaded:
     """A guest with its program, started."""
 
@@ -53,15 +64,11 @@ class Loaded:
         """
         module = types.ModuleType(PROGRAM)
         sys.modules[PROGRAM] = module
-        self._run(program, module)
+        exec(_compiled(program, PROGRAM), module.__dict__)
         host = types.ModuleType(GUEST)
         host.__dict__.update(BadResult=BadResult, callback=ask)
-        self._run(guest, host)
+        exec(guest_code(guest), host.__dict__)
         self._handlers: dict[str, Handler] = dict(host.__dict__["start"](module))
-
-    @staticmethod
-    def _run(source: str, module: types.ModuleType) -> None:
-        exec(compile(source, f"{module.__name__}.py", "exec", dont_inherit=True), module.__dict__)
 
     def handler(self, name: str) -> Handler:
         """The guest's handler `name`.

@@ -7,6 +7,7 @@ import errno
 import os
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 SECCOMP_MODE_FILTER = 2
@@ -43,15 +44,13 @@ def syscall(name: str, number: int, *arguments: object) -> int:
     return check(int(_libc.syscall(ctypes.c_long(number), *converted)), name)
 
 
-def prctl(option: int, value: int | ctypes.Array[ctypes.c_char] | object = 0, third: object = 0) -> None:
+def prctl(option: int, value: int = 0, third: int = 0) -> None:
     """Set a property of this process.
 
     Raises:
         KernelError: it was refused.
     """
-    convert = [ctypes.c_ulong(a) if isinstance(a, int) else a for a in (value, third)]
-    zero = ctypes.c_ulong(0)
-    check(int(_libc.prctl(option, *convert, zero, zero)), "prctl")
+    check(_libc.prctl(option, value, third, 0, 0), "prctl")
 
 
 def drop_capabilities() -> None:
@@ -65,20 +64,30 @@ def drop_capabilities() -> None:
     check(int(_libc.capset(header, nothing)), "capset")
 
 
-def set_filter(program: bytes) -> None:
-    """Restrict the system calls of this process, for good.
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
 
-    Raises:
-        KernelError: it was refused.
+
+class Filter:
+    """A filter of system calls as the kernel takes it, made once and installed in many processes.
+
+    Attributes:
+        code: the instructions, 8 bytes each; they may be changed until it is installed.
     """
-    code = ctypes.create_string_buffer(program, len(program))
 
-    class Program(ctypes.Structure):
-        _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+    def __init__(self, program: bytes) -> None:
+        """Lay out `program`."""
+        self.code = ctypes.create_string_buffer(program, len(program))
+        self._program = _Program(len(program) // 8, ctypes.addressof(self.code))
+        self._address = ctypes.addressof(self._program)
 
-    prctl(
-        PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(Program(len(program) // 8, ctypes.addressof(code)))
-    )
+    def install(self) -> None:
+        """Restrict the system calls of this process, for good.
+
+        Raises:
+            KernelError: it was refused.
+        """
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, self._address)
 
 
 def unshare(flags: int) -> None:

@@ -7,6 +7,7 @@ import gc
 import importlib
 import os
 import platform
+import random
 import socket
 import sysconfig
 from collections.abc import Mapping, Sequence
@@ -15,17 +16,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import confine, kernel, landlock, namespaces, roots, seccomp
+from . import confine, hooks, kernel, landlock, namespaces, roots
 
 _PRELOADED = """
 abc array bisect cmath collections.abc contextlib copy csv dataclasses datetime decimal enum fractions
 functools graphlib hashlib heapq itertools json math numbers operator pprint queue random re statistics string
-struct textwrap threading time traceback typing unicodedata uuid warnings weakref zlib _pickle _zoneinfo
+struct textwrap threading time traceback typing unicodedata uuid warnings weakref zlib
+_pickle _posixsubprocess _zoneinfo
 """
 """Standard library modules that programs use often or that need native code, which cannot be loaded later."""
 
-_LAZY = {"numpy": ("fft", "linalg", "ma", "polynomial", "random", "testing")}
-"""Submodules that a package loads on first use only."""
+_LAZY = {"numpy": ("fft", "linalg", "ma", "polynomial", "random")}
+"""Submodules that a package loads on first use only.
+
+``numpy.testing`` is not among them: it takes half the standard library along, which every child would pay for, and a
+program that wants it can load it, as all that is Python only.
+"""
 
 _HOLDS_NOTHING, _HOLDS_LIMITS, _HOLDS_LANDLOCK, _HOLDS_SECCOMP = 0, 1, 2, 4
 
@@ -33,8 +39,7 @@ _HOLDS_NOTHING, _HOLDS_LIMITS, _HOLDS_LANDLOCK, _HOLDS_SECCOMP = 0, 1, 2, 4
 class Prepared(NamedTuple):
     """A runner that is ready to fork children."""
 
-    rules: int
-    """Descriptor of the Landlock rules, -1 without Landlock."""
+    walls: confine.Walls
     empty: int
     """Descriptor that children get as their input."""
     address_space: int
@@ -70,20 +75,20 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     if walls == "on":
         walls = _show_only(stdlib, packages)
-    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    kernel.drop_capabilities()
-    held = _try(rules, empty)
+    confine.give_up()
+    bound = confine.Walls(rules, confine.OwnFilter.here())
+    held = _try(bound, empty)
     if not held & _HOLDS_LIMITS:
         raise OSError("a child could not confine itself; its traceback is above")
     layers = {
         "limits": "on",
-        "landlock": landlock_layer if held & _HOLDS_LANDLOCK or rules < 0 else "off: it does not hold",
-        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter()}",
+        "landlock": landlock_layer if held & _HOLDS_LANDLOCK or rules is None else "off: it does not hold",
+        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter(bound)}",
         "namespaces": walls,
     }
     gc.collect()
     gc.freeze()
-    return Prepared(rules, empty, pages * os.sysconf("SC_PAGE_SIZE"), layers)
+    return Prepared(bound, empty, pages * os.sysconf("SC_PAGE_SIZE"), layers)
 
 
 def _load(modules: Sequence[str]) -> list[str]:
@@ -96,6 +101,10 @@ def _load(modules: Sequence[str]) -> list[str]:
         for part in _LAZY.get(name, ()):
             importlib.import_module(f"{name}.{part}")
     _warm_up()
+    hooks.heed()
+    # Every session starts from the same state of the global generators, whichever runner it comes from.
+    random.seed(0)
+    np.random.seed(0)
     kernel.keep_one_arena()
     return roots.withdraw()
 
@@ -150,20 +159,21 @@ def _show_only(stdlib: Sequence[str], packages: Sequence[str]) -> str:
     return "on"
 
 
-def _no_filter() -> str:
+def _no_filter(walls: confine.Walls) -> str:
     """Why system calls are not filtered."""
-    machine = platform.machine()
-    return "the kernel refuses filters" if seccomp.build(1) else f"no table of system calls for {machine}"
+    if walls.filter is not None:
+        return "the kernel refuses filters"
+    return f"no table of system calls for {platform.machine()}"
 
 
-def _build_rules(paths: Sequence[str]) -> tuple[int, str]:
+def _build_rules(paths: Sequence[str]) -> tuple[int | None, str]:
     try:
         return landlock.ruleset(paths), f"on: version {landlock.version()}"
     except OSError as error:
-        return -1, f"off: {error.strerror or error}"
+        return None, f"off: {error.strerror or error}"
 
 
-def _try(rules: int, empty: int) -> int:
+def _try(walls: confine.Walls, empty: int) -> int:
     """Confine a child for trial and have it attempt what must fail; what held, in bits."""
     parent = os.getpid()
     pid = os.fork()
@@ -172,8 +182,9 @@ def _try(rules: int, empty: int) -> int:
         try:
             kept = os.dup(2)
             confine.confine(
-                confine.Descriptors(empty, kept, kept, kept, rules),
+                confine.Descriptors(empty, kept, kept, kept),
                 confine.Budget(10.0, 1 << 40),
+                walls,
                 parent=parent,
             )
             found = _HOLDS_LIMITS

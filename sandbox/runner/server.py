@@ -6,6 +6,7 @@ time, memory) and what comes out of the log pipe, which is kept in memory that c
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import select
@@ -14,7 +15,7 @@ import time
 import traceback
 from typing import Any, NoReturn
 
-from . import child, confine, frames, prepare
+from . import child, confine, execute, frames, prepare
 from .relay import Relay
 
 LOG_CAP = 1 << 20
@@ -111,6 +112,7 @@ class Runner:
     def __init__(self, control: frames.Stream, prepared: prepare.Prepared) -> None:
         self._control = control
         self._prepared = prepared
+        self._streams = child.Streams.open(prepared.empty)
         self._log = Log()
         self._cores = len(os.sched_getaffinity(0))
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -146,19 +148,24 @@ class Runner:
         memory, calls, results = theirs = list(relay.theirs if relay else order.fds)
         log_pipe, log_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(log_pipe, False)
-        kept = confine.Descriptors(self._prepared.empty, log_end, calls, results, self._prepared.rules)
+        kept = confine.Descriptors(self._prepared.empty, log_end, calls, results)
         space = (
             self._prepared.address_space + head["memory_bytes"] + head["shared_bytes"] + child.RESERVE_BYTES
         )
         job = child.Job(
             kept,
             confine.Budget(head["cpu_s"], space),
+            self._prepared.walls,
+            self._streams,
             memory,
             head["shared_bytes"],
             head["guest_bytes"],
             head["program_bytes"],
             os.getpid(),
         )
+        # A guest that does not compile fails in the child, which says so.
+        with contextlib.suppress(Exception):
+            execute.guest_code(os.pread(memory, head["guest_bytes"], 0).decode())
         self._log.start(head["log_bytes"])
         pid = os.fork()
         if pid == 0:

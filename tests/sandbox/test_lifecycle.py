@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -179,6 +180,78 @@ def test_declared_modules_are_there_and_native_code_in_them_works():
         )
         session = open_(sandbox, program)
         assert session.call("step", (), (np.array([1.0, 3.0, 2.0]),))[0].tolist() == [0.0, 1.0, 0.0]
+        session.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "use"),
+    [
+        ("numpy.testing", "assert_allclose(x, x)"),
+        ("numpy.ma", "masked_array(x, x > 1.0).sum()"),
+        ("numpy.polynomial", "Polynomial([1.0, 2.0])(x)"),
+        ("logging", "getLogger('program').warning('heard')"),
+        ("random", "Random(1).random()"),
+        ("threading", "Thread(target=x.sum).start()"),
+        ("concurrent.futures", "ThreadPoolExecutor(1).submit(x.sum).result()"),
+    ],
+)
+def test_what_is_python_only_can_be_loaded_by_programs(runner, module, use):
+    name = module.replace(".", "_")
+    session = open_(runner, f"import {module} as {name}\ndef step(x):\n    {name}.{use}\n    return x\n")
+    assert session.call("step", (), (np.ones(2),))[0].tolist() == [1.0, 1.0]
+    session.close()
+
+
+def test_random_numbers_begin_alike_in_all_sessions_of_all_runners(runner, bare):
+    program = "import random, numpy as np\ndef step(x):\n    return np.append(np.random.random(3), random.random())\n"
+    found = set()
+    for sandbox in (runner, runner, bare):
+        session = open_(sandbox, program)
+        found.add(session.call("step", (), (np.ones(1),))[0].tobytes())
+        session.close()
+    assert found == {np.append(np.random.RandomState(0).random(3), random.Random(0).random()).tobytes()}
+
+
+def test_a_child_has_what_its_runner_gave_up_and_its_own_limits(runner):
+    """As the kernel says it, of a child that runs."""
+    session = open_(runner, limits=Limits(cpu_s=3.0))
+    (child,) = [pid for pid in children(runner.runner_pid) if not children(pid)]
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines())
+    try:
+        limits = Path(f"/proc/{child}/limits").read_text()
+    except PermissionError:
+        pytest.skip("only root may look into a process that is not dumpable")
+    finally:
+        session.close()
+    assert int(status["NoNewPrivs"]) == 1
+    assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+    assert int(status["Seccomp"]) == (2 if runner.layers["seccomp"] == "on" else 0)
+    assert int(status["SigBlk"], 16) == 0
+    rows = {line[:25].strip(): line[25:].split()[:2] for line in limits.splitlines()[1:]}
+    assert rows["Max cpu time"] == ["5", "6"]
+    for name, value in (
+        ("file size", "0"),
+        ("core file size", "0"),
+        ("locked memory", "0"),
+        ("open files", "32"),
+    ):
+        assert rows[f"Max {name}"] == [value, value], name
+    assert "unlimited" not in rows["Max address space"]
+
+
+def test_a_guest_that_does_not_compile_fails_in_its_session_only(runner):
+    for _ in range(2):
+        with pytest.raises(SandboxFault, match="SyntaxError") as caught:
+            runner.open("def start(", IDENTITY, limits=LIMITS, shared_bytes=64)
+        assert caught.value.verdict is Verdict.EXCEPTION
+    assert serves(runner)
+
+
+def test_a_guest_is_not_taken_for_one_of_the_same_length(runner):
+    for value in (1.0, 2.0, 1.0):
+        guest = f"import numpy as np\ndef start(program):\n    return {{'f': lambda s, a: (np.array([{value}]),)}}\n"
+        session = runner.open(guest, IDENTITY, limits=LIMITS, shared_bytes=64)
+        assert session.call("f")[0].tolist() == [value]
         session.close()
 
 

@@ -30,9 +30,12 @@ def test_bench_sandbox_prints_what_it_costs(monkeypatch, invoke):
     monkeypatch.setattr(sandbox, "measure", lambda kind: quick(kind, calls=20, sessions=2, starts=1))
     found = json.loads(invoke("bench", "sandbox", "--json").stdout)
     assert set(found["call_us"]) == {"33", "2000", "50000"}
-    assert all(value > 0 for value in [*found["call_us"].values(), found["session_ms"], found["start_ms"]])
+    names = ("callback_us", "session_ms", "start_ms")
+    assert all(value > 0 for value in [*found["call_us"].values(), *(found[name] for name in names)])
     assert found["private_mib"] is None or 0 < found["private_mib"] < 20
-    assert "isolation" in invoke("bench", "sandbox").stdout
+    printed = invoke("bench", "sandbox").stdout
+    assert "callback with 200 floats there and back" in printed
+    assert "isolation" in printed
 
 
 def test_an_unknown_kind_of_sandbox_is_one_line(invoke):
