@@ -9,6 +9,7 @@ from evaluators.source import arguments, classes, methods, parse, require_class,
 
 _STATES = "info_states"
 _NODE = "info_state_node"
+_REACH = "counterfactual_reach_prob"
 
 COMPONENTS = (
     Component("RegretAccumulator", "update_accumulate_regret", (_STATES, "iteration_number", "cfr_regrets")),
@@ -26,7 +27,7 @@ COMPONENTS = (
             "info_state_policy",
             "cfr_regrets",
             "reach_prob",
-            "counterfactual_reach_prob",
+            _REACH,
         ),
     ),
 )
@@ -77,9 +78,11 @@ def _form(node: ast.ClassDef, component: Component) -> str:
 
 def wants_counterfactual_reach(source: str) -> bool:
     """Whether a program reads the counterfactual reach, which costs a pass over the terminals to compute."""
+    if source.count(_REACH) == 1 and "locals" not in source and "vars" not in source:
+        return False  # The argument itself, and quicker to see than by a walk through the tree.
     return any(
         isinstance(node, ast.Name)
-        and node.id in ("counterfactual_reach_prob", "locals", "vars")
+        and node.id in (_REACH, "locals", "vars")
         and isinstance(node.ctx, ast.Load)
         for node in ast.walk(parse(source))
     )

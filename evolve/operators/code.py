@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from evaluators.base import Component
@@ -122,6 +122,16 @@ class Code:
         while self.is_comment(line - 1):
             line -= 1
         return line
+
+
+@lru_cache(maxsize=64)
+def parsed(source: str) -> Code:
+    """The code of a program, remembered: parents come again and again.
+
+    Raises:
+        SyntaxError: if the text does not parse.
+    """
+    return Code(source)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 from evolve.operators.base import Context, Parent, Proposal, ProposalError
-from evolve.operators.code import Code, Edit, find_sites, has_docstring, walk
+from evolve.operators.code import Code, Edit, find_sites, has_docstring, parsed, walk
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
 from evolve.trees import canonical_hash
 
@@ -43,7 +43,7 @@ def cross(first: str, second: str, context: Context, rng: random.Random) -> Prop
         ProposalError: if a parent does not parse, or every such child is one of the parents.
     """
     try:
-        recipient, donor = Code(first), Code(second)
+        recipient, donor = parsed(first), parsed(second)
     except (SyntaxError, ValueError) as error:
         raise ProposalError(f"crossover: expected parents that parse; got {error}.") from error
     known = {canonical_hash(first), canonical_hash(second)}

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.operators.base import Context, Parent, Proposal, ProposalError
-from evolve.operators.code import LINE_LENGTH, Code, find_sites
+from evolve.operators.code import LINE_LENGTH, Code, find_sites, parsed
 from evolve.operators.describe import describe
 from evolve.operators.moves import MOVES, Change, Program
 from evolve.trees import canonical_hash
@@ -77,7 +77,7 @@ class SymbolicOperator:
             ProposalError: if `source` does not parse or has nothing that could be changed.
         """
         try:
-            parent = Code(source)
+            parent = parsed(source)
         except (SyntaxError, ValueError) as error:
             raise ProposalError(f"symbolic: expected a parent that parses; got {error}.") from error
         for attempt in range(self.attempts):
