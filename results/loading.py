@@ -18,10 +18,21 @@ from results.records import (
     PromotionRecord,
     StoredCandidate,
 )
-from results.schema import Campaign, Candidate, Curve, Evaluation, Parent, Program, Promotion, Score
+from results.schema import (
+    Campaign,
+    Candidate,
+    Curve,
+    Evaluation,
+    Instance,
+    Parent,
+    Program,
+    Promotion,
+    Score,
+)
 
 _CAMPAIGN_FIELDS = tuple(CampaignRecord.__dataclass_fields__)
 _CURVE_FIELDS = tuple(CurveRecord.__dataclass_fields__)
+_CURVE_COLUMNS = [getattr(Instance if hasattr(Instance, name) else Curve, name) for name in _CURVE_FIELDS]
 _LOOK_FIELDS = tuple(PromotionRecord.__dataclass_fields__)
 
 
@@ -75,7 +86,8 @@ def load_evaluations(connection: Connection, *where: ColumnElement[bool]) -> dic
         scores[number][objective] = value
     curves: dict[int, list[CurveRecord]] = defaultdict(list)
     for row in connection.execute(
-        select(Curve.evaluation_id, *(getattr(Curve, name) for name in _CURVE_FIELDS))
+        select(Curve.evaluation_id, *_CURVE_COLUMNS)
+        .join(Instance, Instance.id == Curve.instance_id)
         .where(Curve.evaluation_id.in_(chosen))
         .order_by(Curve.evaluation_id, Curve.position)
     ):

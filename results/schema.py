@@ -148,6 +148,25 @@ class Score(Base):
     value: Mapped[float]
 
 
+class Instance(Base):
+    """A game at a tier, played for so many iterations, once, whoever played it."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        UniqueConstraint(
+            "instance", "game", "variant", "iterations", "game_string", "uniform", name="uq_instances"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance: Mapped[str]
+    game: Mapped[str]
+    variant: Mapped[str]
+    iterations: Mapped[int] = mapped_column(BigInteger)
+    game_string: Mapped[str]
+    uniform: Mapped[float]
+
+
 class Curve(Base):
     """What one instance of an evaluation gave, in the plan's order."""
 
@@ -156,12 +175,7 @@ class Curve(Base):
 
     evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    instance: Mapped[str]
-    game: Mapped[str]
-    variant: Mapped[str]
-    iterations: Mapped[int] = mapped_column(BigInteger)
-    game_string: Mapped[str]
-    uniform: Mapped[float]
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"))
     points: Mapped[Points] = mapped_column(PackedPoints)
     cpu_s: Mapped[float]
     wall_s: Mapped[float]

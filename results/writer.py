@@ -28,7 +28,7 @@ from results.records import (
     Status,
 )
 from results.schema import Campaign, Candidate, Evaluation, Event, Program, Promotion
-from results.writing import mark_told, write_candidate, write_evaluation, write_program
+from results.writing import Instances, mark_told, write_candidate, write_evaluation, write_program
 
 Clock = Callable[[], datetime]
 
@@ -42,6 +42,7 @@ class CampaignWriter:
         self._clock = clock
         self._id = campaign_id
         self._current: Connection | None = None
+        self._instances: Instances = {}
 
     def close(self) -> None:
         """Give the lock back. The campaign's status stays as it was set last."""
@@ -66,12 +67,15 @@ class CampaignWriter:
         if self._current is not None:
             yield self._current
             return
-        with begin_writing(self._engine) as connection:
-            self._current = connection
-            try:
+        try:
+            with begin_writing(self._engine) as connection:
+                self._current = connection
                 yield connection
-            finally:
-                self._current = None
+        except BaseException:
+            self._instances.clear()  # Those that were new are not stored.
+            raise
+        finally:
+            self._current = None
 
     @property
     def campaign(self) -> CampaignRecord:
@@ -128,7 +132,7 @@ class CampaignWriter:
             sqlalchemy.exc.IntegrityError: the candidate, or baseline, has an evaluation on this plan already.
         """
         with self._connection() as connection:
-            write_evaluation(connection, self._id, evaluation, self._clock())
+            write_evaluation(connection, self._id, evaluation, self._clock(), instances=self._instances)
 
     def tell(self, ordinal: int) -> None:
         """Mark a candidate as seen by selection.

@@ -11,8 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Insert, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from results.records import CandidateRecord, EvaluationRecord
-from results.schema import Base, Candidate, Curve, Evaluation, Parent, Program, Score
+from results.records import CandidateRecord, CurveRecord, EvaluationRecord
+from results.schema import Base, Candidate, Curve, Evaluation, Instance, Parent, Program, Score
+
+Instances = dict[tuple[Any, ...], int]
+"""What is known of an instance -> its number."""
 
 
 def table(entity: type[Base]) -> Table:
@@ -35,7 +38,7 @@ def insert_new(dialect: str, source: Table) -> Insert:
 
 # Made once: building a statement takes as long as running it.
 _PROGRAMS, _CANDIDATES, _PARENTS = map(table, (Program, Candidate, Parent))
-_EVALUATIONS, _SCORES, _CURVES = map(table, (Evaluation, Score, Curve))
+_EVALUATIONS, _SCORES, _CURVES, _INSTANCES = map(table, (Evaluation, Score, Curve, Instance))
 _KEY = ("campaign_id", "ordinal")
 _OURS = of(_CANDIDATES, _KEY)
 _NAME_PROGRAM = update(_PROGRAMS).where(*of(_PROGRAMS, ["id"]), _PROGRAMS.c.name == "")
@@ -48,6 +51,9 @@ _TELL = (
     .values(told_at=bindparam("now"))
 )
 _ADD_CANDIDATE, _ADD_PARENT, _ADD_SCORE, _ADD_CURVE = map(insert, (_CANDIDATES, _PARENTS, _SCORES, _CURVES))
+_INSTANCE = ("instance", "game", "variant", "iterations", "game_string", "uniform")
+_CURVE = ("points", "cpu_s", "wall_s", "candidate_cpu_s")
+_FIND_INSTANCE = select(_INSTANCES.c.id).where(*of(_INSTANCES, _INSTANCE))
 _ADD_EVALUATION = insert(_EVALUATIONS).returning(_EVALUATIONS.c.id)
 
 
@@ -98,9 +104,14 @@ def write_candidate(
 
 
 def write_evaluation(
-    connection: Connection, campaign_id: int, evaluation: EvaluationRecord, now: datetime
+    connection: Connection,
+    campaign_id: int,
+    evaluation: EvaluationRecord,
+    now: datetime,
+    *,
+    instances: Instances,
 ) -> None:
-    """Store an evaluation with its scores and curves.
+    """Store an evaluation with its scores and curves; `instances` is looked into, and added to.
 
     Raises:
         sqlalchemy.exc.IntegrityError: there is one of this candidate (or baseline) on this plan already.
@@ -133,10 +144,26 @@ def write_evaluation(
         connection.execute(
             _ADD_CURVE,
             [
-                vars(curve) | {"evaluation_id": number, "position": place}
+                {name: getattr(curve, name) for name in _CURVE}
+                | {
+                    "evaluation_id": number,
+                    "position": place,
+                    "instance_id": _instance(connection, curve, instances),
+                }
                 for place, curve in enumerate(evaluation.curves)
             ],
         )
+
+
+def _instance(connection: Connection, curve: CurveRecord, known: Instances) -> int:
+    """The number of the instance that a curve is of, which is stored if it is new."""
+    key = tuple(getattr(curve, name) for name in _INSTANCE)
+    if key not in known:
+        row = dict(zip(_INSTANCE, key, strict=True))
+        connection.execute(insert_new(connection.dialect.name, _INSTANCES), row)
+        its = {f"its_{name}": value for name, value in row.items()}
+        known[key] = connection.execute(_FIND_INSTANCE, its).scalar_one()
+    return known[key]
 
 
 def mark_told(connection: Connection, campaign_id: int, ordinal: int, now: datetime) -> bool:

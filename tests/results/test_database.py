@@ -6,6 +6,7 @@ that a released schema leaves behind; it is made once, by the program of that re
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
@@ -296,6 +297,16 @@ def test_an_older_database_has_no_calls(tmp_path):
     shutil.copy(DATA / "schema_0001.sqlite", path)
     with open_store(path) as store:
         assert queries.calls(store, "frozen") == []
+
+
+def test_curves_of_an_older_schema_share_their_instances(tmp_path):
+    path = tmp_path / "evolve.db"
+    shutil.copy(DATA / "schema_0002.sqlite", path)
+    open_store(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT instance_id FROM curves").fetchall() == [(1,), (1,)]
+        (row,) = connection.execute("SELECT instance, game_string, uniform FROM instances").fetchall()
+    assert row == ("leduc2/generic-0", "leduc_poker(players=2)", 4.7472222222222)
 
 
 def test_the_database_of_schema_0001_is_read_whole(tmp_path):

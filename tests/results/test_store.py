@@ -231,7 +231,7 @@ def test_a_database_where_nobody_writes_can_be_read(sqlite_store, tmp_path, make
 
 
 def test_a_candidate_costs_few_statements_and_little_room(tmp_path, make):
-    """2,000 candidates measured 5.9 kB each; 300 carry the fixed cost of the file as well."""
+    """2,000 candidates measured 4.3 kB each; 300 carry the fixed cost of the file as well."""
     count = 300
     statements = []
     with open_store(tmp_path / "evolve.db") as store:
@@ -246,9 +246,9 @@ def test_a_candidate_costs_few_statements_and_little_room(tmp_path, make):
                     writer.record_evaluation(make.evaluation(ordinal, key, curves=16))
                     writer.tell(ordinal)
             assert 1400 < len(body) < 1800
-    assert len(statements) <= 9 * count
+    assert len(statements) <= 9 * count + 2 * 16  # an instance is looked for, and stored, once
     size = sum(path.stat().st_size for path in tmp_path.iterdir())
-    assert size / count < 10_000
+    assert size / count < 6_000
 
 
 def test_a_commit_stays_in_the_write_ahead_log(sqlite_store, tmp_path, make):
