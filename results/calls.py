@@ -21,6 +21,10 @@ _ADD_CALL = insert(_CALLS).returning(_CALLS.c.id)
 _FINISH_CALL = update(_CALLS).where(*of(_CALLS, ["id"]))
 
 
+Texts = dict[str, str]
+"""A text -> its id: those of the last call, whose first messages the next one repeats."""
+
+
 def load_calls(
     connection: Connection, campaign_id: int, ordinal: int | None = None, *, messages: bool
 ) -> list[CallRecord]:
@@ -54,11 +58,16 @@ def load_calls(
     ]
 
 
-def write_call(connection: Connection, campaign_id: int, call: CallRecord, now: datetime) -> int:
-    """Store a call that is about to be sent; its number."""
+def write_call(
+    connection: Connection, campaign_id: int, call: CallRecord, now: datetime, *, texts: Texts
+) -> int:
+    """Store a call that is about to be sent; its number. `texts` is looked into, and replaced by the call's."""
+    keys = {text: texts.get(text) or write_text(connection, text) for _, text in call.messages}
+    texts.clear()
+    texts.update(keys)
     row = {name: getattr(call, name) for name in _PLAIN} | {
         "campaign_id": campaign_id,
-        "messages": [[role, write_text(connection, text)] for role, text in call.messages],
+        "messages": [[role, keys[text]] for role, text in call.messages],
         "answer_id": None,
         "sent_at": now,
         "ended_at": None,

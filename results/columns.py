@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from sqlalchemy import DateTime, LargeBinary, Text
 from sqlalchemy.engine import Dialect
@@ -68,19 +67,13 @@ class CompressedText(TypeDecorator[str]):
         """The deflated text; nothing for nothing."""
         if value is None:
             return None
-        return _deflated(value) if value else b""
+        return zlib.compress(storable(value).encode(), 6) if value else b""
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
         """The text."""
         if value is None:
             return None
         return zlib.decompress(value).decode() if value else ""
-
-
-@lru_cache(maxsize=16)
-def _deflated(text: str) -> bytes:
-    """Remembered: a conversation with a model repeats its first messages with every call."""
-    return zlib.compress(storable(text).encode(), 6)
 
 
 class PackedPoints(TypeDecorator[Points]):

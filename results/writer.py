@@ -10,7 +10,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, insert, select, update
 from sqlalchemy.exc import OperationalError
 
-from results.calls import finish_call, load_calls, write_call
+from results.calls import Texts, finish_call, load_calls, write_call
 from results.database import WRITING
 from results.errors import DatabaseError
 from results.loading import load_campaign, load_looks, load_programs, load_state
@@ -43,6 +43,7 @@ class CampaignWriter:
         self._id = campaign_id
         self._current: Connection | None = None
         self._instances: Instances = {}
+        self._texts: Texts = {}
 
     def close(self) -> None:
         """Give the lock back. The campaign's status stays as it was set last."""
@@ -73,6 +74,7 @@ class CampaignWriter:
                 yield connection
         except BaseException:
             self._instances.clear()  # Those that were new are not stored.
+            self._texts.clear()
             raise
         finally:
             self._current = None
@@ -175,7 +177,7 @@ class CampaignWriter:
     def begin_call(self, call: CallRecord) -> int:
         """Store a call to a model before it is sent; its number, for `end_call`."""
         with self._connection() as connection:
-            return write_call(connection, self._id, call, self._clock())
+            return write_call(connection, self._id, call, self._clock(), texts=self._texts)
 
     def end_call(
         self, number: int, *, state: CallState, answer: CallAnswer | None = None, message: str = ""
