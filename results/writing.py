@@ -51,9 +51,9 @@ _TELL = (
     .values(told_at=bindparam("now"))
 )
 _ADD_CANDIDATE, _ADD_PARENT, _ADD_SCORE, _ADD_CURVE = map(insert, (_CANDIDATES, _PARENTS, _SCORES, _CURVES))
-_INSTANCE = ("instance", "game", "variant", "iterations", "game_string", "uniform")
-_CURVE = ("points", "cpu_s", "wall_s", "candidate_cpu_s")
-_FIND_INSTANCE = select(_INSTANCES.c.id).where(*of(_INSTANCES, _INSTANCE))
+_INSTANCE_COLUMNS = ("instance", "game", "variant", "iterations", "game_string", "uniform")
+_CURVE_COLUMNS = ("points", "cpu_s", "wall_s", "candidate_cpu_s")
+_FIND_INSTANCE = select(_INSTANCES.c.id).where(*of(_INSTANCES, _INSTANCE_COLUMNS))
 _ADD_EVALUATION = insert(_EVALUATIONS).returning(_EVALUATIONS.c.id)
 
 
@@ -144,7 +144,7 @@ def write_evaluation(
         connection.execute(
             _ADD_CURVE,
             [
-                {name: getattr(curve, name) for name in _CURVE}
+                {name: getattr(curve, name) for name in _CURVE_COLUMNS}
                 | {
                     "evaluation_id": number,
                     "position": place,
@@ -157,9 +157,9 @@ def write_evaluation(
 
 def _instance(connection: Connection, curve: CurveRecord, known: Instances) -> int:
     """The number of the instance that a curve is of, which is stored if it is new."""
-    key = tuple(getattr(curve, name) for name in _INSTANCE)
+    key = tuple(getattr(curve, name) for name in _INSTANCE_COLUMNS)
     if key not in known:
-        row = dict(zip(_INSTANCE, key, strict=True))
+        row = dict(zip(_INSTANCE_COLUMNS, key, strict=True))
         connection.execute(insert_new(connection.dialect.name, _INSTANCES), row)
         its = {f"its_{name}": value for name, value in row.items()}
         known[key] = connection.execute(_FIND_INSTANCE, its).scalar_one()

@@ -17,7 +17,6 @@ from results.rewards import rewards
 DEAREST_TO_CHEAPEST = 10.0
 """A candidate also costs its evaluation: no model counts as cheaper than this share of the dearest one."""
 
-
 WINDOW = 1000
 """How many of the last candidates count: what helps early in a search need not help late, and the choice costs the same
 however long it is. The window of SW-UCB (Garivier and Moulines, ALT 2011, arXiv 0805.3415)."""
