@@ -48,6 +48,7 @@ def server(latency_s: float) -> Iterator[tuple[str, int]]:
 
 def _serve(pipe: Connection, latency_s: float) -> None:
     """In the server's process: serve until the other end of the pipe is closed."""
-    with LoopbackServer(lambda text, number: Reply(change(text), delay_s=latency_s)) as loopback:
+    # Ten thousand prompts, kept, would slow down everything else on the machine.
+    with LoopbackServer(lambda text, number: Reply(change(text), delay_s=latency_s), keep=False) as loopback:
         pipe.send(loopback.url)
         pipe.poll(None)

@@ -67,11 +67,12 @@ class LoopbackServer:
 
     Args:
         answer: what it answers.
+        keep: whether requests are kept, for somebody to look at.
     """
 
-    def __init__(self, answer: Answering) -> None:
+    def __init__(self, answer: Answering, *, keep: bool = True) -> None:
         self.received: list[Received] = []
-        self._answer = answer
+        self._answer, self._keep, self._count = answer, keep, 0
         self._lock = threading.Lock()
         outer = self
 
@@ -113,8 +114,10 @@ class LoopbackServer:
             return
         body = json.loads(data)
         with self._lock:
-            number = len(self.received)
-            self.received.append(Received(handler.path, dict(handler.headers), body))
+            number = self._count
+            self._count += 1
+            if self._keep:
+                self.received.append(Received(handler.path, dict(handler.headers), body))
         reply = self._answer(_last_message(handler.path, body), number)
         time.sleep(reply.delay_s)
         if reply.drop:

@@ -191,8 +191,10 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
             )
         if not isinstance(node, ast.Import | ast.ImportFrom):
             changed |= dict.fromkeys(targets, node)
-    needed = _needed(after, {c.name for c in components})
-    for name, node in changed.items():
+    names = {c.name for c in components}
+    beside = {name: node for name, node in changed.items() if name not in names}
+    needed = _needed(after, names) if beside else names
+    for name, node in beside.items():
         if name not in needed:
             raise PatchError(
                 f"Line {node.lineno}: no component class uses {name!r}.",
