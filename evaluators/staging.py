@@ -75,6 +75,13 @@ def compiled(name: str, variant: str) -> Game:
     return load(name, variant)
 
 
+@lru_cache(maxsize=64)
+def _uniform(name: str, variant: str) -> float:
+    """Exploitability of the uniform policy of a game."""
+    game = compiled(name, variant)
+    return game.exploitability([game.uniform(p) for p in range(game.num_players)])
+
+
 def plan(
     games: Sequence[str] | None, *, suite: str, tiers: Sequence[str] | None, iterations: int, limits: Limits
 ) -> Plan:
@@ -173,7 +180,7 @@ def _measured(play: PlayGame, instance: Instance) -> tuple[InstanceResult, Usage
         instance=instance,
         game_string=game.game_string,
         curve=curve,
-        uniform=game.exploitability([game.uniform(p) for p in range(game.num_players)]),
+        uniform=_uniform(instance.game, instance.variant),
         cpu_s=time.process_time() - cpu + usage.cpu_s - usage.caller_cpu_s,
         wall_s=time.perf_counter() - wall,
         candidate_cpu_s=usage.cpu_s,

@@ -11,7 +11,11 @@ import ast
 import hashlib
 from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
+
+from evaluators.base import ProgramError
+from evaluators.source import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -41,8 +45,38 @@ def canonical_form(source: str) -> str:
     Raises:
         SyntaxError: if `source` does not parse.
     """
-    tree = ast.parse(source)
-    scopes = [node for node in _walk(tree) if isinstance(node, ast.Module | ast.ClassDef | Function)]
+    try:
+        tree = parse(source)
+    except ProgramError as error:
+        raise error.__cause__ or error from None
+    documented, lines = ast.get_docstring(tree, clean=False) is not None, source.split("\n")
+    body = tree.body[documented:]
+    places = [(first_line(node), node.end_lineno or node.lineno) for node in body]
+    if "\r" in source or any(place[0] <= before[1] for before, place in pairwise(places)):
+        forms = [
+            _canonical(node) for node in body
+        ]  # Statements that share a line cannot be told apart as text.
+    else:
+        forms = [_of_statement("\n".join(lines[first - 1 : last])) for first, last in places]
+    forms = forms or ["Pass()"] * bool(tree.body)
+    return f"Module(body=[{','.join(forms)}])" if forms else "Module()"
+
+
+def first_line(statement: ast.stmt) -> int:
+    """The line on which a statement starts, decorators included."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    return min([statement.lineno, *(d.lineno for d in decorators)])
+
+
+@lru_cache(maxsize=2048)
+def _of_statement(text: str) -> str:
+    """The canonical form of a statement at module level; a child has most of them from its parent."""
+    return _canonical(ast.parse(text).body[0])
+
+
+def _canonical(statement: ast.stmt) -> str:
+    """The canonical form of a statement, whose tree is changed."""
+    scopes = [node for node in _walk(statement) if isinstance(node, ast.ClassDef | Function)]
     for node in scopes:
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
@@ -52,7 +86,7 @@ def canonical_form(source: str) -> str:
             _inline_aliases(function, names)
             _inline_returned(function, names)
             _rename_locals(function, names)
-    return _serialize(tree)
+    return _serialize(statement)
 
 
 def _walk(root: ast.AST) -> list[ast.AST]:

@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from evaluators.base import Component
+from evolve.trees import first_line
 
 LINE_LENGTH = 110
 
@@ -117,8 +118,7 @@ class Code:
 
     def first_line(self, statement: ast.stmt) -> int:
         """The line on which a statement starts, decorators and the comments directly above it included."""
-        decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
-        line = min([statement.lineno, *(d.lineno for d in decorators)])
+        line = first_line(statement)
         while self.is_comment(line - 1):
             line -= 1
         return line

@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 from evaluators.base import Component, ProgramError
 from evaluators.source import parse
 from evolve.operators.answers import Block, PatchError, parse_answer
+from evolve.trees import first_line
 
 MAX_CHARS = 60_000
 """Longest program that an answer may make."""
@@ -222,8 +223,7 @@ def _statements(parent: str) -> _Statements:
 
 def _text(node: ast.stmt, lines: Sequence[str]) -> str:
     """The whole lines of a statement, decorators included."""
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-    return "\n".join(lines[first - 1 : node.end_lineno])
+    return "\n".join(lines[first_line(node) - 1 : node.end_lineno])
 
 
 def _parsed(source: str, what: str) -> ast.Module:
