@@ -53,9 +53,8 @@ def canonical_form(source: str) -> str:
     body = tree.body[documented:]
     places = [(first_line(node), node.end_lineno or node.lineno) for node in body]
     if "\r" in source or any(place[0] <= before[1] for before, place in pairwise(places)):
-        forms = [
-            _canonical(node) for node in body
-        ]  # Statements that share a line cannot be told apart as text.
+        # Statements that share a line cannot be told apart as text. The tree that others read stays as it is.
+        forms = [_canonical(node) for node in ast.parse(source).body[documented:]]
     else:
         forms = [_of_statement("\n".join(lines[first - 1 : last])) for first, last in places]
     forms = forms or ["Pass()"] * bool(tree.body)

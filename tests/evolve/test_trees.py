@@ -1,7 +1,10 @@
 """When two sources count as one program."""
 
+import ast
+
 import pytest
 
+from evaluators.source import parse
 from evolve.trees import canonical_hash
 
 BASE = "def f(s, x):\n    y = x + 1\n    z = y * 2\n    return z - y\n"
@@ -51,6 +54,18 @@ def test_an_alias_of_an_arguments_attribute_does_not_count():
 )
 def test_an_alias_that_could_differ_counts(body):
     assert canonical_hash("def f(s):\n" + body) != canonical_hash("def f(s):\n    return s.r + s.r\n")
+
+
+@pytest.mark.parametrize("end", ["x = 1\ny = 2\n", "x = 1; y = 2\n"])
+def test_the_tree_that_others_read_stays_as_it_is(end):
+    source = 'def f(s):\n    """Doc."""\n    r = s.r\n    return r\n' + end
+    before = ast.dump(parse(source))
+    canonical_hash(source)
+    assert ast.dump(parse(source)) == before
+
+
+def test_statements_that_share_a_line_are_those_that_do_not():
+    assert canonical_hash(BASE + "x = 1; y = 2\n") == canonical_hash(BASE + "x = 1\ny = 2\n")
 
 
 def test_a_known_hash_does_not_change():
