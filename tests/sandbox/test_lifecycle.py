@@ -212,17 +212,22 @@ def test_random_numbers_begin_alike_in_all_sessions_of_all_runners(runner, bare)
     assert found == {np.append(np.random.RandomState(0).random(3), random.Random(0).random()).tobytes()}
 
 
-def test_a_child_has_what_its_runner_gave_up_and_its_own_limits(runner):
-    """As the kernel says it, of a child that runs."""
-    session = open_(runner, limits=Limits(cpu_s=3.0))
+def said_of_child(runner, session, *names):
+    """What the kernel says of a session's process in these files; the session is closed then."""
     (child,) = [pid for pid in children(runner.runner_pid) if not children(pid)]
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines())
     try:
-        limits = Path(f"/proc/{child}/limits").read_text()
+        return [Path(f"/proc/{child}/{name}").read_text() for name in names]
     except PermissionError:
         pytest.skip("only root may look into a process that is not dumpable")
     finally:
         session.close()
+
+
+def test_a_child_has_what_its_runner_gave_up_and_its_own_limits(runner):
+    """As the kernel says it, of a child that runs."""
+    session = open_(runner, limits=Limits(cpu_s=3.0))
+    status, limits = said_of_child(runner, session, "status", "limits")
+    status = dict(line.split(":", 1) for line in status.splitlines())
     assert int(status["NoNewPrivs"]) == 1
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
     assert int(status["Seccomp"]) == (2 if runner.layers["seccomp"] == "on" else 0)
@@ -332,13 +337,7 @@ def test_the_log_is_capped_and_never_blocks(runner):
 def test_a_child_costs_little_memory(runner):
     session = open_(runner, "def step(x):\n    return x\n")
     session.call("step", (), (np.ones(1000),))
-    (newest,) = [pid for pid in children(runner._link.host.process.pid) if not children(pid)]
-    try:
-        text = Path(f"/proc/{newest}/smaps_rollup").read_text()
-    except PermissionError:
-        pytest.skip("only root may look into a process that is not dumpable")
-    finally:
-        session.close()
+    (text,) = said_of_child(runner, session, "smaps_rollup")
     rows = dict(line.split(":", 1) for line in text.splitlines()[1:])
     private_kib = sum(int(rows[name].split()[0]) for name in ("Private_Dirty", "Private_Clean"))
     assert private_kib < 5 * 1024
