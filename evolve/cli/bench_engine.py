@@ -27,12 +27,14 @@ def engine(
     """
     from evolve.bench.engine import measure, to_json
 
-    with console(stderr=True).status("starting") as status:
-        report = measure(
-            candidates,
-            paced_candidates=paced,
-            progress=lambda which, told: status.update(f"{which} campaign: {told:,} candidates"),
-        )
+    # Seldom, because the campaigns' own process shows it, whose CPU is measured.
+    with console(stderr=True).status("starting", refresh_per_second=1) as status:
+
+        def show(which: str, told: int) -> None:
+            if told % 20 == 0:
+                status.update(f"{which} campaign: {told:,} candidates")
+
+        report = measure(candidates, paced_candidates=paced, progress=show)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION} | to_json(report))
         return

@@ -55,9 +55,11 @@ class Job(NamedTuple):
     """One session, as the runner hands it to the child that it forked."""
 
     descriptors: confine.Descriptors
-    budget: confine.Budget
+    limits: confine.Limits
     walls: confine.Walls
     streams: Streams
+    reserve: mmap.mmap
+    """Given back when memory runs out, so that there is room to say so."""
     memory: int
     """Descriptor of the shared memory, which starts with the sources of guest and program."""
     shared_bytes: int
@@ -72,9 +74,7 @@ def run(job: Job) -> NoReturn:
     sources_end = job.guest_bytes + job.program_bytes
     guest = shared[: job.guest_bytes].decode()
     program = shared[job.guest_bytes : sources_end].decode()
-    # Given back when memory runs out, so that there is room to say so.
-    reserve = mmap.mmap(-1, RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    confine.confine(job.descriptors, job.budget, job.walls, parent=job.parent)
+    confine.confine(job.descriptors, job.limits, job.walls, parent=job.parent)
     job.streams.install()
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
@@ -84,7 +84,7 @@ def run(job: Job) -> NoReturn:
         channel.serve(loaded)
     except BaseException as error:  # noqa: BLE001 - everything an untrusted program raises is reported
         if isinstance(error, MemoryError):
-            reserve.close()
+            job.reserve.close()
         failure = execute.describe(error, program)
         del error, loaded
         _report(failure)

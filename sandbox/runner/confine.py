@@ -8,7 +8,6 @@ and the system call filter last, since it forbids everything above.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import resource
 import signal
@@ -25,12 +24,8 @@ _OWN_FOREVER = 4096
 _VALUE = struct.Struct("<I")
 
 
-class Budget(NamedTuple):
-    """The resource limits of one child."""
-
-    cpu_s: float
-    address_space: int
-    """Bytes, with what the warm runner already maps and with the shared mapping."""
+Limits = tuple[tuple[int, tuple[int, int]], ...]
+"""Resource limits of one child: which, soft and hard."""
 
 
 class OwnFilter:
@@ -97,20 +92,35 @@ def give_up() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     kernel.drop_capabilities()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    _set_limit(resource.RLIMIT_NOFILE, _NOFILE, _NOFILE)
-    _set_limit(resource.RLIMIT_CORE, 0, 0)
-    _set_limit(resource.RLIMIT_MEMLOCK, 0, 0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, _within(resource.RLIMIT_NOFILE, _NOFILE, _NOFILE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (0, 0))
     # Not every kernel lets go of queues, which the filter refuses as well.
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_MSGQUEUE, (0, 0))
 
 
-def confine(descriptors: Descriptors, budget: Budget, walls: Walls, *, parent: int) -> None:
+def limits(*, cpu_s: float, address_space: int) -> Limits:
+    """The limits that the runner itself has more of, none above what it has.
+
+    Args:
+        cpu_s: seconds of CPU; this limit is a backstop in whole seconds: the runner watches the exact one.
+        address_space: bytes, with what the warm runner already maps and with the shared mapping.
+    """
+    seconds = int(cpu_s) + 2
+    return (
+        (resource.RLIMIT_AS, _within(resource.RLIMIT_AS, address_space, address_space)),
+        (resource.RLIMIT_CPU, _within(resource.RLIMIT_CPU, seconds, seconds + 1)),
+        (resource.RLIMIT_FSIZE, (0, 0)),
+    )
+
+
+def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: int) -> None:
     """Confine this process, whose parent gave up what it could.
 
     Args:
-        descriptors: what becomes 0 to 4; everything else is closed.
-        budget: the resource limits.
+        descriptors: what becomes 0 to 4, all of them above; everything else is closed.
+        limits: the resource limits.
         walls: what binds this process.
         parent: the runner's process id, as this process sees it.
 
@@ -119,8 +129,8 @@ def confine(descriptors: Descriptors, budget: Budget, walls: Walls, *, parent: i
     """
     os.setsid()
     die_with_parent(parent)
-    _restore_signals()
-    _set_limits(budget)
+    for which, values in limits:
+        resource.setrlimit(which, values)
     if walls.rules is not None:
         landlock.restrict(walls.rules)
     _arrange(descriptors)
@@ -129,38 +139,15 @@ def confine(descriptors: Descriptors, budget: Budget, walls: Walls, *, parent: i
             walls.filter.install()
 
 
-def _restore_signals() -> None:
-    """Take back what the runner installed, so that the program finds an ordinary interpreter."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-
-
-def _set_limits(budget: Budget) -> None:
-    """Limit what the runner itself has more of.
-
-    The limit on CPU is a backstop in whole seconds: the runner watches the exact one.
-    """
-    seconds = int(budget.cpu_s) + 2
-    _set_limit(resource.RLIMIT_AS, budget.address_space, budget.address_space)
-    _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
-    _set_limit(resource.RLIMIT_FSIZE, 0, 0)
-
-
-def _set_limit(which: int, soft: int, hard: int) -> None:
-    """Set a limit, never above the hard one that this process already has."""
+def _within(which: int, soft: int, hard: int) -> tuple[int, int]:
+    """A limit that is not above the hard one that this process already has."""
     highest = resource.getrlimit(which)[1]
-    if highest != resource.RLIM_INFINITY:
-        soft, hard = min(soft, highest), min(hard, highest)
-    resource.setrlimit(which, (soft, hard))
+    return (soft, hard) if highest == resource.RLIM_INFINITY else (min(soft, highest), min(hard, highest))
 
 
 def _arrange(descriptors: Descriptors) -> None:
-    """Make the kept descriptors 0 to 4 and close all others.
-
-    They are first moved out of the way, above all that may be in use.
-    """
+    """Make the kept descriptors 0 to 4 and close all others."""
     kept = (descriptors.empty, descriptors.log, descriptors.log, descriptors.calls, descriptors.results)
-    moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, RESULTS + 1) for descriptor in kept]
-    for number, descriptor in enumerate(moved):
+    for number, descriptor in enumerate(kept):
         os.dup2(descriptor, number)
     os.closerange(RESULTS + 1, _OWN_FOREVER)

@@ -131,6 +131,27 @@ def pivot_root(new: str, old: str) -> None:
     syscall("pivot_root", number, ctypes.c_char_p(os.fsencode(new)), ctypes.c_char_p(os.fsencode(old)))
 
 
+def pages_present(address: int, size: int) -> int:
+    """How many pages from `address` on, which begins one, lie in memory.
+
+    Raises:
+        KernelError: something there is not mapped.
+    """
+    present = (ctypes.c_ubyte * -(-size // os.sysconf("SC_PAGE_SIZE")))()
+    check(int(_libc.mincore(ctypes.c_void_p(address), ctypes.c_size_t(size), present)), "mincore")
+    return sum(present)
+
+
+def merge_pages(address: int, size: int) -> None:
+    """Put what lies in the `size` bytes from `address` on, a multiple of a large page, into large pages.
+
+    Raises:
+        KernelError: the kernel knows none, or has none left.
+    """
+    madv_collapse = 25
+    check(int(_libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), madv_collapse)), "madvise")
+
+
 def keep_one_arena() -> None:
     """Make the allocator use one arena for all threads, so that address space measures what is used."""
     mallopt_arena_max = -8

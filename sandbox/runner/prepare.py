@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import confine, hooks, kernel, landlock, namespaces, roots
+from . import confine, heap, hooks, kernel, landlock, namespaces, roots
 
 _PRELOADED = """
 abc array bisect cmath collections.abc contextlib copy csv dataclasses datetime decimal enum fractions
@@ -69,9 +69,14 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     stdlib = [path for path in stdlib if Path(path).is_dir()]
     walls = _enter_namespaces(stdlib) if config["namespaces"] else "none: not asked for"
     packages = _load(config["modules"])
+    gc.collect()
+    heap.merge_pages()
     parts = [part for path in stdlib for part in landlock.readable_parts(path)]
     rules, landlock_layer = _build_rules([*packages, *parts])
     empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    # What children get comes after, and must not lie where they put it.
+    while empty <= confine.RESULTS:
+        empty = os.dup(empty)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     if walls == "on":
         walls = _show_only(stdlib, packages)
@@ -86,7 +91,6 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter(bound)}",
         "namespaces": walls,
     }
-    gc.collect()
     gc.freeze()
     return Prepared(bound, empty, pages * os.sysconf("SC_PAGE_SIZE"), layers)
 
@@ -183,7 +187,7 @@ def _try(walls: confine.Walls, empty: int) -> int:
             kept = os.dup(2)
             confine.confine(
                 confine.Descriptors(empty, kept, kept, kept),
-                confine.Budget(10.0, 1 << 40),
+                confine.limits(cpu_s=10.0, address_space=1 << 40),
                 walls,
                 parent=parent,
             )

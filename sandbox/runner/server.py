@@ -22,6 +22,8 @@ LOG_CAP = 1 << 20
 FLOOD_BYTES = 64 << 20
 _READ = 64 << 10
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 0.005, 600.0
+_BLIND_WATCH_S = 0.02
+"""How often a child is looked at that closed its log, whose end tells of all others that they have ended."""
 
 
 def main(control: frames.Stream) -> NoReturn:
@@ -113,11 +115,9 @@ class Runner:
         self._control = control
         self._prepared = prepared
         self._streams = child.Streams.open(prepared.empty)
+        self._reserve = mmap.mmap(-1, child.RESERVE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._log = Log()
         self._cores = len(os.sched_getaffinity(0))
-        self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
     def serve(self) -> child.Job:
         """Serve until the driver goes away, which ends this process. Returns in forked children only."""
@@ -154,9 +154,10 @@ class Runner:
         )
         job = child.Job(
             kept,
-            confine.Budget(head["cpu_s"], space),
+            confine.limits(cpu_s=head["cpu_s"], address_space=space),
             self._prepared.walls,
             self._streams,
+            self._reserve,
             memory,
             head["shared_bytes"],
             head["guest_bytes"],
@@ -188,8 +189,7 @@ class Runner:
                 live.log_open = self._log.drain(live.log_pipe)
             if self._log.total > FLOOD_BYTES:
                 live.kill("log_flood")
-            if self._wake in ready:
-                os.read(self._wake, 4096)
+            if not live.log_open:
                 live.reap(wait=False)
             if live.relay and live.relay.fileno() in ready:
                 live.relay.to_driver()
@@ -203,7 +203,7 @@ class Runner:
 
     def _ready(self, live: _Live, patience_ms: float | None) -> set[int]:
         """Which descriptors have something to read, or are at their end, within that time."""
-        watched = [self._control.fileno(), self._wake]
+        watched = [self._control.fileno()]
         if live.log_open:
             watched.append(live.log_pipe)
         if live.relay and live.relay.waiting:
@@ -229,7 +229,8 @@ class Runner:
         if live.ended is not None:
             return 0.0 if grace_until is not None else None
         patience = (live.cpu_left_s - live.cpu_s()) / self._cores
-        patience = min(max(patience, _SHORTEST_WATCH_S), _LONGEST_WATCH_S)
+        longest = _LONGEST_WATCH_S if live.log_open else _BLIND_WATCH_S
+        patience = min(max(patience, _SHORTEST_WATCH_S), longest)
         if grace_until is not None:
             patience = min(patience, max(grace_until - time.monotonic(), 0.0))
         return 1000.0 * patience + 1.0

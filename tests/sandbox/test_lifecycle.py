@@ -334,6 +334,23 @@ def test_the_log_is_capped_and_never_blocks(runner):
     assert len(log) < 1100
 
 
+@pytest.mark.parametrize(
+    ("deed", "verdict"),
+    [("os._exit(3)", Verdict.NO_RESULT), ("os.abort()", Verdict.CRASH), ("while True: pass", Verdict.CPU_LIMIT)],
+)
+def test_without_its_log_a_program_is_judged_as_with_it(runner, deed, verdict):
+    # The end of the log is how a runner learns that a child has ended.
+    silent = "import os\nos.closerange(1, 3)\n"
+    session = open_(runner, silent + IDENTITY)
+    assert session.call("step", (), (np.ones(2),))[0].tolist() == [1.0, 1.0]
+    session.close()
+    with pytest.raises(SandboxFault) as caught:
+        session = open_(runner, f"{silent}def step(x):\n    {deed}\n", limits=Limits(0.3, 20.0, 10.0))
+        session.call("step", (), (np.ones(2),))
+    session.close()
+    assert caught.value.verdict is verdict
+
+
 def test_a_child_costs_little_memory(runner):
     session = open_(runner, "def step(x):\n    return x\n")
     session.call("step", (), (np.ones(1000),))
