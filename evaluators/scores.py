@@ -48,7 +48,7 @@ def balanced(results: Iterable[InstanceResult]) -> float:
     cells: dict[tuple[str, str], list[float]] = {}
     for result in results:
         cells.setdefault((result.instance.game, tier(result.instance.variant)), []).append(score(result))
-    return fmean(fmean(values) for values in cells.values())
+    return fmean([fmean(values) for values in cells.values()])
 
 
 def names(instances: Sequence[Instance]) -> tuple[str, ...]:
@@ -76,8 +76,8 @@ def objectives(results: Sequence[InstanceResult]) -> dict[str, float]:
         found[f"decades/{game}"] = balanced(r for r in results if r.instance.game == game)
     tiers = dict.fromkeys(tier(r.instance.variant) for r in results)
     for name in tiers:
-        found[f"decades_{name}"] = fmean(score(r) for r in results if tier(r.instance.variant) == name)
-    found["log_area"] = fmean(area(r) for r in results)
+        found[f"decades_{name}"] = fmean([score(r) for r in results if tier(r.instance.variant) == name])
+    found["log_area"] = fmean([area(r) for r in results])
     exact = {r.instance.game: -r.exploitability for r in results if r.instance.variant == "exact"}
     if exact:
         found["neg_exploitability"] = fmean(exact.values())

@@ -164,8 +164,7 @@ def evaluate(
             if progress:
                 progress(result)
         floor = (floors or {}).get(stage.name)
-        came = stage_mean(results, stage)
-        if floor is not None and came < floor:
+        if floor is not None and (came := stage_mean(results, stage)) < floor:
             message = f"mean of {came:.3f} decades on the {stage.name}, below the floor of {floor:.3f}"
             return ended(Outcome(Tag.EARLY_STOPPED, message))
     return ended(Outcome(Tag.OK))
@@ -196,4 +195,4 @@ def score(plan: Plan, results: Sequence[InstanceResult]) -> dict[str, float]:
 
 def stage_mean(results: Sequence[InstanceResult], stage: Stage) -> float:
     """Mean score of a stage's instances."""
-    return fmean(scores.score(r) for r in results if r.instance in stage.instances)
+    return fmean([scores.score(r) for r in results if r.instance in stage.instances])

@@ -31,6 +31,7 @@ class History:
         self._objective, self._writer = objective, writer
         self._populations = [Population.empty(objective, settings)]
         self._log = Log(objective)
+        self._baselines: dict[str, Scored] = {}
         self.sources: dict[str, str] = {}
         self.hashes: dict[str, str] = {}
         self.outcomes: Counter[str] = Counter()
@@ -51,7 +52,9 @@ class History:
 
     def record(self, told: int, baselines: Mapping[str, Evaluation]) -> Record:
         """What was known when so many candidates were told, as operators see it."""
-        named = {name: scored(evaluation) for name, evaluation in baselines.items()}
+        for name in baselines.keys() - self._baselines.keys():
+            self._baselines[name] = scored(baselines[name])
+        named = {name: self._baselines[name] for name in baselines}
         return Record(self._objective, named, self._log.upto(told))
 
     def load_programs(self) -> None:

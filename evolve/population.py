@@ -91,8 +91,8 @@ def tell(population: Population, ordinal: int, member: Member | None) -> Populat
     if island.tells % population.settings.migrate_every == 0:
         neighbour = population.islands[index - 1]
         island = _insert(island, neighbour.archive[0], population) if neighbour.archive else island
-    best = population.best
-    if best is not None and island.tells - island.improved_at > population.settings.stagnation:
+    stagnates = island.tells - island.improved_at > population.settings.stagnation
+    if stagnates and population.best is not None:
         tops = {i.archive[0].program_id: i.archive[0] for i in population.islands if i.archive}
         island = Island(tells=island.tells, improved_at=island.tells)
         for top in sorted(tops.values(), key=lambda m: _order(m, population.objective)):

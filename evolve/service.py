@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 from evaluators.base import LIMIT_TAGS, Evaluation, Outcome, Plan, Tag
@@ -41,9 +41,8 @@ class EvaluationService:
         self._executor = executor
         self._workers = workers
         self._sandbox = sandbox
-        self._running = 0
-        self._alone = False
-        self._changed = asyncio.Condition()
+        self._places = asyncio.Semaphore(workers)
+        self._one_alone = asyncio.Lock()
 
     async def evaluate(
         self, source: str, plan: Plan, floors: Mapping[str, float] | None = None
@@ -53,10 +52,10 @@ class EvaluationService:
         An outcome of ``infrastructure`` comes back only when it came every time.
         """
         job = Job(self._domain, source, plan, floors, self._sandbox)
-        async with self._slot(alone=False):
+        async with self._places:
             evaluation = await self._run(job)
         if evaluation.outcome.tag in LIMIT_TAGS:
-            async with self._slot(alone=True):
+            async with self._alone():
                 evaluation = await self._run(replace(job, plan=replace(plan, limits=plan.limits.doubled())))
         return evaluation
 
@@ -71,21 +70,12 @@ class EvaluationService:
         return evaluation
 
     @asynccontextmanager
-    async def _slot(self, *, alone: bool) -> AsyncIterator[None]:
-        """A place to run in; alone, when a busy machine may have been what hit the limit."""
-        async with self._changed:
-            await self._changed.wait_for(
-                lambda: not self._alone and self._running < (1 if alone else self._workers)
-            )
-            self._running += 1
-            self._alone = alone
-        try:
+    async def _alone(self) -> AsyncIterator[None]:
+        """All places to run in, since a busy machine may have been what hit the limit."""
+        async with self._one_alone, AsyncExitStack() as places:
+            for _ in range(self._workers):
+                await places.enter_async_context(self._places)
             yield
-        finally:
-            async with self._changed:
-                self._running -= 1
-                self._alone = False if alone else self._alone
-                self._changed.notify_all()
 
 
 def working(evaluation: Evaluation) -> Evaluation:

@@ -19,6 +19,9 @@ from evaluators.source import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+TOO_DEEP = "expected statements of a few hundred operations at most, one in another; split the longest."
+"""What is said of a program that parses, and then is too deep for whoever walks through its tree."""
+
 _FIELDS = {
     kind: tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
     for kind in vars(ast).values()
@@ -45,20 +48,58 @@ def canonical_form(source: str) -> str:
     Raises:
         SyntaxError: if `source` does not parse.
     """
+    placed = statements(source)
+    documented = bool(placed) and is_docstring(placed[0].node)
+    forms = [_of_statement(statement.text) for statement in placed[documented:]] or ["Pass()"] * documented
+    return f"Module(body=[{','.join(forms)}])" if forms else "Module()"
+
+
+def tree_of(source: str) -> ast.Module:
+    """The syntax tree of `source`, to be read only (see `evaluators.source.parse`).
+
+    Raises:
+        SyntaxError: it does not parse; rarely, as for a null character, another error of the parser.
+    """
     try:
-        tree = parse(source)
+        return parse(source)
     except ProgramError as error:
         raise error.__cause__ or error from None
-    documented, lines = ast.get_docstring(tree, clean=False) is not None, source.split("\n")
-    body = tree.body[documented:]
+
+
+class Statement(NamedTuple):
+    """A statement at module level, to be read only, and its text, which makes the same tree by itself."""
+
+    node: ast.stmt
+    text: str
+
+
+@lru_cache(maxsize=8)
+def statements(source: str) -> tuple[Statement, ...]:
+    """The statements at module level.
+
+    What is made of a statement can be remembered by its text: a child has most of them from its parent.
+
+    Raises:
+        SyntaxError: as `tree_of`.
+    """
+    lines, body = source.split("\n"), tree_of(source).body
     places = [(first_line(node), node.end_lineno or node.lineno) for node in body]
     if "\r" in source or any(place[0] <= before[1] for before, place in pairwise(places)):
-        # Statements that share a line cannot be told apart as text. The tree that others read stays as it is.
-        forms = [_canonical(node) for node in ast.parse(source).body[documented:]]
-    else:
-        forms = [_of_statement("\n".join(lines[first - 1 : last])) for first, last in places]
-    forms = forms or ["Pass()"] * bool(tree.body)
-    return f"Module(body=[{','.join(forms)}])" if forms else "Module()"
+        # Lines do not tell statements apart.
+        return tuple(Statement(node, ast.unparse(node)) for node in body)
+    return tuple(
+        Statement(node, "\n".join(lines[first - 1 : last]))
+        for node, (first, last) in zip(body, places, strict=True)
+    )
+
+
+def is_docstring(statement: ast.stmt) -> bool:
+    """Whether a statement is nothing but a text, as docstrings are."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def first_line(statement: ast.stmt) -> int:
@@ -69,7 +110,7 @@ def first_line(statement: ast.stmt) -> int:
 
 @lru_cache(maxsize=2048)
 def _of_statement(text: str) -> str:
-    """The canonical form of a statement at module level; a child has most of them from its parent."""
+    """The canonical form of a statement at module level."""
     return _canonical(ast.parse(text).body[0])
 
 
@@ -185,7 +226,7 @@ def _rename_locals(function: Function, names: _Names) -> None:
     """Number the local names in the order in which the tree mentions them."""
     local = names.stores.keys() - names.arguments
     order: dict[str, str] = {}
-    for node in _walk(function):
+    for node in _walk(function) if local else ():
         if isinstance(node, ast.Name) and node.id in local:
             order.setdefault(node.id, f"<local {len(order)}>")
     for statement in function.body if order else ():

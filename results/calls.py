@@ -10,15 +10,16 @@ from sqlalchemy import Connection, insert, select, update
 from results.columns import storable
 from results.records import CallAnswer, CallRecord, CallState
 from results.schema import ModelCall, ModelText
-from results.writing import insert_new, of, table
+from results.statements import Change, insert_new, of, table
 
 _PLAIN = (
     "ordinal", "attempt", "state", "model", "request_hash", "stop", "answered_by", "input_tokens", "output_tokens",
     "cached_tokens", "cost_usd", "latency_s", "message", "sent_at", "ended_at",
 )  # fmt: skip
 _CALLS, _TEXTS = table(ModelCall), table(ModelText)
-_ADD_CALL = insert(_CALLS).returning(_CALLS.c.id)
-_FINISH_CALL = update(_CALLS).where(*of(_CALLS, ["id"]))
+_ADD_TEXT = insert_new(_TEXTS)
+_ADD_CALL = Change(insert(_CALLS).returning(_CALLS.c.id))
+_FINISH_CALL = Change(update(_CALLS).where(*of(_CALLS, ["id"])))
 
 
 Texts = dict[str, str]
@@ -72,8 +73,7 @@ def write_call(
         "sent_at": now,
         "ended_at": None,
     }
-    number: int = connection.execute(_ADD_CALL, row).scalar_one()
-    return number
+    return _ADD_CALL.number(connection, row)
 
 
 def finish_call(
@@ -90,12 +90,12 @@ def finish_call(
     if answer is not None:
         values |= vars(answer) | {"answer_id": write_text(connection, answer.text)}
         del values["text"]
-    connection.execute(_FINISH_CALL, values)
+    _FINISH_CALL.run(connection, values)
 
 
 def write_text(connection: Connection, text: str) -> str:
     """Store a text unless it is known, and give its id."""
     text = storable(text)
     key = sha256(text.encode("utf-8")).hexdigest()
-    connection.execute(insert_new(connection.dialect.name, _TEXTS), {"id": key, "text": text})
+    _ADD_TEXT.run(connection, {"id": key, "text": text})
     return key

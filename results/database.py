@@ -29,15 +29,13 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from results.errors import DatabaseError, EmptyDatabaseError
 from results.locks import ADVISORY_CLASS, AdvisoryLocks, FileLocks, Locks
+from results.transactions import HeldConnection, reading
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 BUSY_TIMEOUT_S = 30.0
 """How long a commit waits for another campaign's commit in the same SQLite file."""
-
-WRITING = {"sqlite_begin": "BEGIN IMMEDIATE"}
-"""Execution options of a connection that will write: it waits for its turn at the start, not halfway."""
 
 _OTHER = "Name another database with --db."
 
@@ -70,7 +68,7 @@ def upgrade(engine: Engine) -> None:
     """Bring a database to the newest schema, all or nothing. Two processes may do so at once."""
     from alembic import command
 
-    with engine.connect().execution_options(**WRITING) as connection, connection.begin():
+    with closing(HeldConnection(engine)) as held, held.transaction() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_CLASS}, 0)")
         if _revision(connection, str(engine.url)) != head():
@@ -190,7 +188,7 @@ def revision_of(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     look = _sqlite_engine(path, "ro", immutable=_is_settled(path))
-    with disposing(look) as engine, engine.connect() as connection:
+    with disposing(look) as engine, reading(engine) as connection:
         return _revision(connection, str(path))
 
 
@@ -227,7 +225,7 @@ def revision_of_server(url: URL) -> str | None:
         DatabaseError: newer than this program, somebody else's, or not to be reached.
     """
     where = url.render_as_string()
-    with disposing(_server_engine(url)) as engine, as_database_errors(where), engine.connect() as connection:
+    with disposing(_server_engine(url)) as engine, as_database_errors(where), reading(engine) as connection:
         return _revision(connection, where)
 
 
@@ -277,11 +275,6 @@ def _sqlite_engine(path: Path, mode: str, *, immutable: bool = False) -> Engine:
                 cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = NORMAL")
             cursor.execute("PRAGMA foreign_keys = ON")
-
-    # The driver would begin a transaction only before the first change, and none around a table's creation.
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
     return engine
 

@@ -17,7 +17,8 @@ from results.loading import find_campaign, get_campaign
 from results.locks import Locks
 from results.records import CampaignRecord, CampaignSpec
 from results.schema import Campaign
-from results.writer import CampaignWriter, Clock, as_store_errors, begin_writing
+from results.transactions import as_store_errors, reading, writing
+from results.writer import CampaignWriter, Clock
 
 
 def utc_now() -> datetime:
@@ -88,7 +89,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one consistent state of the database."""
-        with as_store_errors(), self._engine.connect() as connection:
+        with as_store_errors(), reading(self._engine) as connection:
             yield connection
 
     def find_campaign(self, name: str) -> CampaignRecord | None:
@@ -108,7 +109,7 @@ class Store:
         """
         row = vars(spec) | {"status": "running", "created_at": self._clock(), "finished_at": None}
         try:
-            with begin_writing(self._engine) as connection:
+            with writing(self._engine) as connection:
                 connection.execute(insert(Campaign), row)
         except IntegrityError as error:
             raise BusyError(

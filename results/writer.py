@@ -8,11 +8,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, insert, select, update
-from sqlalchemy.exc import OperationalError
 
 from results.calls import Texts, finish_call, load_calls, write_call
-from results.database import WRITING
-from results.errors import DatabaseError
 from results.loading import load_campaign, load_looks, load_programs, load_state
 from results.locks import Locks
 from results.records import (
@@ -28,6 +25,7 @@ from results.records import (
     Status,
 )
 from results.schema import Campaign, Candidate, Evaluation, Event, Program, Promotion
+from results.transactions import HeldConnection, as_store_errors
 from results.writing import Instances, mark_told, write_candidate, write_evaluation, write_program
 
 Clock = Callable[[], datetime]
@@ -37,7 +35,7 @@ class CampaignWriter:
     """Writes one campaign, whose lock it holds until it is closed. A context manager."""
 
     def __init__(self, engine: Engine, locks: Locks, clock: Clock, campaign_id: int) -> None:
-        self._engine = engine
+        self._held = HeldConnection(engine)
         self._locks = locks
         self._clock = clock
         self._id = campaign_id
@@ -47,7 +45,10 @@ class CampaignWriter:
 
     def close(self) -> None:
         """Give the lock back. The campaign's status stays as it was set last."""
-        self._locks.release(self._id)
+        try:
+            self._held.close()
+        finally:
+            self._locks.release(self._id)
 
     def __enter__(self) -> Self:
         """The writer itself."""
@@ -69,7 +70,7 @@ class CampaignWriter:
             yield self._current
             return
         try:
-            with begin_writing(self._engine) as connection:
+            with as_store_errors(), self._held.transaction() as connection:
                 self._current = connection
                 yield connection
         except BaseException:
@@ -200,31 +201,3 @@ class CampaignWriter:
     def _update(self, **values: Any) -> None:
         with self._connection() as connection:
             connection.execute(update(Campaign).where(Campaign.id == self._id).values(**values))
-
-
-@contextmanager
-def begin_writing(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction that will write, committed at the end of the block."""
-    with (
-        as_store_errors(),
-        engine.connect().execution_options(**WRITING) as connection,
-        connection.begin(),
-    ):
-        yield connection
-
-
-@contextmanager
-def as_store_errors() -> Iterator[None]:
-    """A disk that is full, a file that is locked or read-only, a server that is gone: in one line.
-
-    Raises:
-        DatabaseError: with the driver's words.
-    """
-    try:
-        yield
-    except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise DatabaseError(
-            f"The database failed: {reason}.",
-            "What was recorded is kept; continue when it is back.",
-        ) from error

@@ -2,59 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, bindparam, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from results.records import CandidateRecord, CurveRecord, EvaluationRecord
-from results.schema import Base, Candidate, Curve, Evaluation, Instance, Parent, Program, Score
+from results.schema import Candidate, Curve, Evaluation, Instance, Parent, Program, Score
+from results.statements import Change, insert_new, of, table
 
 Instances = dict[tuple[Any, ...], int]
 """What is known of an instance -> its number."""
 
 
-def table(entity: type[Base]) -> Table:
-    """The table of an entity. Statements on it cost a third less to run than those on the entity."""
-    return Base.metadata.tables[entity.__tablename__]
-
-
-def of(source: Table, columns: Iterable[str]) -> tuple[ColumnElement[bool], ...]:
-    """Conditions on columns, whose values are given with each run as ``its_<column>``."""
-    return tuple(source.c[name] == bindparam(f"its_{name}") for name in columns)
-
-
-@cache
-def insert_new(dialect: str, source: Table) -> Insert:
-    """An insertion that does nothing where the key is there already."""
-    dialects: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-    made: Insert = dialects[dialect](source).on_conflict_do_nothing()
-    return made
-
-
-# Made once: building a statement takes as long as running it.
 _PROGRAMS, _CANDIDATES, _PARENTS = map(table, (Program, Candidate, Parent))
 _EVALUATIONS, _SCORES, _CURVES, _INSTANCES = map(table, (Evaluation, Score, Curve, Instance))
 _KEY = ("campaign_id", "ordinal")
 _OURS = of(_CANDIDATES, _KEY)
+_ADD_PROGRAM, _ADD_CANDIDATE, _ADD_INSTANCE = map(insert_new, (_PROGRAMS, _CANDIDATES, _INSTANCES))
 _NAME_PROGRAM = update(_PROGRAMS).where(*of(_PROGRAMS, ["id"]), _PROGRAMS.c.name == "")
-_WAS_TOLD = select(_CANDIDATES.c.told_at.is_not(None)).where(*_OURS)
-_CHANGE_CANDIDATE = update(_CANDIDATES).where(*_OURS)
+_CHANGE_CANDIDATE = Change(update(_CANDIDATES).where(*_OURS, _CANDIDATES.c.told_at.is_(None)))
 _DROP_PARENTS = delete(_PARENTS).where(*of(_PARENTS, _KEY))
-_TELL = (
+_TELL = Change(
     update(_CANDIDATES)
     .where(*_OURS, _CANDIDATES.c.outcome.is_not(None), _CANDIDATES.c.told_at.is_(None))
     .values(told_at=bindparam("now"))
 )
-_ADD_CANDIDATE, _ADD_PARENT, _ADD_SCORE, _ADD_CURVE = map(insert, (_CANDIDATES, _PARENTS, _SCORES, _CURVES))
+_ADD_PARENT, _ADD_SCORE, _ADD_CURVE = (Change(insert(one)) for one in (_PARENTS, _SCORES, _CURVES))
 _INSTANCE_COLUMNS = ("instance", "game", "variant", "iterations", "game_string", "uniform")
 _CURVE_COLUMNS = ("points", "cpu_s", "wall_s", "candidate_cpu_s")
 _FIND_INSTANCE = select(_INSTANCES.c.id).where(*of(_INSTANCES, _INSTANCE_COLUMNS))
-_ADD_EVALUATION = insert(_EVALUATIONS).returning(_EVALUATIONS.c.id)
+_ADD_EVALUATION = Change(insert(_EVALUATIONS).returning(_EVALUATIONS.c.id))
 
 
 def normalised(source: str) -> str:
@@ -74,7 +53,7 @@ def write_program(connection: Connection, source: str, *, tree_hash: str, name: 
     """Store a program unless it is known, and give its id. A name fills the place of an empty one only."""
     key = program_id(source)
     row = {"id": key, "tree_hash": tree_hash, "name": name, "source": normalised(source)}
-    connection.execute(insert_new(connection.dialect.name, _PROGRAMS), row)
+    _ADD_PROGRAM.run(connection, row)
     if name:
         connection.execute(_NAME_PROGRAM, {"its_id": key, "name": name})
     return key
@@ -86,20 +65,17 @@ def write_candidate(
     """Store a candidate, or replace what is stored of it; False, and nothing done, if it was told."""
     key = {"campaign_id": campaign_id, "ordinal": candidate.ordinal}
     values = {name: value for name, value in vars(candidate).items() if name not in ("ordinal", "parents")}
-    its = {f"its_{name}": value for name, value in key.items()}
-    told = connection.execute(_WAS_TOLD, its).scalar()
-    if told:
-        return False
-    if told is None:
-        connection.execute(_ADD_CANDIDATE, key | values | {"created_at": now, "told_at": None})
-    else:
-        connection.execute(_CHANGE_CANDIDATE, its | values)
+    added = _ADD_CANDIDATE.run(connection, key | values | {"created_at": now, "told_at": None})
+    if not added:
+        its = {f"its_{name}": value for name, value in key.items()}
+        if not _CHANGE_CANDIDATE.run(connection, its | values):
+            return False
         connection.execute(_DROP_PARENTS, its)
     if candidate.parents:
         rows = [
             key | {"position": place, "program_id": parent} for place, parent in enumerate(candidate.parents)
         ]
-        connection.execute(_ADD_PARENT, rows)
+        _ADD_PARENT.run(connection, *rows)
     return True
 
 
@@ -116,8 +92,8 @@ def write_evaluation(
     Raises:
         sqlalchemy.exc.IntegrityError: there is one of this candidate (or baseline) on this plan already.
     """
-    number = connection.execute(
-        _ADD_EVALUATION,
+    number = _ADD_EVALUATION.number(
+        connection,
         {
             "campaign_id": campaign_id,
             "ordinal": evaluation.ordinal,
@@ -131,28 +107,24 @@ def write_evaluation(
             "log": evaluation.log,
             "finished_at": now,
         },
-    ).scalar_one()
+    )
     if evaluation.scores:
-        connection.execute(
-            _ADD_SCORE,
-            [
-                {"evaluation_id": number, "objective": objective, "value": value}
-                for objective, value in evaluation.scores.items()
-            ],
-        )
+        rows = [
+            {"evaluation_id": number, "objective": objective, "value": value}
+            for objective, value in evaluation.scores.items()
+        ]
+        _ADD_SCORE.run(connection, *rows)
     if evaluation.curves:
-        connection.execute(
-            _ADD_CURVE,
-            [
-                {name: getattr(curve, name) for name in _CURVE_COLUMNS}
-                | {
-                    "evaluation_id": number,
-                    "position": place,
-                    "instance_id": _instance(connection, curve, instances),
-                }
-                for place, curve in enumerate(evaluation.curves)
-            ],
-        )
+        rows = [
+            {name: getattr(curve, name) for name in _CURVE_COLUMNS}
+            | {
+                "evaluation_id": number,
+                "position": place,
+                "instance_id": _instance(connection, curve, instances),
+            }
+            for place, curve in enumerate(evaluation.curves)
+        ]
+        _ADD_CURVE.run(connection, *rows)
 
 
 def _instance(connection: Connection, curve: CurveRecord, known: Instances) -> int:
@@ -160,7 +132,7 @@ def _instance(connection: Connection, curve: CurveRecord, known: Instances) -> i
     key = tuple(getattr(curve, name) for name in _INSTANCE_COLUMNS)
     if key not in known:
         row = dict(zip(_INSTANCE_COLUMNS, key, strict=True))
-        connection.execute(insert_new(connection.dialect.name, _INSTANCES), row)
+        _ADD_INSTANCE.run(connection, row)
         its = {f"its_{name}": value for name, value in row.items()}
         known[key] = connection.execute(_FIND_INSTANCE, its).scalar_one()
     return known[key]
@@ -168,5 +140,4 @@ def _instance(connection: Connection, curve: CurveRecord, known: Instances) -> i
 
 def mark_told(connection: Connection, campaign_id: int, ordinal: int, now: datetime) -> bool:
     """Mark a candidate as told; False unless it has an outcome and was not told before."""
-    result = connection.execute(_TELL, {"its_campaign_id": campaign_id, "its_ordinal": ordinal, "now": now})
-    return result.rowcount == 1
+    return _TELL.run(connection, {"its_campaign_id": campaign_id, "its_ordinal": ordinal, "now": now}) == 1

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from numpy import ndarray
@@ -23,6 +23,10 @@ _DEATH_GRACE_S = 2.0
 """How long a child with a closed channel may take to end (to free its memory) before it is killed."""
 _CHARGE_STEP_S = 0.02
 _REMEMBERED = 256
+
+# Programs of one domain are called alike, so what was read for one is known for the next.
+_pack_header = lru_cache(_REMEMBERED)(wire.pack_header)
+_read_header = lru_cache(_REMEMBERED)(wire.read_header)
 
 
 @dataclass(slots=True)
@@ -154,7 +158,7 @@ class ProcessSession:
         """Lay out a call whose name and shapes are new."""
         try:
             specs = tuple(wire.spec_of(value, f"{name}: array {i}") for i, value in enumerate(arrays))
-            header = wire.pack_header(wire.Header(name, scalars, specs))
+            header = _pack_header(wire.Header(name, scalars, specs))
             views, end = self._transport.place(specs, 0)
         except wire.WireError as error:
             raise ValueError(str(error)) from None
@@ -192,7 +196,7 @@ class ProcessSession:
                 raise self._fault(*claimed(answer))
             if answer[:1] != wire.RESULT:
                 raise wire.WireError(f"token: expected a result, got kind {answer[:1]!r}")
-            header = wire.read_header(answer)
+            header = _read_header(answer)
             return self._transport.place(header.specs, end)[0]
         except wire.NoRoomError as error:
             raise self._fault(Verdict.OUTPUT_LIMIT, str(error)) from None

@@ -122,8 +122,8 @@ def handlers(make):
         return (players[int(scalars[0])].step(int(scalars[1]), regrets, reach, counterfactual),)
 
     def cumulative_policy(scalars, arrays):
-        """Scalars: player."""
-        return (players[int(scalars[0])].cumulative_policy,)
+        """Of every player, in turn."""
+        return tuple([player.cumulative_policy for player in players])
 
     return {"begin": begin, "step": step, "cumulative_policy": cumulative_policy}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from evaluators.base import Component, ProgramError
-from evaluators.source import arguments, classes, methods, parse, require_class, require_method
+from evaluators.source import arguments, classes, may_name, methods, parse, require_class, require_method
 
 _STATES = "info_states"
 _NODE = "info_state_node"
@@ -61,8 +61,10 @@ def is_per_infoset(source: str) -> bool:
     """Whether a program is written over dictionaries, one information set at a time.
 
     Raises:
-        ProgramError: it does not parse.
+        ProgramError: it does not parse, where that has to be seen.
     """
+    if not may_name(source, _NODE):
+        return False
     first, found = COMPONENTS[0], classes(source)
     method = methods(found[first.name]).get(first.method) if first.name in found else None
     return method is not None and _NODE in arguments(method)[1:2]

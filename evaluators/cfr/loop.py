@@ -7,6 +7,7 @@ the current profile -> the program's step (regret, average, next policy) -> the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from evaluators.base import Instance, InvalidAnswer
 from evaluators.games.game import Game, PolicyError
 from evaluators.staging import Played
-from sandbox.base import Limits, Sandbox, Session
+from sandbox.base import Array, Limits, Sandbox, Session
 
 Floats = NDArray[np.float64]
 
@@ -30,6 +31,7 @@ class Rule:
     """Whether it works on dictionaries, one information set at a time (see `guest_per_infoset`)."""
 
 
+@lru_cache(maxsize=64)
 def checkpoints(iterations: int) -> tuple[int, ...]:
     """About ten log-spaced iterations (1, 2, 5, 10, …), the last one included.
 
@@ -42,8 +44,9 @@ def checkpoints(iterations: int) -> tuple[int, ...]:
 
 def shared_bytes(game: Game) -> int:
     """Room for the largest call of a game: every array of ``begin`` at once, or one step's inputs and result."""
-    begin = sum(8 * (2 * i + s) + 256 for i, s in zip(game.num_infosets, game.num_pairs, strict=True))
-    step = max(2 * 8 * int(n.sum()) + 2 * 8 * len(n) for n in game.num_actions)
+    sizes = tuple(zip(game.num_infosets, game.num_pairs, strict=True))
+    begin = sum(8 * (2 * i + s) + 256 for i, s in sizes)
+    step = max(2 * 8 * s + 2 * 8 * i for i, s in sizes)
     return begin + step + 4096
 
 
@@ -108,7 +111,7 @@ class Play:
             arrays = [game.regrets(p), game.reach(p)]
             if self._rule.wants_counterfactual_reach:
                 arrays.append(game.counterfactual_reach(p))
-            (policy,) = self._session.call("step", (p, k), arrays)
+            (policy,) = _answered(self._session.call("step", (p, k), arrays), 1)
             try:
                 self.policies[p] = game.project(p, policy.astype(np.float64, copy=False))
             except PolicyError as error:
@@ -125,15 +128,24 @@ class Play:
             SandboxFault: the program failed.
             InvalidAnswer: what it accumulated is no policy.
         """
-        last = self.iteration - 1
-        return [_average(self._game, self._session, p, last) for p in range(self._game.num_players)]
+        found = _answered(self._session.call("cumulative_policy"), self._game.num_players)
+        return [self._average(p, cumulative) for p, cumulative in enumerate(found)]
+
+    def _average(self, player: int, cumulative: Array) -> Floats:
+        try:
+            return self._game.average_policy(player, cumulative.astype(np.float64, copy=False))
+        except PolicyError as error:
+            raise InvalidAnswer(
+                f"update_accumulate_policy, iteration {self.iteration - 1}, player {player}: {error}"
+            ) from error
 
 
-def _average(game: Game, session: Session, player: int, iteration: int) -> Floats:
-    (cumulative,) = session.call("cumulative_policy", (player,))
-    try:
-        return game.average_policy(player, cumulative.astype(np.float64, copy=False))
-    except PolicyError as error:
-        raise InvalidAnswer(
-            f"update_accumulate_policy, iteration {iteration}, player {player}: {error}"
-        ) from error
+def _answered(arrays: tuple[Array, ...], expected: int) -> tuple[Array, ...]:
+    """The arrays of an answer, as many as expected: a program in the guest's process can send others.
+
+    Raises:
+        InvalidAnswer: they are more or fewer.
+    """
+    if len(arrays) != expected:
+        raise InvalidAnswer(f"guest: expected {expected} arrays; got {len(arrays)}")
+    return arrays

@@ -184,7 +184,7 @@ class Solver:
         return np.asarray(sums, np.float64)
 
     def _averages(self) -> list[Floats]:
-        found = [self._call["cumulative_policy"]((player,), ())[0] for player in range(len(self.sides))]
+        found = self._call["cumulative_policy"]((), ())
         return [side.normalized(cumulative) for side, cumulative in zip(self.sides, found, strict=True)]
 
     def _table(self, policies: list[Floats]) -> dict[str, dict[int, float]]:

@@ -75,6 +75,7 @@ class Game:
         self._weight = tuple(self.utility)
         self._plans = np.zeros((self.num_players, max(form.num_sequences)))
         self._scored_plans = np.zeros_like(self._plans)
+        self._uniform = tuple(np.repeat(1.0 / n, n) for n in self.num_actions)
         self._policy = tuple(np.zeros(s) for s in self.num_pairs)
         self._reach = tuple(np.zeros(i) for i in self.num_infosets)
         self._regrets = tuple(np.zeros(s) for s in self.num_pairs)
@@ -86,7 +87,7 @@ class Game:
 
     def uniform(self, player: int) -> Floats:
         """(S_p,) the uniform policy, a fresh array."""
-        return np.repeat(1.0 / self.num_actions[player], self.num_actions[player])
+        return self._uniform[player].copy()
 
     def set_policy(self, player: int, policy: Floats) -> None:
         """Make `policy` the player's current one. It is copied and taken as it is (see `project`).
@@ -159,9 +160,9 @@ class Game:
         """
         found = Values(np.empty(self.num_players), np.empty(self.num_players))
         for p in range(self.num_players):
-            total = self._sum(p, self._weight[p], plans)
-            found.expected[p] = kernels.expected_value(plans[p], total)
-            found.best[p] = kernels.best_response(self._trees[p], total)
+            found.expected[p], found.best[p] = kernels.values(
+                p, self._trees[p], self._lanes, self.form.sequence, self._weight[p], plans, self._total[p], self._rows
+            )  # fmt: skip
         return found
 
     def best_response(self, player: int, plans: NDArray[np.float64]) -> Response:

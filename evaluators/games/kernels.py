@@ -189,23 +189,20 @@ def regrets(
 
 
 @_jit
-def best_response(tree: Ints, total: Floats) -> float:
-    """The value of a best response to the plans that gave `total`, which is overwritten."""
+def values(
+    player: int, tree: Ints, lanes: Ints, sequence: Ints, weight: Floats, plans: Floats, total: Floats, rows: Floats
+) -> tuple[float, float]:  # fmt: skip
+    """The player's expected utility, its own plan times g_p, and what a best response to the others gets."""
+    terminal_sums(player, lanes, sequence, weight, plans, total, rows)
+    plan, expected = plans[player], 0.0
+    for s in range(total.shape[0]):
+        expected += plan[s] * total[s]
     for i in range(tree.shape[1] - 2, -1, -1):
         best = -np.inf
         for j in range(np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])):
             best = max(best, total[j + np.uint64(1)])
         total[np.uint32(tree[0, i])] += best
-    return float(total[0])
-
-
-@_jit
-def expected_value(plan: Floats, total: Floats) -> float:
-    """The player's expected utility: its own plan times g_p."""
-    value = 0.0
-    for s in range(total.shape[0]):
-        value += plan[s] * total[s]
-    return value
+    return expected, float(total[0])
 
 
 @_jit

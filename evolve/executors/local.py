@@ -1,19 +1,24 @@
-"""Evaluation workers on this machine: long-lived processes, one per slot, each on its own core."""
+"""Evaluation workers on this machine: long-lived processes, one per slot, each on its own core.
+
+The standard library's pool hands a job through two threads and a queue that all workers share, twice the CPU of a
+campaign's process for each. Here whoever submits writes to the worker's own pipe.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
 import os
+import pickle
 import re
-import signal
-import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.sharedctypes import Synchronized
-from typing import ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from evolve.executors.worker import STOP, serve
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,11 +26,18 @@ T = TypeVar("T")
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 
 
-class LocalExecutor(Executor):
-    """A process pool whose workers are pinned, deaf to Ctrl-C, without keys, and replaced when one dies.
+class _Task(NamedTuple):
+    """A job on its way."""
 
-    A job whose worker died raises `BrokenProcessPool`, as do all that were in flight with it; the next `submit` starts
-    new workers. Workers end when this process does, however it ends.
+    future: Future[Any]
+    pickled: bytes
+
+
+class LocalExecutor(Executor):
+    """Workers that are pinned, deaf to Ctrl-C, without keys, started when they are needed and replaced when one dies.
+
+    A job whose worker died raises `BrokenProcessPool`, as do those that wait when it was the last one; the next
+    `submit` starts a new one. Workers end when this process does, however it ends.
 
     Args:
         workers: number of processes.
@@ -33,39 +45,133 @@ class LocalExecutor(Executor):
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._pool: ProcessPoolExecutor | None = None
+        self._lock = threading.Lock()
+        """Held by whoever reads or changes what follows."""
+        self._free = list(range(workers))[::-1]
+        self._alive: list[_Worker] = []
+        self._idle: list[_Worker] = []
+        self._waiting: deque[_Task] = deque()
+        self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """See `concurrent.futures.Executor.submit`."""
-        # Around every submit, because the pool starts a worker only when a job finds all others busy.
-        with _without_secrets():
-            if self._pool is not None:
-                try:
-                    return self._pool.submit(fn, *args, **kwargs)
-                except BrokenProcessPool:
-                    self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = self._start()
-            return self._pool.submit(fn, *args, **kwargs)
+        """See `concurrent.futures.Executor.submit`.
+
+        Raises:
+            RuntimeError: the executor was shut down.
+            Exception: the job does not pickle.
+        """
+        task = _Task(Future(), pickle.dumps((fn, args, kwargs)))
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("executor: expected an open one, it was shut down")
+            if not self._idle and self._free:
+                self._start()
+            self._waiting.append(task)
+            self._distribute()
+        return task.future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """See `concurrent.futures.Executor.shutdown`."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        with self._lock:
+            self._closed = True
+            if cancel_futures:
+                for task in self._waiting:
+                    task.future.cancel()
+            self._distribute()
+            alive = list(self._alive)
+        if wait:
+            for worker in alive:
+                worker.listener.join()
 
     def kill(self) -> None:
         """End the workers now, whatever they are doing."""
-        for process in multiprocessing.active_children():
-            process.kill()
+        with self._lock:
+            for worker in self._alive:
+                worker.process.kill()
         self.shutdown(wait=False, cancel_futures=True)
 
-    def _start(self) -> ProcessPoolExecutor:
+    def _start(self) -> None:
+        """Start a worker, in the thread that submits: others might look for a key meanwhile."""
+        worker = _Worker(self._free[-1], self._listen)
+        self._free.pop()
+        self._alive.append(worker)
+        self._idle.append(worker)
+        worker.listener.start()
+
+    def _distribute(self) -> None:
+        """Give what waits to whoever is idle; once nothing will come any more, send the idle home."""
+        while self._waiting and self._idle:
+            task = self._waiting.popleft()
+            if task.future.set_running_or_notify_cancel():
+                self._idle.pop().begin(task)
+        if self._closed and not self._waiting:
+            while self._idle:
+                self._idle.pop().send(STOP)
+
+    def _listen(self, worker: _Worker) -> None:
+        """Pass on what a worker answers until it ends; a thread of its own does that."""
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                answer = worker.connection.recv_bytes()
+                future = worker.finish()
+                with self._lock:
+                    self._idle.append(worker)
+                    self._distribute()
+                _resolve(future, answer)
+        worker.process.join()
+        with self._lock:
+            worker.connection.close()
+            self._alive.remove(worker)
+            self._free.append(worker.slot)
+            lost = [] if worker.future is None else [worker.future]
+            if worker in self._idle:
+                self._idle.remove(worker)
+            if not self._alive:
+                lost += [task.future for task in self._waiting if task.future.set_running_or_notify_cancel()]
+                self._waiting.clear()
+        for future in lost:
+            future.set_exception(BrokenProcessPool(f"it ended with status {worker.process.exitcode}"))
+
+
+class _Worker:
+    """A process, its pipe, and the future of the job that it has."""
+
+    def __init__(self, slot: int, listen: Callable[[_Worker], None]) -> None:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(
-            self.workers,
-            mp_context=context,
-            initializer=_initialize,
-            initargs=(context.Value("i", 0),),
-        )
+        self.slot = slot
+        self.future: Future[Any] | None = None
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, slot), daemon=True)
+        with theirs, _without_secrets():
+            self.process.start()
+        self.listener = threading.Thread(target=listen, args=(self,), daemon=True)
+
+    def begin(self, task: _Task) -> None:
+        """Have it work on a task."""
+        self.future = task.future
+        self.send(task.pickled)
+
+    def finish(self) -> Future[Any]:
+        """Take the future of the job that it has answered."""
+        future, self.future = self.future, None
+        assert future is not None
+        return future
+
+    def send(self, message: bytes) -> None:
+        """Write to its pipe. If it has ended, its listener hears so too."""
+        with contextlib.suppress(OSError):
+            self.connection.send_bytes(message)
+
+
+def _resolve(future: Future[Any], answer: bytes) -> None:
+    try:
+        worked, result = pickle.loads(answer)
+    except Exception as error:  # noqa: BLE001 - whatever keeps an exception from being put together again
+        worked, result = False, error
+    if worked:
+        future.set_result(result)
+    else:
+        future.set_exception(result)
 
 
 @contextlib.contextmanager
@@ -76,22 +182,3 @@ def _without_secrets() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
-
-
-def _initialize(started: Synchronized[int]) -> None:
-    """In a new worker: ignore the terminal's Ctrl-C (the campaign decides), die with the campaign, take a core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    with started.get_lock():
-        slot = started.value
-        started.value += 1
-    if sys.platform == "linux":
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[slot % len(cores)]})
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

@@ -76,14 +76,14 @@ class OpenAIModel:
         try:
             ask = self._ask_responses if self._responses else self._ask_chat
             text, usage, model, stop = await ask(request)
+            return completed(
+                text, usage, model=model or self._model, latency_s=time.monotonic() - began, stop=stop
+            )
         except Exception as error:  # noqa: BLE001 - every error of the SDK becomes one of ours, without the key
             raise self._ours_of(error) from None
-        return completed(
-            text, usage, model=model or self._model, latency_s=time.monotonic() - began, stop=stop
-        )
 
     async def _ask_chat(self, request: Request) -> tuple[str, Usage, str, Stop]:
-        from openai.types.chat import ChatCompletion
+        import httpx2
 
         body: dict[str, Any] = {
             "model": self._model,
@@ -93,17 +93,21 @@ class OpenAIModel:
         }
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        # `chat.completions.create` looks through all arguments for names to translate, which takes a third of the
-        # CPU of a call.
-        came = await self._client.post("/chat/completions", cast_to=ChatCompletion, body=body)
-        usage = _chat_usage(getattr(came, "usage", None))
-        if not getattr(came, "choices", None):
-            raise TransientError(f"the server sent no choice: {scrubbed(came, [self._key])}", usage=usage)
-        choice = came.choices[0]
-        text, stop = choice.message.content or "", _CHAT_STOPS.get(choice.finish_reason or "", Stop.END)
-        if choice.message.refusal:
-            text, stop = choice.message.refusal, Stop.REFUSED
-        return text, usage or Usage(), came.model, stop
+        # `chat.completions.create` looks through all arguments for names to translate and makes models of all that
+        # came, which takes half of the CPU of a call.
+        response = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        came = _object(response)
+        usage = _chat_usage(came.get("usage"))
+        if not came.get("choices"):
+            raise TransientError(
+                f"the server sent no choice: {scrubbed(response.text, [self._key])}", usage=usage
+            )
+        choice = came["choices"][0]
+        message = choice["message"]
+        text, stop = message.get("content") or "", _CHAT_STOPS.get(choice.get("finish_reason"), Stop.END)
+        if message.get("refusal"):
+            text, stop = message["refusal"], Stop.REFUSED
+        return text, usage or Usage(), came.get("model", ""), stop
 
     async def _ask_responses(self, request: Request) -> tuple[str, Usage, str, Stop]:
         options: dict[str, Any] = {}
@@ -152,7 +156,7 @@ class OpenAIModel:
             return TransientError(
                 f"no connection to {self._client.base_url.host}: {reason}", usage=charged_by(error.__cause__)
             )
-        # Not the JSON that the SDK expects: a proxy's page, half a body, another interface.
+        # Not the JSON that is expected: a proxy's page, half a body, another interface.
         return TransientError(
             f"the server's answer could not be read: {type(error).__name__}: {said}", usage=None
         )
@@ -162,6 +166,15 @@ class OpenAIModel:
         await self._client.close()
 
 
+def _object(response: httpx2.Response) -> dict[str, Any]:
+    """The JSON object that a server sent, whatever it calls its type; {} where it sent anything else."""
+    try:
+        came = response.json()
+    except ValueError:
+        return {}
+    return came if isinstance(came, dict) else {}
+
+
 _CHAT_STOPS = {"length": Stop.LENGTH, "content_filter": Stop.BLOCKED}
 
 
@@ -169,8 +182,8 @@ def _chat_usage(used: Any) -> Usage | None:
     """Tokens as Chat Completions count them; None when the server did not say."""
     if used is None:
         return None
-    cached = used.prompt_tokens_details.cached_tokens if used.prompt_tokens_details else 0
-    return Usage(used.prompt_tokens or 0, used.completion_tokens or 0, cached or 0)
+    cached = (used.get("prompt_tokens_details") or {}).get("cached_tokens")
+    return Usage(used.get("prompt_tokens") or 0, used.get("completion_tokens") or 0, cached or 0)
 
 
 def _responses_usage(used: Any) -> Usage | None:

@@ -51,6 +51,15 @@ class Retries:
         Raises:
             ModelUnavailable: in the place of a `TransientError` that stays.
         """
+        try:
+            return await send()
+        except TransientError as fault:
+            return await self._again(name, send, fault)
+
+    async def _again(
+        self, name: str, send: Callable[[], Awaitable[_Answer]], fault: TransientError
+    ) -> _Answer:
+        """What `send` returns at last, after it was tried once, with this fault."""
         import stamina
 
         def backoff(error: Exception) -> bool | float:
@@ -75,6 +84,8 @@ class Retries:
                 wait_jitter=self._wait_s,
             ):
                 with attempt:
+                    if attempt.num == 1:
+                        raise fault
                     return await send()
         except TransientError as error:
             raise ModelUnavailable(

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from evaluators.base import Component
-from evolve.trees import first_line
+from evolve.trees import first_line, tree_of
 
 LINE_LENGTH = 110
 
@@ -28,7 +28,7 @@ class Edit:
 
 
 class Code:
-    """A parsed program, its line ends made uniform. Immutable: `edited` gives a new one.
+    """A parsed program, its line ends made uniform. Immutable, the tree too: `edited` gives a new one.
 
     Raises:
         SyntaxError: if the text does not parse.
@@ -36,7 +36,7 @@ class Code:
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
-        self.tree = ast.parse(self.text)
+        self.tree = tree_of(self.text)
 
     @cached_property
     def lines(self) -> list[str]:

@@ -158,11 +158,13 @@ def _without_clashes(
     ]
     if any(isinstance(s, _IMPORTS) for s in clashing):
         return None
+    if not clashing:
+        return donor
     taken = _used(recipient.tree) | _used(donor.tree) | bound.keys()
     fresh: dict[str, str] = {}
     for name in sorted({n for s in clashing for n in _bound(s) & bound.keys()}):
         fresh[name] = next(new for i in range(2, len(taken) + 3) if (new := f"{name}_{i}") not in taken)
-    return _renamed(donor, fresh) if fresh else donor
+    return _renamed(donor, fresh)
 
 
 def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:

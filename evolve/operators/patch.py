@@ -16,12 +16,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from evaluators.base import Component, ProgramError
 from evaluators.source import parse
 from evolve.operators.answers import Block, PatchError, parse_answer
-from evolve.trees import first_line
+from evolve.trees import TOO_DEEP, is_docstring, statements
 
 MAX_CHARS = 60_000
 """Longest program that an answer may make."""
@@ -71,7 +71,10 @@ def patch(parent: str, answer: str, components: Sequence[Component]) -> Patch:
         raise PatchError("The answer changes nothing.", "Make at least one change.")
     if len(child) > MAX_CHARS:
         raise PatchError(f"Expected a program of at most {MAX_CHARS} characters; got {len(child)}.")
-    check_scope(parent, child, components)
+    try:
+        check_scope(parent, child, components)
+    except RecursionError:
+        raise PatchError(f"The changed program: {TOO_DEEP}") from None
     return Patch(child, "rewrite" if form == "rewrite" else "blocks")
 
 
@@ -157,9 +160,10 @@ _NEAR_MISSES = {
 
 def _check_elisions(lines: Iterable[str], parent: str, where: str) -> None:
     """Refuse ``...`` and ``# ... rest unchanged``, unless the parent has that very line."""
-    known = {line.strip() for line in parent.split("\n")}
-    for line in lines:
-        if _ELISION.match(line.rstrip()) and line.strip() not in known:
+    suspects = [line for line in lines if _ELISION.match(line.rstrip())]
+    known = {line.strip() for line in parent.split("\n")} if suspects else set()
+    for line in suspects:
+        if line.strip() not in known:
             raise PatchError(
                 f"{where} leaves something out: {line.strip()!r}.",
                 "Write every line; nothing is filled in. To keep code as it is, do not mention it in a block.",
@@ -177,11 +181,11 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
         count = sum(isinstance(n, ast.ClassDef) and n.name == component.name for n in after.body)
         if count != 1:
             raise PatchError(f"Expected one class {component.name} in the program; got {count or 'none'}.")
-    known, lines = _statements(parent), child.split("\n")
+    names, known = {c.name for c in components}, _texts(parent)
     changed: dict[str, ast.stmt] = {}
-    for index, node in enumerate(after.body):
-        same = _text(node, lines) in known.texts or ast.dump(node) in known.trees
-        if same or (index == 0 and _is_docstring(node)):
+    for index, (node, text) in enumerate(statements(child)):
+        free = (isinstance(node, ast.ClassDef) and node.name in names) or (index == 0 and is_docstring(node))
+        if free or text in known or ast.dump(node) in _trees(parent):
             continue
         targets = _targets(node)
         if not isinstance(node, _DEFINING) or targets is None:
@@ -192,10 +196,8 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
             )
         if not isinstance(node, ast.Import | ast.ImportFrom):
             changed |= dict.fromkeys(targets, node)
-    names = {c.name for c in components}
-    beside = {name: node for name, node in changed.items() if name not in names}
-    needed = _needed(after, names) if beside else names
-    for name, node in beside.items():
+    needed = _needed(after, names) if changed else names
+    for name, node in changed.items():
         if name not in needed:
             raise PatchError(
                 f"Line {node.lineno}: no component class uses {name!r}.",
@@ -203,27 +205,20 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
             )
 
 
-class _Statements(NamedTuple):
-    """The statements at a program's module level, as text, which is quick to compare, and as trees."""
-
-    texts: frozenset[str]
-    trees: frozenset[str]
-
-
 @lru_cache(maxsize=256)
-def _statements(parent: str) -> _Statements:
-    """The parent's statements; it is shown again and again.
+def _texts(parent: str) -> frozenset[str]:
+    """The parent's statements at module level as text, which is quick to compare; it is shown again and again.
 
     Raises:
         PatchError: it does not parse.
     """
-    nodes, lines = _parsed(parent, "The parent").body, parent.split("\n")
-    return _Statements(frozenset(_text(node, lines) for node in nodes), frozenset(map(ast.dump, nodes)))
+    _parsed(parent, "The parent")
+    return frozenset(statement.text for statement in statements(parent))
 
 
-def _text(node: ast.stmt, lines: Sequence[str]) -> str:
-    """The whole lines of a statement, decorators included."""
-    return "\n".join(lines[first_line(node) - 1 : node.end_lineno])
+def _trees(parent: str) -> frozenset[str]:
+    """The same as trees, for what was only written anew."""
+    return frozenset(ast.dump(statement.node) for statement in statements(parent))
 
 
 def _parsed(source: str, what: str) -> ast.Module:
@@ -268,14 +263,6 @@ def _needed(tree: ast.Module, roots: set[str]) -> set[str]:
             needed.add(name)
             left.append(name)
     return needed
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
 
 
 def _first_line(node: ast.stmt) -> str:

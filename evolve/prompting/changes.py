@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from evolve.prompting.record import Tried
+from evolve.trees import is_docstring, statements
 
 _GENERATIONS = 6
 _STRUCTURE = ("def ", "class ", "import ", "from ", "@", "pass")
@@ -55,11 +56,17 @@ def removed_lines(
     found: dict[str, RemovedLine] = {}
     for child, parent in pairwise(line_of_descent):
         before, after = (t.scored.objectives.get(objective, 0.0) for t in (parent, child))
-        kept = set(code_lines(child.source)) | present
-        for line in code_lines(parent.source) if after >= before else ():
-            if line not in kept and not line.startswith(_STRUCTURE):
+        for line in _lost(parent.source, child.source) if after >= before else ():
+            if line not in present:
                 found.setdefault(line, RemovedLine(line, before, after))
     return list(found.values())
+
+
+@lru_cache(maxsize=1024)
+def _lost(before: str, after: str) -> tuple[str, ...]:
+    """The statements of one program that another one has not, but for those that only structure it."""
+    kept = set(code_lines(after))
+    return tuple(x for x in code_lines(before) if x not in kept and not x.startswith(_STRUCTURE))
 
 
 class Differing(NamedTuple):
@@ -103,14 +110,14 @@ class _Part(NamedTuple):
 def _parts(source: str) -> tuple[_Part, ...] | None:
     """The statements at a program's module level, bare expressions apart; None of one that does not parse."""
     try:
-        nodes = [node for node in ast.parse(source).body if not isinstance(node, ast.Expr)]
+        placed = [(node, text) for node, text in statements(source) if not isinstance(node, ast.Expr)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     lines, found = source.splitlines(), []
-    for node in nodes:
+    for node, statement in placed:
         text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
         name = node.name if isinstance(node, ast.ClassDef | ast.FunctionDef) else ""
-        found.append(_Part(ast.dump(_bare(node)), text, name))
+        found.append(_Part(_key(statement), text, name))
     return tuple(found)
 
 
@@ -119,8 +126,15 @@ def _keys(source: str) -> frozenset[str]:
     return frozenset(part.key for part in _parts(source) or ())
 
 
-def _bare(node: ast.stmt) -> ast.stmt:
-    """A statement without docstrings; of a freshly parsed tree, which is changed."""
+@lru_cache(maxsize=2048)
+def _key(statement: str) -> str:
+    """The tree of a statement at module level, as text."""
+    return ast.dump(_bare(statement))
+
+
+def _bare(statement: str) -> ast.stmt:
+    """The tree of a statement at module level, without docstrings."""
+    node = ast.parse(statement).body[0]
     for inner in ast.walk(node):
         if isinstance(inner, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(inner) is not None:
             inner.body = inner.body[1:] or [ast.Pass()]
@@ -139,10 +153,18 @@ def what_changed(before: str, after: str) -> str:
 def code_lines(source: str) -> tuple[str, ...]:
     """The statements of a program, one per line and without indentation; its own lines where it does not parse."""
     try:
-        tree = ast.parse(source)
+        placed = statements(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return tuple(line.strip() for line in source.splitlines() if line.strip())
-    if ast.get_docstring(tree) is not None:
-        tree.body = tree.body[1:]
-    tree.body = [_bare(node) for node in tree.body]
-    return tuple(line.strip() for line in ast.unparse(tree).splitlines() if line.strip())
+        return _stripped(source)
+    documented = bool(placed) and is_docstring(placed[0].node)
+    return tuple(line for statement in placed[documented:] for line in _lines(statement.text))
+
+
+@lru_cache(maxsize=2048)
+def _lines(statement: str) -> tuple[str, ...]:
+    """What `code_lines` has of a statement at module level."""
+    return _stripped(ast.unparse(_bare(statement)))
+
+
+def _stripped(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

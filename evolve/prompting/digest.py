@@ -46,12 +46,12 @@ def ideas(parent: Parent, record: Record) -> list[Step]:
 
     Neither the parent's children nor its ancestors, which are shown by themselves.
     """
-    own = {step.change for step in way(parent, record)}
-    gains: dict[str, tuple[float, float]] = {}
-    for t in record.seen[-_LATELY:]:
-        before = record.seen.scored(t.parents[0]) if t.ok and t.parents and t.note not in {"", *own} else None
-        if before is not None and before.program_id != parent.program_id:
-            gains[t.note] = (_score(t, record) - _score(before, record), _score(t, record))
+    own = {"", *(t.note for t in ancestors(parent.program_id, record.seen.scored))}
+    gains = {
+        t.note: (gain, _score(t, record))
+        for t, gain in record.seen.gains(_LATELY)
+        if t.parents[0] != parent.program_id and t.note not in own
+    }
     ranked = sorted(gains.items(), key=lambda idea: -idea[1][0])
     best = [one for one in ranked if one[1][0] > 0.0][:_GAINS]
     worst = [one for one in ranked if one[1][0] < 0.0][-_LOSSES:]
@@ -71,9 +71,12 @@ def failures(parent: Parent, record: Record) -> list[Step]:
     own = [t for t in record.seen.children(parent.program_id, _LATELY) if t.outcome.tag in FAILURES]
     found: dict[str, Step] = {}
     for t in [*reversed(own), *reversed(last)]:
-        idea = f" ({t.note})" if t.note else ""
-        found.setdefault(t.outcome.message, Step(t.outcome.tag.value, f"{t.outcome.message}{idea}"))
-    return list(found.values())[:_FAILURES]
+        if len(found) == _FAILURES:
+            break
+        if t.outcome.message not in found:
+            idea = f" ({t.note})" if t.note else ""
+            found[t.outcome.message] = Step(t.outcome.tag.value, f"{t.outcome.message}{idea}")
+    return list(found.values())
 
 
 def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> list[dict[str, Any]]:

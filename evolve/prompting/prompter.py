@@ -10,6 +10,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from evolve.errors import ConfigError
 from evolve.models.base import Message
 from evolve.operators.base import Context, Parent
 from evolve.prompting import digest
-from evolve.prompting.changes import differing, removed_lines
+from evolve.prompting.changes import RemovedLine, differing, removed_lines
 from evolve.prompting.record import Record, Scored, Tried
 
 if TYPE_CHECKING:
@@ -27,6 +28,36 @@ if TYPE_CHECKING:
 MAX_SOURCE = 20_000
 _ASCII_CONTROLS = dict.fromkeys({*range(32), 127} - set(map(ord, "\n\t")))
 _REMOVED, _BEST = 8, 12
+
+
+class _Row(NamedTuple):
+    """A program's scores: of the objective, and of each game."""
+
+    name: str
+    score: float
+    parts: Mapping[str, float]
+
+
+class _Shown(NamedTuple):
+    """A prior program: what is new in it; name of another one -> what it has in common."""
+
+    name: str
+    score: float
+    source: str
+    same: Mapping[str, list[str]]
+
+
+class _Tried(NamedTuple):
+    """What has been tried; see `evolve.prompting.digest`."""
+
+    total: int
+    outcomes: str
+    best: float
+    way: list[digest.Step]
+    children: list[digest.Step]
+    ideas: list[digest.Step]
+    failures: list[digest.Step]
+    removed: list[RemovedLine]
 
 
 class _Behind(NamedTuple):
@@ -63,8 +94,8 @@ class Prompter:
         self._propose = self._template("shared/propose.md.j2")
         self._merge = self._template("shared/crossover.md.j2")
         self._repair = self._template("shared/repair.md.j2")
-        self._focus: list[Mapping[str, Any]] = _read_focus(domain)
-        self._cards = {f["text"]: self._environment.from_string(f["text"]) for f in self._focus}
+        self._cards = [f["text"] for f in _read_focus(domain) for _ in range(f.get("cards", 1))]
+        self._templates = {card: self._environment.from_string(card) for card in self._cards}
 
     def _template(self, name: str) -> Template:
         from jinja2 import TemplateNotFound
@@ -80,14 +111,15 @@ class Prompter:
         own = record.seen.scored(parent.program_id)
         scored = Scored(parent.objectives, own.scored.curves if own else {})
         examples = self._choose_examples(parent, record, rng)
-        rows = [self._row(name, s) for name, s in record.baselines.items() if s.objectives]
-        rows += [self._row(f"candidate {t.ordinal}", t.scored) for t in examples]
-        rows.append(self._row("the parent", scored))
-        behind = self._behind(scored, record)
+        own_row = self._row("the parent", scored)
+        baselines = [self._row(name, s) for name, s in record.baselines.items() if s.objectives]
+        rows = [*baselines, *(self._row(f"candidate {t.ordinal}", t.scored) for t in examples), own_row]
+        earlier = self._row("an earlier candidate", Scored(record.seen.standing.parts))
+        behind = _behind(own_row, [*baselines, earlier])
         text = self._propose.render(
             objective=self._objective,
             games=self._games,
-            rows=sorted(rows, key=lambda row: row["score"]),
+            rows=sorted(rows, key=lambda row: row.score),
             examples=self._shown(examples, parent),
             tried=self._tried(parent, record),
             parent={
@@ -112,12 +144,12 @@ class Prompter:
             for name, scored in [*record.baselines.items(), *parents.items()]
             if scored.objectives
         ]
-        own, other = (self._row("", scored)["parts"] for scored in parents.values())
+        own, other = (self._row("", scored).parts for scored in parents.values())
         both = [game for game in own if game in other]
         text = self._merge.render(
             objective=self._objective,
             games=self._games,
-            rows=sorted(rows, key=lambda row: row["score"]),
+            rows=sorted(rows, key=lambda row: row.score),
             first={"source": first.source, "better": [g for g in both if own[g] > other[g]]},
             second={"source": second.source, "better": [g for g in both if other[g] > own[g]]},
             failures=digest.failures(first, record),
@@ -128,10 +160,10 @@ class Prompter:
         """What a model is told when its answer failed; `patched`: it applied, but its program failed screening."""
         return Message("user", _tidy(self._repair.render(problem=problem, patched=patched)))
 
-    def _row(self, name: str, scored: Scored) -> dict[str, Any]:
+    def _row(self, name: str, scored: Scored) -> _Row:
         prefix = f"{self._objective}/"
         parts = {k.removeprefix(prefix): v for k, v in scored.objectives.items() if k.startswith(prefix)}
-        return {"name": name, "score": scored.objectives.get(self._objective, 0.0), "parts": parts}
+        return _Row(name, scored.objectives.get(self._objective, 0.0), parts)
 
     def _score(self, tried: Tried) -> float:
         return tried.scored.objectives[self._objective]
@@ -146,26 +178,15 @@ class Prompter:
         rest = ranked[1 : min(half, _BEST)]
         return [ranked[0], *rng.sample(rest, min(self._examples - 1, len(rest)))]
 
-    def _shown(self, examples: Sequence[Tried], parent: Parent) -> list[dict[str, Any]]:
+    def _shown(self, examples: Sequence[Tried], parent: Parent) -> list[_Shown]:
         """Programs, worst to best; of each what neither the parent has nor one shown before."""
         sources, found = {"the parent": parent.source}, []
         for tried in sorted(examples, key=self._score):
             text, same = differing(tried.source, sources)
             name = f"candidate {tried.ordinal}"
             sources[name] = tried.source
-            found.append({"name": name, "score": self._score(tried), "source": text, "same": same})
+            found.append(_Shown(name, self._score(tried), text, same))
         return found
-
-    def _behind(self, parent: Scored, record: Record) -> _Behind | None:
-        """The game on which the parent is furthest behind the best program known there; None when on none."""
-        own = self._row("", parent)["parts"]
-        found = []
-        known = [*record.baselines.items(), ("an earlier candidate", Scored(record.seen.standing.parts))]
-        for name, scored in known:
-            for game, value in self._row("", scored)["parts"].items():
-                if value > own.get(game, value):
-                    found.append(_Behind(game, own[game], value, name))
-        return max(found, key=lambda b: (b.best - b.own, b.game), default=None)
 
     def _curves(self, parent: Scored, best: Sequence[Tried], record: Record) -> list[dict[str, Any]]:
         """Rows for the parent and for the best other program, a candidate or a baseline."""
@@ -177,38 +198,55 @@ class Prompter:
             shown[name] = scored.curves
         return digest.thinned(shown)
 
-    def _tried(self, parent: Parent, record: Record) -> dict[str, Any]:
+    def _tried(self, parent: Parent, record: Record) -> _Tried:
         seen = record.seen
         best = seen.standing.best
-        return {
-            "total": len(seen) if best else 0,
-            "outcomes": digest.outcomes(record),
-            "best": self._score(best[0]) if best else 0.0,
-            "way": digest.way(parent, record),
-            "children": digest.children(parent, record),
-            "ideas": digest.ideas(parent, record),
-            "failures": digest.failures(parent, record),
-            "removed": removed_lines(parent.program_id, seen.scored, self._objective)[:_REMOVED],
-        }
+        return _Tried(
+            total=len(seen) if best else 0,
+            outcomes=digest.outcomes(record),
+            best=self._score(best[0]) if best else 0.0,
+            way=digest.way(parent, record),
+            children=digest.children(parent, record),
+            ideas=digest.ideas(parent, record),
+            failures=digest.failures(parent, record),
+            removed=removed_lines(parent.program_id, seen.scored, self._objective)[:_REMOVED],
+        )
 
     def _draw_focus(self, behind: _Behind | None, context: Context, rng: random.Random) -> str:
         """The card of this candidate, of a deck that is shuffled anew when it is used up.
 
         Drawn with replacement, candidates that are asked for at the same moment would often get the same prompt.
         """
-        deck = [
-            f["text"]
-            for f in self._focus
-            for _ in range(f.get("cards", 1))
-            if (behind or "{{ game }}" not in f["text"])
-            and (context.mechanisms or "{{ mechanism }}" not in f["text"])
-        ]
-        turn, place = divmod(context.ordinal, len(deck))
-        random.Random(f"focus {turn}").shuffle(deck)
+        cards = tuple(
+            text
+            for text in self._cards
+            if (behind or "{{ game }}" not in text) and (context.mechanisms or "{{ mechanism }}" not in text)
+        )
+        turn, place = divmod(context.ordinal, len(cards))
+        card = _shuffled(cards, turn)[place]
         mechanism = rng.choice(context.mechanisms) if context.mechanisms else None
         idea = f"{mechanism.name.replace('_', ' ')}, which {mechanism.summary}" if mechanism else ""
         game = behind.game if behind else ""
-        return self._cards[deck[place]].render(game=game, mechanism=idea)
+        return self._templates[card].render(game=game, mechanism=idea)
+
+
+def _behind(parent: _Row, known: Sequence[_Row]) -> _Behind | None:
+    """The game on which the parent is furthest behind the best program known there; None when on none."""
+    own = parent.parts
+    found = [
+        _Behind(game, own[game], value, row.name)
+        for row in known
+        for game, value in row.parts.items()
+        if value > own.get(game, value)
+    ]
+    return max(found, key=lambda b: (b.best - b.own, b.game), default=None)
+
+
+@lru_cache(maxsize=8)
+def _shuffled(cards: tuple[str, ...], turn: int) -> Sequence[str]:
+    deck = list(cards)
+    random.Random(f"focus {turn}").shuffle(deck)
+    return deck
 
 
 def _missing(name: str) -> ConfigError:
@@ -234,7 +272,10 @@ def environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("prompts", ""), undefined=StrictUndefined, keep_trailing_newline=False
+        loader=PackageLoader("prompts", ""),
+        undefined=StrictUndefined,
+        keep_trailing_newline=False,
+        auto_reload=False,
     )
     made.filters |= {"line": line, "fenced": fenced, "plain": plain}
     return made
@@ -251,11 +292,13 @@ def plain(text: str, limit: int) -> str:
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
+@lru_cache(maxsize=2048)
 def line(text: str, limit: int) -> str:
     """Something that a program or a model wrote, as one plain line."""
     return plain(" ".join(text.split()), limit)
 
 
+@lru_cache(maxsize=512)
 def fenced(source: str) -> str:
     """A program in a fence that it cannot close."""
     text = plain(source, MAX_SOURCE)
@@ -265,4 +308,6 @@ def fenced(source: str) -> str:
 
 def _tidy(text: str) -> str:
     """At most one blank line in a row, outside of programs too: templates leave more."""
-    return re.sub(r"\n{4,}", "\n\n\n", text).strip() + "\n"
+    while "\n\n\n\n" in text:
+        text = text.replace("\n\n\n\n", "\n\n\n")
+    return text.strip() + "\n"

@@ -96,12 +96,15 @@ class Log:
         """Program id -> where the candidates are whose first parent it is."""
         self.failed: list[int] = []
         """Where those are that failed (`FAILURES`)."""
+        self.gains: list[float | None] = []
+        """By how much each is better than its first parent; None where one of the two has no scores."""
         for tried in entries:
             self.append(tried)
 
     def append(self, tried: Tried) -> None:
         """Tell of one more."""
         place = len(self.entries)
+        self.gains.append(self._gain(tried))
         if tried.ok and tried.program_id is not None:
             self.places.setdefault(tried.program_id, place)
         if tried.parents:
@@ -110,6 +113,13 @@ class Log:
             self.failed.append(place)
         self.entries.append(tried)
         self.standings.append(self.standings[-1].after(tried, self._objective))
+
+    def _gain(self, tried: Tried) -> float | None:
+        before = self.places.get(tried.parents[0]) if tried.ok and tried.parents else None
+        if before is None:
+            return None
+        old, new = self.entries[before].scored.objectives, tried.scored.objectives
+        return new.get(self._objective, 0.0) - old.get(self._objective, 0.0)
 
     def upto(self, count: int) -> Beginning:
         """The first `count`, or all as long as there are fewer."""
@@ -154,6 +164,12 @@ class Beginning(Sequence[Tried]):
     def children(self, program_id: str, most: int) -> list[Tried]:
         """The last candidates whose first parent is this program, oldest first."""
         return self._last(self._log.children.get(program_id, []), most)
+
+    def gains(self, most: int) -> list[tuple[Tried, float]]:
+        """Of the last candidates those that have scores, as their first parents have: by how much they are better."""
+        last = slice(max(0, self._count - most), self._count)
+        pairs = zip(self._log.entries[last], self._log.gains[last], strict=True)
+        return [(tried, gain) for tried, gain in pairs if gain is not None]
 
     def failed(self, most: int) -> list[Tried]:
         """The last candidates that failed, oldest first."""

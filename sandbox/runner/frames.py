@@ -21,6 +21,7 @@ MAX_FRAME = 4 * 1024 * 1024
 MAX_FDS = 3
 _LENGTHS = struct.Struct("<II")
 _CHUNK = 1 << 16
+_ROOM_FOR_FDS = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
 
 
 class Stream(Protocol):
@@ -123,8 +124,12 @@ class SocketStream:
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
         """At most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
-        data, fds, _, _ = socket.recv_fds(self._socket, size, MAX_FDS)
-        return data, fds
+        # What `socket.recv_fds` does, which imports a module with every call.
+        data, ancillary, _, _ = self._socket.recvmsg(size, _ROOM_FOR_FDS)
+        fds = array.array("i")
+        for _, _, passed in ancillary:
+            fds.frombytes(passed[: len(passed) - len(passed) % fds.itemsize])
+        return data, fds.tolist()
 
     def forget(self) -> None:
         """Leave the socket's descriptor as it is: others would get its number."""

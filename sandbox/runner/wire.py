@@ -17,6 +17,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -224,6 +225,7 @@ class Extents:
         return slice(start, end)
 
 
+@lru_cache(maxsize=MAX_SCALARS + 1)
 def scalar_format(count: int) -> struct.Struct:
     """How `count` scalars are written after a token's header."""
     return struct.Struct(f"<{count}d")

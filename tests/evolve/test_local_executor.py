@@ -1,6 +1,7 @@
 """Evaluation workers: without keys, replaced when they die, and gone when the campaign is."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -121,6 +122,82 @@ def test_an_exception_of_a_job_leaves_its_worker_alive():
         with pytest.raises(ZeroDivisionError):
             executor.submit(divmod, 1, 0).result()
         assert executor.submit(os.getpid).result() == first
+
+
+def test_more_jobs_than_workers_wait_their_turn():
+    with LocalExecutor(2) as executor:
+        assert [f.result() for f in [executor.submit(divmod, n, 7) for n in range(20)]] == [
+            divmod(n, 7) for n in range(20)
+        ]
+
+
+def test_a_job_that_waits_can_be_cancelled():
+    with LocalExecutor(1) as executor:
+        running, waiting = executor.submit(time.sleep, 0.2), executor.submit(os._exit, 1)
+        assert waiting.cancel()
+        assert executor.submit(abs, -1).result() == 1
+        assert running.done()
+
+
+def test_a_worker_that_dies_takes_no_job_with_it_but_its_own():
+    with LocalExecutor(2) as executor:
+        sleeper = executor.submit(time.sleep, 0.3)
+        dying, waiting = executor.submit(os._exit, 1), executor.submit(abs, -1)
+        with pytest.raises(BrokenProcessPool, match="status 1"):
+            dying.result()
+        assert (sleeper.result(), waiting.result()) == (None, 1)
+
+
+def test_jobs_that_wait_for_the_last_worker_are_lost_with_it():
+    with LocalExecutor(1) as executor:
+        lost = [executor.submit(os._exit, 1), executor.submit(abs, -1)]
+        for future in lost:
+            with pytest.raises(BrokenProcessPool):
+                future.result()
+        assert executor.submit(abs, -1).result() == 1
+
+
+def test_an_exception_says_where_in_the_worker_it_was_raised():
+    with LocalExecutor(1) as executor, pytest.raises(ZeroDivisionError) as caught:
+        executor.submit(divmod, 1, 0).result()
+    assert "worker.py" in caught.value.__notes__[0]
+
+
+def test_what_does_not_pickle_is_an_exception_and_the_worker_lives():
+    with LocalExecutor(1) as executor:
+        first = executor.submit(os.getpid).result()
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            executor.submit(eval, "lambda: 0").result()
+        assert executor.submit(os.getpid).result() == first
+
+
+def test_an_exception_that_does_not_pickle_is_told_in_words():
+    source = "raise type('Local', (Exception,), {})('what happened')"
+    with LocalExecutor(1) as executor, pytest.raises(RuntimeError, match="what happened"):
+        executor.submit(exec, source).result()
+
+
+def test_large_jobs_and_results_pass():
+    with LocalExecutor(1) as executor:
+        assert executor.submit(bytes.upper, b"a" * (4 << 20)).result() == b"A" * (4 << 20)
+
+
+def test_no_job_is_taken_after_shutdown_and_none_is_left():
+    executor = LocalExecutor(1)
+    pid, rest = executor.submit(os.getpid), [executor.submit(abs, -n) for n in range(3)]
+    executor.shutdown()
+    assert [f.result(timeout=0) for f in rest] == [0, 1, 2]
+    assert not alive(pid.result())
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(abs, -1)
+
+
+def test_shutdown_can_cancel_what_waits():
+    executor = LocalExecutor(1)
+    running, waiting = executor.submit(time.sleep, 0.1), executor.submit(abs, -1)
+    executor.shutdown(cancel_futures=True)
+    assert running.result(timeout=0) is None
+    assert waiting.cancelled()
 
 
 def test_kill_ends_workers_in_the_middle_of_a_job():

@@ -28,6 +28,10 @@ def test_a_new_program_passes(screen):
         ("\0", "it does not parse"),
         ("x = 1\n", "expected a class RegretAccumulator; it has no class"),
         (CFR_PLUS.replace("cfr_regrets", "regrets"), "expected RegretAccumulator.update_accumulate_regret"),
+        (
+            CFR_PLUS.replace("iteration_number + 1", " + ".join("1" * 2000)),
+            "a few hundred operations at most",
+        ),
     ],
 )
 def test_what_is_no_program_is_rejected_with_the_reason(screen, source, said):

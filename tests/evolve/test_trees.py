@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from evaluators.source import parse
-from evolve.trees import canonical_hash
+from evolve.trees import canonical_hash, statements
 
 BASE = "def f(s, x):\n    y = x + 1\n    z = y * 2\n    return z - y\n"
 
@@ -66,6 +66,23 @@ def test_the_tree_that_others_read_stays_as_it_is(end):
 
 def test_statements_that_share_a_line_are_those_that_do_not():
     assert canonical_hash(BASE + "x = 1; y = 2\n") == canonical_hash(BASE + "x = 1\ny = 2\n")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""Doc."""\n\nimport math\n\n\n' + BASE + "\n\n@property\ndef g(x):\n    return math.pi\n",
+        '"""Doc."""; x = 1\n@str\nclass A: pass\n',
+        BASE.replace("\n", "\r\n") + "x = 1\r\n",
+        "",
+    ],
+)
+def test_the_text_of_a_statement_makes_its_tree(source):
+    body = parse(source).body
+    assert [s.node for s in statements(source)] == body
+    assert [ast.dump(ast.parse(s.text)) for s in statements(source)] == [
+        ast.dump(ast.Module([node], [])) for node in body
+    ]
 
 
 def test_a_known_hash_does_not_change():

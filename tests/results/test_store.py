@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import threading
@@ -235,7 +236,7 @@ def test_a_candidate_costs_few_statements_and_little_room(tmp_path, make):
     count = 300
     statements = []
     with open_store(tmp_path / "evolve.db") as store:
-        event.listen(store._engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        event.listen(store._engine, "checkout", lambda used, *_: used.set_trace_callback(statements.append))
         with store.begin_campaign(make.spec()) as writer:
             statements.clear()
             for ordinal in range(count):
@@ -246,7 +247,9 @@ def test_a_candidate_costs_few_statements_and_little_room(tmp_path, make):
                     writer.record_evaluation(make.evaluation(ordinal, key, curves=16))
                     writer.tell(ordinal)
             assert 1400 < len(body) < 1800
-    assert len(statements) <= 9 * count + 2 * 16  # an instance is looked for, and stored, once
+    runs = [kind for kind, _ in itertools.groupby(one.split("(")[0] for one in statements)]
+    assert runs.count("COMMIT") == count
+    assert len(runs) <= 9 * count + 2 * 16  # an instance is looked for, and stored, once
     size = sum(path.stat().st_size for path in tmp_path.iterdir())
     assert size / count < 6_000
 

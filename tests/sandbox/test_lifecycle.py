@@ -336,7 +336,11 @@ def test_the_log_is_capped_and_never_blocks(runner):
 
 @pytest.mark.parametrize(
     ("deed", "verdict"),
-    [("os._exit(3)", Verdict.NO_RESULT), ("os.abort()", Verdict.CRASH), ("while True: pass", Verdict.CPU_LIMIT)],
+    [
+        ("os._exit(3)", Verdict.NO_RESULT),
+        ("os.abort()", Verdict.CRASH),
+        ("while True: pass", Verdict.CPU_LIMIT),
+    ],
 )
 def test_without_its_log_a_program_is_judged_as_with_it(runner, deed, verdict):
     # The end of the log is how a runner learns that a child has ended.

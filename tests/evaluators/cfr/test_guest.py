@@ -153,8 +153,9 @@ def test_players_have_objects_of_their_own():
 def test_the_average_takes_the_policy_of_this_traversal():
     session = opened(KEEPER)
     session.call("step", (0, 0), [np.arange(5.0), np.ones(2)])
-    (average,) = session.call("cumulative_policy", (0,))
+    average, untouched = session.call("cumulative_policy")
     assert average == pytest.approx([1 / 2, 1 / 2, 1 / 3, 1 / 3, 1 / 3])
+    assert untouched.tolist() == [0.0] * 5
 
 
 def test_programs_cannot_be_told_the_horizon():

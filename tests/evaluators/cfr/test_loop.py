@@ -2,14 +2,16 @@
 
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.base import Tag
+from evaluators.base import InvalidAnswer, Tag
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import checkpoints
+from evaluators.cfr.loop import Play, checkpoints
+from evaluators.games.game import load
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
 
@@ -47,6 +49,26 @@ def test_the_sandbox_changes_no_bit(runner):
         beside = evaluate(source, ["kuhn3"], 20, None, ("exact", "generic"))
         assert [r.curve for r in inside.results] == [r.curve for r in beside.results]
         assert inside.objectives == beside.objectives
+
+
+class Forged:
+    """A session whose program took the guest's place: it answers with as many arrays as it likes."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def call(self, name, scalars=(), arrays=()):
+        return (np.full(6, 0.5),) * self.count
+
+
+@pytest.mark.parametrize("count", [0, 2, 3])
+def test_too_many_or_too_few_arrays_are_an_invalid_answer(count):
+    play = Play(DOMAIN.rule(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(count))
+    with pytest.raises(InvalidAnswer, match=f"expected 1 arrays; got {count}"):
+        play.iterate()
+    play = Play(DOMAIN.rule(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(1))
+    with pytest.raises(InvalidAnswer, match="expected 2 arrays; got 1"):
+        play.average_policies()
 
 
 def test_the_isolation_is_what_the_sandbox_achieved(runner):

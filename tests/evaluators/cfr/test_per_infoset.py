@@ -349,3 +349,7 @@ class TestCheck:
     @pytest.mark.parametrize("source", ["x = 1", "class RegretAccumulator: pass", seeds.source("cfr", "cfr")])
     def test_anything_else_is_not_in_this_form(self, source):
         assert not interface.is_per_infoset(source)
+
+    def test_the_first_argument_counts_however_it_is_spelt(self):
+        # Python reads identifiers in their NFKC form, so this is one and the same name.
+        assert interface.is_per_infoset(SEED.replace("info_state_node", "\uff49nfo_state_node"))

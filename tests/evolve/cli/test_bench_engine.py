@@ -1,14 +1,17 @@
 """`evolve bench engine`, with next to no work: what it measures and how it says it. No time is asserted."""
 
 import json
+import time
 
 import pytest
 
 from evaluators.base import get_domain
 from evolve.bench import engine
 from evolve.bench.answering import change
-from evolve.bench.processes import Cpu
+from evolve.bench.processes import Cpu, DatabaseClock
 from evolve.screening import Screen
+from results.records import CampaignSpec
+from results.store import open_store
 from seeds import source
 
 
@@ -73,6 +76,34 @@ def test_what_is_printed(report, invoke, monkeypatch):
 
 def test_cpu_between_two_moments():
     assert Cpu(5.0, 4.0, 3.0, 2.5).since(Cpu(1.0, 2.0, 3.0, 0.5)) == (4.0, 2.0, 0.0, 2.0)
+
+
+def test_the_clock_counts_what_is_done_in_transactions_that_write(tmp_path):
+    def work() -> float:
+        """Some CPU; how much it was at least."""
+        began = time.thread_time()
+        sum(range(300_000))
+        return time.thread_time() - began
+
+    spec = CampaignSpec(
+        name="a", domain="cfr", seed=0, objective="train", plan="train", config={}, versions={}, machine={}
+    )
+    with open_store(tmp_path / "evolve.db") as store:
+        with DatabaseClock() as clock:
+            with store.begin_campaign(spec) as writer:
+                before = clock.seconds
+                assert before > 0
+                work()
+                assert clock.seconds == before
+                with writer.transaction():
+                    least = work()
+                    writer.add_program("x = 1", tree_hash="t")
+                    assert clock.seconds == before  # Not before the end, and then once.
+                assert clock.seconds - before >= least
+            ended = clock.seconds
+        with store.continue_campaign("a") as writer:
+            writer.set_status("finished")
+        assert clock.seconds == ended
 
 
 def test_changes_are_programs_and_all_different():

@@ -193,6 +193,39 @@ def test_what_is_no_answer_of_the_interface_is_transient(client, ask, raw):
         assert type(error) is TransientError, (raw, headers)
 
 
+only_chat = pytest.mark.parametrize("kind", ["chat"])
+
+
+@only_chat
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"choices": [None]},
+        {"choices": [{"index": 0}]},
+        {"choices": {"message": {"content": "x"}}},
+        {"choices": [{"message": {"content": ["x"]}}]},
+        {"choices": [{"message": {"content": "x"}}], "usage": "none"},
+    ],
+)
+def test_half_an_answer_is_transient(client, ask, body):
+    error = error_of(client(replying(Reply(raw=json.dumps(body).encode()))), ask())
+    assert type(error) is TransientError
+    assert "could not be read" in error.message
+
+
+@only_chat
+def test_a_short_answer_is_enough(client, complete, ask):
+    raw = b'{"choices": [{"message": {"content": "fine"}}]}'
+    came = complete(client(replying(Reply(raw=raw, headers={"content-type": "text/plain"}))), ask())
+    assert (came.text, came.stop, came.usage, came.model) == ("fine", Stop.END, Usage(), "m")
+
+
+@only_chat
+def test_the_page_of_a_proxy_is_shown(client, ask):
+    error = error_of(client(replying(Reply(raw=f"<html>no {KEY}\n</html>".encode()))), ask())
+    assert error.message == "the server sent no choice: <html>no [key] </html>"
+
+
 @pytest.mark.parametrize(
     ("reply", "stop"),
     [

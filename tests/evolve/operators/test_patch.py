@@ -45,6 +45,13 @@ def test_a_program_that_grew_too_long_is_refused(context, seed_sources):
         patch(seed_sources["cfr_plus"], answer, context.components)
 
 
+def test_a_program_that_is_too_deep_to_be_looked_through_is_refused(context, seed_sources):
+    deep = f"STEP = {' + '.join('1' * 2000)}\n"
+    answer = f"<<<<<<< SEARCH\nimport numpy as np\n=======\nimport numpy as np\n{deep}>>>>>>> REPLACE"
+    with pytest.raises(PatchError, match="a few hundred operations at most"):
+        patch(seed_sources["cfr_plus"], answer, context.components)
+
+
 def test_every_seed_is_in_scope_of_every_other(context, seed_sources):
     for parent in seed_sources.values():
         for child in seed_sources.values():

@@ -43,16 +43,22 @@ def test_as_if_all_were_gone_through(seed, count, told):
     for n in range(count):
         assert seen.children(f"p{n}", 3) == [t for t in known if t.parents == (f"p{n}",)][-3:]
         assert seen.scored(f"p{n}") == next((t for t in ok if t.program_id == f"p{n}"), None)
+    better = [
+        (t, t.scored.objectives["score"] - before.scored.objectives["score"])
+        for t in known[-5:]
+        if t.ok and t.parents and (before := seen.scored(t.parents[0]))
+    ]
+    assert seen.gains(5) == better
 
 
 def test_a_beginning_stays_what_it_was():
     entries = made(3, 40)
     log = Log("score", entries[:20])
     seen = log.upto(20)
-    before = (seen.standing, list(seen), seen.failed(50))
+    before = (seen.standing, list(seen), seen.failed(50), seen.gains(50))
     for tried in entries[20:]:
         log.append(tried)
-    assert (seen.standing, list(seen), seen.failed(50)) == before
+    assert (seen.standing, list(seen), seen.failed(50), seen.gains(50)) == before
     with pytest.raises(IndexError):
         seen[20]
 

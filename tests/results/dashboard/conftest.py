@@ -16,7 +16,8 @@ from results.dashboard.app import ADDRESS, create_app, listen
 from results.records import CallAnswer, CallRecord
 from results.schema import Candidate, Evaluation, Parent, Program, Score
 from results.store import Store, open_store
-from results.writer import CampaignWriter, begin_writing
+from results.transactions import writing
+from results.writer import CampaignWriter
 
 OPERATORS = ("symbolic", "llm", "crossover")
 OUTCOMES = ("ok", "ok", "ok", "early_stopped", "timeout", "exception")
@@ -123,7 +124,7 @@ class Making:
         """A campaign of very many programs, each with a score."""
         with open_store(where, clock=self.make.clock()) as store:
             store.begin_campaign(self.make.spec("large")).close()
-            with begin_writing(store._engine) as connection:
+            with writing(store._engine) as connection:
                 for table, rows in self._rows(candidates):
                     connection.execute(insert(table), rows)
 
