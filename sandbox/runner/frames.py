@@ -12,7 +12,6 @@ import select
 import socket
 import struct
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .wire import WireError
@@ -148,7 +147,7 @@ class StandardStreams:
 
     def __init__(self) -> None:
         self._source, self._sink = os.dup(0), os.dup(1)
-        with Path(os.devnull).open("rb") as empty:
+        with open(os.devnull, "rb") as empty:
             os.dup2(empty.fileno(), 0)
         os.dup2(2, 1)
 

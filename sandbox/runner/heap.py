@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from . import kernel
 
@@ -26,7 +25,9 @@ def merge_pages() -> None:
 
 def _written() -> Iterator[tuple[int, int]]:
     """Where memory begins and ends that this process writes to, shares with nobody, and has from no file."""
-    for line in Path("/proc/self/maps").read_text(encoding="ascii").splitlines():
+    with open("/proc/self/maps", encoding="ascii") as maps:
+        lines = maps.readlines()
+    for line in lines:
         span, rights, _, _, _, *name = line.split()
         if rights == "rw-p" and name in ([], ["[heap]"]):
             start, end = span.split("-")

@@ -7,7 +7,6 @@ import ctypes
 import os
 import struct
 from collections.abc import Sequence
-from pathlib import Path
 
 from . import kernel
 
@@ -35,7 +34,7 @@ def readable_parts(stdlib: str) -> list[str]:
     listing that the runner made.
     """
     return [
-        str(path) for path in Path(stdlib).iterdir() if path.name not in {"site-packages", "dist-packages"}
+        entry.path for entry in os.scandir(stdlib) if entry.name not in {"site-packages", "dist-packages"}
     ]
 
 
@@ -73,7 +72,7 @@ def restrict(rules: int) -> None:
 def _allow_reading(rules: int, path: str) -> None:
     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        rights = _READ_FILE | (_READ_DIR if Path(path).is_dir() else 0)
+        rights = _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0)
         rule = struct.pack("<Qi", rights, descriptor)
         kernel.syscall(
             "landlock_add_rule", kernel.SYS_LANDLOCK_ADD, rules, _RULE_PATH_BENEATH, ctypes.c_char_p(rule), 0

@@ -8,7 +8,6 @@ import os
 import signal
 import struct
 from collections.abc import Sequence
-from pathlib import Path
 
 from . import kernel
 
@@ -32,9 +31,13 @@ def enter() -> None:
     """
     user, group = os.getuid(), os.getgid()
     kernel.unshare(_NEW_USER | _NEW_NS | _NEW_UTS | _NEW_IPC | _NEW_PID | _NEW_NET)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{_INSIDE_ID} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{_INSIDE_ID} {group} 1")
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{_INSIDE_ID} {user} 1"),
+        ("gid_map", f"{_INSIDE_ID} {group} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
 
 
 def fork_first_process() -> None:
@@ -69,7 +72,7 @@ def show_only(directories: Sequence[str], hidden: Sequence[str]) -> None:
         for path, source in sources.items():
             _bind(source, _STAGE + path)
             for name in hidden:
-                if name.startswith(f"{path}/") and Path(_STAGE + name).is_dir():
+                if name.startswith(f"{path}/") and os.path.isdir(_STAGE + name):
                     kernel.mount("none", _STAGE + name, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=64k,mode=755")
     finally:
         for source in sources.values():
@@ -83,7 +86,7 @@ def show_only(directories: Sequence[str], hidden: Sequence[str]) -> None:
 
 def _bind(source: int, target: str) -> None:
     """Show the directory behind the descriptor `source` at `target`."""
-    Path(target).mkdir(parents=True, exist_ok=True)
+    os.makedirs(target, exist_ok=True)
     kernel.mount(f"/proc/self/fd/{source}", target, None, _MS_BIND | _MS_REC)
 
 

@@ -11,7 +11,6 @@ import random
 import socket
 import sysconfig
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,19 +18,18 @@ import numpy as np
 from . import confine, heap, hooks, kernel, landlock, namespaces, roots
 
 _PRELOADED = """
-abc array bisect cmath collections.abc contextlib copy csv dataclasses datetime decimal enum fractions
-functools graphlib hashlib heapq itertools json math numbers operator pprint queue random re statistics string
-struct textwrap threading time traceback typing unicodedata uuid warnings weakref zlib
-_pickle _posixsubprocess _zoneinfo
+abc array bisect cmath collections.abc contextlib copy dataclasses datetime enum functools hashlib heapq itertools
+json math numbers operator random re string struct threading time traceback typing unicodedata warnings weakref zlib
+_csv _decimal _pickle _posixsubprocess
 """
-"""Standard library modules that programs use often or that need native code, which cannot be loaded later."""
+"""Standard library modules that programs use often, and native code that others cannot do without.
 
-_LAZY = {"numpy": ("fft", "linalg", "ma", "polynomial", "random")}
-"""Submodules that a package loads on first use only.
-
-``numpy.testing`` is not among them: it takes half the standard library along, which every child would pay for, and a
-program that wants it can load it, as all that is Python only.
+Native code cannot be loaded later. What is Python only, a program that wants it loads itself: for what is loaded here
+every child pays, for a megabyte with some hundredths of what it costs.
 """
+
+_LAZY = {"numpy": ("fft", "linalg", "random")}
+"""Submodules with native code that a package loads on first use only."""
 
 _HOLDS_NOTHING, _HOLDS_LIMITS, _HOLDS_LANDLOCK, _HOLDS_SECCOMP = 0, 1, 2, 4
 
@@ -66,20 +64,17 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         os.sched_setaffinity(0, {config["cpu"]})
     os.environ.clear()
     stdlib = sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
-    stdlib = [path for path in stdlib if Path(path).is_dir()]
+    stdlib = [path for path in stdlib if os.path.isdir(path)]
     walls = _enter_namespaces(stdlib) if config["namespaces"] else "none: not asked for"
     packages = _load(config["modules"])
     gc.collect()
     heap.merge_pages()
-    parts = [part for path in stdlib for part in landlock.readable_parts(path)]
-    rules, landlock_layer = _build_rules([*packages, *parts])
-    empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    # What children get comes after, and must not lie where they put it.
-    while empty <= confine.RESULTS:
-        empty = os.dup(empty)
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    empty, address_space = _open_empty(), _address_space()
     if walls == "on":
         walls = _show_only(stdlib, packages)
+    # What is hidden needs no rules that leave it out, two hundred of them, for which every child pays.
+    parts = stdlib if walls == "on" else [part for path in stdlib for part in landlock.readable_parts(path)]
+    rules, landlock_layer = _build_rules([*packages, *parts])
     confine.give_up()
     bound = confine.Walls(rules, confine.OwnFilter.here())
     held = _try(bound, empty)
@@ -92,7 +87,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         "namespaces": walls,
     }
     gc.freeze()
-    return Prepared(bound, empty, pages * os.sysconf("SC_PAGE_SIZE"), layers)
+    return Prepared(bound, empty, address_space, layers)
 
 
 def _load(modules: Sequence[str]) -> list[str]:
@@ -117,6 +112,20 @@ def _warm_up() -> None:
     """Have the linear algebra library map its buffers now, in memory that children share."""
     square = np.eye(64)
     np.linalg.solve(square, square @ square)
+
+
+def _open_empty() -> int:
+    """A descriptor with nothing to read, above those that children have: what they get comes after it, as must be."""
+    empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    while empty <= confine.RESULTS:
+        empty = os.dup(empty)
+    return empty
+
+
+def _address_space() -> int:
+    """Bytes that this process maps."""
+    with open("/proc/self/statm", encoding="ascii") as sizes:
+        return int(sizes.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _enter_namespaces(shown: Sequence[str]) -> str:

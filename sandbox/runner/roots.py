@@ -6,11 +6,10 @@ import importlib.machinery
 import sys
 import types
 from collections.abc import Mapping, Sequence
-from importlib.abc import MetaPathFinder
 
 
-class Roots(MetaPathFinder):
-    """Finds each package in a directory of its own."""
+class Roots:
+    """Finds each package in a directory of its own, as a finder of ``sys.meta_path``."""
 
     def __init__(self, roots: Mapping[str, str]) -> None:
         """Know packages by name, each with the directory that holds it."""

@@ -193,6 +193,16 @@ def test_declared_modules_are_there_and_native_code_in_them_works():
         ("random", "Random(1).random()"),
         ("threading", "Thread(target=x.sum).start()"),
         ("concurrent.futures", "ThreadPoolExecutor(1).submit(x.sum).result()"),
+        ("csv", "reader(['1,2'])"),
+        ("decimal", "Decimal(2).sqrt()"),
+        ("fractions", "Fraction(1, 3)"),
+        ("graphlib", "TopologicalSorter()"),
+        ("pprint", "pformat([1])"),
+        ("queue", "SimpleQueue().put(1)"),
+        ("statistics", "NormalDist().inv_cdf(0.3)"),
+        ("textwrap", "dedent(' a')"),
+        ("uuid", "uuid4()"),
+        ("zoneinfo", "ZoneInfo"),
     ],
 )
 def test_what_is_python_only_can_be_loaded_by_programs(runner, module, use):
