@@ -7,6 +7,7 @@ with all that was tried. Only the server's answers cost nothing to think of; it 
 from __future__ import annotations
 
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from evaluators.base import Evaluation
 from evolve.bench.answering import server
-from evolve.bench.processes import Cpu, DatabaseClock, campaign_cpu, rss_mib
+from evolve.bench.processes import Cpu, DatabaseClock, campaign_cpu, python_start_ms, rss_mib
 from evolve.config import CampaignConfig, parse_config
 from evolve.events import Event, Told
 from evolve.executors.job import Job, run_job
@@ -89,6 +90,7 @@ class Instant(NamedTuple):
         last_ms: the same among the last tenth.
         memory_kb: by how much the campaign's process grew with each candidate.
         disk_kb: kB of the database for each candidate.
+        python_start_ms: milliseconds of CPU that starting Python took meanwhile, to compare machines by.
     """
 
     candidates: int
@@ -99,6 +101,7 @@ class Instant(NamedTuple):
     last_ms: float
     memory_kb: float
     disk_kb: float
+    python_start_ms: float
 
     @property
     def total_ms(self) -> float:
@@ -174,6 +177,7 @@ def measure_instant(candidates: int, *, progress: Callable[[int], None] = lambda
             last_ms=_ms(late, end),
             memory_kb=1024 * (end.rss_mib - early.rss_mib) / (end.told - early.told),
             disk_kb=bench.disk_bytes / candidates / 1e3,
+            python_start_ms=statistics.median(bench.python_start_ms),
         )
 
 
@@ -196,6 +200,7 @@ class _Bench:
     def __init__(self, latency_s: float, options: dict[str, Any], progress: Callable[[int], None]) -> None:
         self._latency_s, self._options, self._progress = latency_s, options, progress
         self.outcomes: dict[str, int] = {}
+        self.python_start_ms: list[float] = []
         self._marks: list[Mark] = []
         self._wanted: set[int] = set()
         self._told = 0
@@ -232,6 +237,8 @@ class _Bench:
         if isinstance(event, Told):
             self._told += 1
             self._progress(self._told)
+            if self._told % max(1, self._options["candidates"] // 20) == 0:
+                self.python_start_ms.append(python_start_ms())
             if self._told in self._wanted:
                 self._marks.append(self._mark())
 

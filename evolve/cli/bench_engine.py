@@ -79,6 +79,7 @@ def _print_instant(instant: Instant) -> None:
         f"{instant.last_ms:.1f} / {instant.first_ms:.1f} = {instant.flat:.2f}",
         f"≤ {TARGETS['flat']:g}",
     )
+    table.add_row("  starting Python, meanwhile", f"{instant.python_start_ms:.1f} ms", "")
     table.add_row("memory of the campaign", f"{instant.memory_kb:+.1f} kB a candidate", "")
     table.add_row("database", f"{instant.disk_kb:.1f} kB a candidate", f"≤ {TARGETS['disk_kb']:g}")
     out.print(table)

@@ -48,6 +48,7 @@ def test_the_instant_campaign(report):
     assert all(took > 0 for took in instant.cpu_ms.values())
     assert instant.total_ms == pytest.approx(sum(instant.cpu_ms.values()))
     assert instant.flat == pytest.approx(instant.last_ms / instant.first_ms)
+    assert instant.python_start_ms > 0
     assert instant.rate > 0
     assert instant.disk_kb > 1
 
@@ -71,6 +72,7 @@ def test_what_is_printed(report, invoke, monkeypatch):
     assert asked == [(200, 8), (10_000, 120)]
     assert f"{report.paced.share:.0%}" in printed
     assert f"{report.instant.total_ms:.1f} ms" in printed
+    assert f"{report.instant.python_start_ms:.1f} ms" in printed
     assert max(map(len, printed.splitlines())) <= 100
 
 
