@@ -77,6 +77,7 @@ class TestContainers:
             session.close()
 
     def test_closing_removes_container_and_directory(self, client, monkeypatch):
+        gc.collect()  # What other tests left behind is not to go in between.
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
         # A directory of its own, since other tests make such directories meanwhile; short, as sockets' paths must be.
         with tempfile.TemporaryDirectory() as own, monkeypatch.context() as patch:
