@@ -39,6 +39,7 @@ class Mark(NamedTuple):
     cpu: Cpu
     rss_mib: float
     disk_bytes: int
+    python_start_ms: float
 
 
 class Paced(NamedTuple):
@@ -166,7 +167,8 @@ def measure_instant(candidates: int, *, progress: Callable[[int], None] = lambda
     options = {"games": ["kuhn2"], "tiers": ["exact"], "iterations": 5, "candidates": candidates}
     with _Bench(0.0, options, progress) as bench:
         tenth = candidates // 10
-        warm, early, late, end = bench.run([tenth // 10, tenth, candidates - tenth, candidates], run_job)
+        marks = bench.run([tenth // 10, tenth, candidates - tenth, candidates], run_job)
+        warm, early, late, end = marks
         count = end.told - warm.told
         return Instant(
             candidates=candidates,
@@ -177,7 +179,7 @@ def measure_instant(candidates: int, *, progress: Callable[[int], None] = lambda
             last_ms=_ms(late, end),
             memory_kb=1024 * (end.rss_mib - early.rss_mib) / (end.told - early.told),
             disk_kb=bench.disk_bytes / candidates / 1e3,
-            python_start_ms=statistics.median(bench.python_start_ms),
+            python_start_ms=statistics.median(mark.python_start_ms for mark in marks),
         )
 
 
@@ -200,7 +202,6 @@ class _Bench:
     def __init__(self, latency_s: float, options: dict[str, Any], progress: Callable[[int], None]) -> None:
         self._latency_s, self._options, self._progress = latency_s, options, progress
         self.outcomes: dict[str, int] = {}
-        self.python_start_ms: list[float] = []
         self._marks: list[Mark] = []
         self._wanted: set[int] = set()
         self._told = 0
@@ -237,14 +238,14 @@ class _Bench:
         if isinstance(event, Told):
             self._told += 1
             self._progress(self._told)
-            if self._told % max(1, self._options["candidates"] // 20) == 0:
-                self.python_start_ms.append(python_start_ms())
             if self._told in self._wanted:
                 self._marks.append(self._mark())
 
     def _mark(self) -> Mark:
         cpu = campaign_cpu(self._clock.seconds, without=self._server_pid)
-        return Mark(self._told, time.monotonic(), cpu, rss_mib(os.getpid()), self.disk_bytes)
+        return Mark(
+            self._told, time.monotonic(), cpu, rss_mib(os.getpid()), self.disk_bytes, python_start_ms()
+        )
 
 
 def to_json(report: Report) -> dict[str, Any]:
