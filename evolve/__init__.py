@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from evaluators.games.policies import StoredPolicy
     from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
-    from evolve.events import Summary
     from evolve.frames import frame
     from evolve.programs import Program
+    from evolve.search.events import Summary
     from results.queries import CampaignSummary, RankedCandidate
 
 __all__ = [
@@ -56,7 +56,7 @@ _HOMES = {
     "Program": "evolve.programs",
     "RankedCandidate": "results.queries",
     "StoredPolicy": "evaluators.games.policies",
-    "Summary": "evolve.events",
+    "Summary": "evolve.search.events",
     "campaigns": "evolve.api",
     "evaluate": "evolve.api",
     "frame": "evolve.frames",

@@ -11,9 +11,9 @@ from typing import Any
 from evaluators.base import Evaluation
 from evaluators.games.policies import StoredPolicy
 from evolve.config import CampaignConfig, load_config, parse_config
-from evolve.events import Event, Observer, Summary
-from evolve.places import default_database
+from evolve.database_url import default_database
 from evolve.programs import Program, find_program
+from evolve.search.events import Event, Observer, Summary
 from results import queries
 from results.queries import CampaignSummary, RankedCandidate
 from results.store import open_store
@@ -73,7 +73,7 @@ def evaluate(
         InputError: an unknown program, game, suite or tier.
         ConfigError: a stored program asked for in process.
     """
-    from evolve.executors.job import make_sandbox
+    from evolve.evaluation.job import make_sandbox
 
     found = program if isinstance(program, Program) else load_program(program, db=db)
     unprotected = found.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
@@ -95,7 +95,7 @@ def run(
     Args:
         config: a `CampaignConfig`, its fields as a mapping, a TOML file, or None for the defaults.
         db: results database; by default the configuration's, ``$EVOLVE_DB``, then ``results/data/evolve.db``.
-        observer: is called with every event (`evolve.events`); by default nobody is.
+        observer: is called with every event (`evolve.search.events`); by default nobody is.
 
     Returns:
         How the campaign ended; ``load_program(summary.best, db=db)`` is the best program.
@@ -105,7 +105,7 @@ def run(
         InputError: an unknown domain, game or program.
         StoreError: a database that cannot be used, or a campaign that another process runs.
     """
-    from evolve.start import run as run_campaign
+    from evolve.search.run import run as run_campaign
 
     settings = _config(config)
     where = default_database(db, settings.db)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from evaluators.base import nearest
 from evolve.errors import ConfigError
 from evolve.models.config import DECISIVE, LlmConfig
-from evolve.population import Settings as PopulationSettings
+from evolve.search.population import Settings as PopulationSettings
 from sandbox.kinds import Kind
 
 RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
@@ -89,7 +89,7 @@ class CampaignConfig(BaseModel):
     sandbox: Kind = "process"
     """Where programs run: process, docker or gvisor."""
     min_isolation: str = ""
-    """Refuse to start below this level; when empty, what the operator needs (`evolve.isolation.default_minimum`)."""
+    """Refuse to start below this level; when empty, what the operator needs (`evolve.evaluation.isolation`)."""
     limits: LimitsConfig = LimitsConfig()
     """Limits of one program on one game; the domain's own unless given."""
     population: PopulationSettings = PopulationSettings()

@@ -48,7 +48,7 @@ def examine(db: str, sandbox: str = "process", *, model: str | None = None) -> l
 
 
 def _versions() -> Finding:
-    from evolve.start import versions
+    from evolve.search.run import versions
 
     return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
 

@@ -12,7 +12,7 @@ from typing import Any
 from numpy import ndarray
 
 from sandbox.base import Array, Callback, Limits, SandboxFault, Usage, Verdict
-from sandbox.endings import claimed, cpu_message, meaning
+from sandbox.exit_status import claimed, cpu_message, meaning
 from sandbox.link import Ended, RunnerLink
 from sandbox.pipes import ChannelClosed, ChannelTimeout
 from sandbox.runner import wire

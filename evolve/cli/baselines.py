@@ -15,9 +15,9 @@ from evolve.cli.progress import progress
 
 if TYPE_CHECKING:
     from evaluators.base import Domain, Outcome, Plan
-    from evolve.gamewise import Gamewise
+    from evolve.comparison.tables import Gamewise
+    from evolve.comparison.ties import Span
     from evolve.programs import Program
-    from evolve.promotion.ties import Span
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Row:
     @property
     def spans(self) -> Mapping[str, Span]:
         """Game -> interval; empty without jittered payoffs."""
-        from evolve.promotion.ties import spans
+        from evolve.comparison.ties import spans
 
         return spans(self.played.evaluation, self.jittered.evaluation) if self.jittered else {}
 
@@ -79,7 +79,7 @@ def baselines(
 
     import seeds
     from evaluators.base import get_domain
-    from evolve.gamewise import REFUSALS
+    from evolve.comparison.tables import REFUSALS
     from evolve.programs import find_program
 
     chosen, tiers = get_domain(domain), split(tier)
@@ -119,8 +119,8 @@ def _check_figure(path: Path) -> None:
 
 
 def _check_ties(domain: str, known: Sequence[str], tiers: Sequence[str] | None) -> None:
+    from evolve.comparison import ties
     from evolve.errors import ConfigError
-    from evolve.promotion import ties
 
     if ties.TIER not in known:
         raise ConfigError(f"--ties: expected a domain with a tier {ties.TIER!r}; {domain!r} has none.")
@@ -136,9 +136,9 @@ def _play(
     """Every program on every game of every plan."""
     import asyncio
 
-    from evolve.executors.local import LocalExecutor
-    from evolve.gamewise import by_game, evaluate_all
-    from evolve.service import EvaluationService
+    from evolve.comparison.tables import by_game, evaluate_all
+    from evolve.evaluation.local import LocalExecutor
+    from evolve.evaluation.service import EvaluationService
 
     sources = [program.source for program in programs]
     total, done = len(sources) * sum(len(by_game(plan)) for plan in plans), 0
@@ -187,7 +187,7 @@ def _row_json(row: Row) -> dict[str, Any]:
 
 
 def _ties_json(rows: Sequence[Row]) -> dict[str, Any]:
-    from evolve.promotion.ties import standings
+    from evolve.comparison.ties import standings
 
     found = standings({row.program.name: row.spans for row in rows})
     return {game: {"winner": s.winner, "tied": list(s.tied)} for game, s in found.items()}

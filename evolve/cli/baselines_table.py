@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evaluators.base import Outcome, Plan, Tag
 from evolve.cli.output import console, exact_values, fail
 from evolve.cli.tables import MS_MEANS, Entry, by_program, by_score, print_across, with_ties
-from evolve.gamewise import REFUSALS
+from evolve.comparison.tables import REFUSALS
 from results.text import visible
 
 if TYPE_CHECKING:

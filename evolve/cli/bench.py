@@ -40,7 +40,7 @@ def cfr(
 
     Example: evolve bench cfr --games kuhn3,leduc2 --repeats 3
     """
-    from evolve.bench import cfr as bench
+    from benchmarks import cfr as bench
     from evolve.cli.bench_tables import print_cfr
 
     chosen = list(split(games) or bench.TRAINING)

@@ -9,7 +9,7 @@ import typer
 from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from evolve.bench.engine import Instant, Paced
+    from benchmarks.engine import Instant, Paced
 
 
 def engine(
@@ -25,7 +25,7 @@ def engine(
 
     Example: evolve bench engine --candidates 1000 --paced 60
     """
-    from evolve.bench.engine import measure, to_json
+    from benchmarks.engine import measure, to_json
 
     # Seldom, because the campaigns' own process shows it, whose CPU is measured.
     with console(stderr=True).status("starting", refresh_per_second=1) as status:
@@ -44,7 +44,7 @@ def engine(
 
 
 def _print_paced(paced: Paced) -> None:
-    from evolve.bench.engine import TARGETS
+    from benchmarks.engine import TARGETS
     from evolve.cli.tables import plain_table
 
     out = console()
@@ -64,7 +64,7 @@ def _print_paced(paced: Paced) -> None:
 
 
 def _print_instant(instant: Instant) -> None:
-    from evolve.bench.engine import TARGETS
+    from benchmarks.engine import TARGETS
     from evolve.cli.tables import plain_table
 
     out = console()

@@ -9,7 +9,7 @@ import typer
 from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from evolve.bench.psro import Costly, Report, Whole
+    from benchmarks.psro import Costly, Report, Whole
 
 
 def psro(
@@ -26,7 +26,7 @@ def psro(
 
     Example: evolve bench psro --game kuhn2 --repeats 2
     """
-    from evolve.bench import psro as bench
+    from benchmarks import psro as bench
 
     with console(stderr=True).status("compiling") as status:
         report = bench.measure(
@@ -54,8 +54,8 @@ def print_psro(report: Report) -> None:
 
 
 def _print_whole(whole: Whole, openspiel: str) -> None:
-    from evolve.bench import psro as bench
-    from evolve.bench.timing import Spread
+    from benchmarks import psro as bench
+    from benchmarks.timing import Spread
     from evolve.cli.bench_tables import spread
     from evolve.cli.tables import plain_table
 
@@ -79,7 +79,7 @@ def _print_whole(whole: Whole, openspiel: str) -> None:
 
 
 def _print_costly(costly: Costly) -> None:
-    from evolve.bench import psro as bench
+    from benchmarks import psro as bench
     from evolve.cli.tables import plain_table
 
     out = console()

@@ -26,7 +26,7 @@ def sandbox(
     if soak is not None:
         _soak(soak, kind, as_json=as_json)
         return
-    from evolve.bench.sandbox import ASKED, measure
+    from benchmarks.sandbox import ASKED, measure
     from evolve.doctor import sandbox_errors
 
     with sandbox_errors(), console(stderr=True).status("measuring"):
@@ -54,7 +54,7 @@ def _soak(candidates: int, kind: str, *, as_json: bool) -> None:
     Raises:
         typer.Exit: 1, after something was wrong.
     """
-    from evolve.bench.soak import soak
+    from benchmarks.soak import soak
     from evolve.doctor import sandbox_errors
 
     with sandbox_errors(), console(stderr=True).status("soaking") as status:

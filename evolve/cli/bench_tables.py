@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
-from evolve.bench import candidates
-from evolve.bench.cfr import NOT_INSTALLED, PAIRS, TARGETS, GameBench, Report, Speedup, together
-from evolve.bench.engines import EXPLOITABILITY, ITERATION, OURS, TRAVERSAL
-from evolve.bench.timing import Spread
+from benchmarks import candidates
+from benchmarks.cfr import NOT_INSTALLED, PAIRS, TARGETS, GameBench, Report, Speedup, together
+from benchmarks.engines import EXPLOITABILITY, ITERATION, OURS, TRAVERSAL
+from benchmarks.timing import Spread
 from evolve.cli.output import console
 from evolve.cli.tables import plain_table
 

@@ -13,7 +13,7 @@ from evolve.cli.output import INTERRUPTED, DbOption, JsonOption, database, fail,
 
 if TYPE_CHECKING:
     from evolve.config import CampaignConfig
-    from evolve.events import Event, Observer, Summary
+    from evolve.search.events import Event, Observer, Summary
 
 BUDGET_REACHED = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -96,7 +96,7 @@ def run(
 
     Example: evolve run --candidates 60 --seed 1
     """
-    from evolve.start import run as run_campaign
+    from evolve.search.run import run as run_campaign
 
     settings = resolve(config, locals())
     where = database(db, settings.db)

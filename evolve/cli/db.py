@@ -27,7 +27,7 @@ def path(
     Example: evolve db path
     """
     from evolve.config import load_config
-    from evolve.places import choose_database
+    from evolve.database_url import choose_database
     from results.upkeep import shown
 
     place = choose_database(db, load_config(config, {}).db if config else "")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from evolve.cli.output import console
 from evolve.config import CampaignConfig
-from evolve.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
+from evolve.search.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
 from results.text import visible
 
 _LINE_EVERY = 20

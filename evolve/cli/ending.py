@@ -12,8 +12,8 @@ from evolve.cli.models import models_table
 from evolve.cli.output import console, typed
 from evolve.cli.tables import Entry, by_game
 from evolve.config import CampaignConfig
-from evolve.events import Summary
-from evolve.places import DEFAULT_DB
+from evolve.database_url import DEFAULT_DB
+from evolve.search.events import Summary
 from results.programs import program
 from results.queries import RankedCandidate, baselines, looks, top
 from results.records import EvaluationRecord, PromotionRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evolve.cli.output import SCHEMA_VERSION, exact_values
-from evolve.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
+from evolve.search.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
 
 
 def as_json(event: Event) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve import places
+from evolve import database_url as places
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -70,7 +70,7 @@ def evaluate(
 
     Example: evolve evaluate cfr_plus --games leduc2,kuhn3 --iterations 100
     """
-    from evolve.executors.job import make_sandbox
+    from evolve.evaluation.job import make_sandbox
     from evolve.programs import find_program
 
     found = find_program(program, domain=domain, db=database(db))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from evolve.promotion.contest import Contender, Promotion, Run
+    from evolve.comparison.held_out import Contender, Promotion, Run
 
 
 BaselinesOption = Annotated[
@@ -87,10 +87,10 @@ def promote(
     """
     import os
 
-    from evolve.promotion import contest
+    from evolve.comparison import held_out
     from results.store import open_store
 
-    choice = contest.Choice(
+    choice = held_out.Choice(
         finalists=finalists,
         baselines=split(baselines) or (),
         games=split(games) or (),
@@ -100,7 +100,7 @@ def promote(
         workers=workers or len(os.sched_getaffinity(0)),
     )
     with open_store(database(db), create=False) as store, progress(quiet=as_json) as told:
-        found = contest.promote(store, campaign, choice, progress=told)
+        found = held_out.promote(store, campaign, choice, progress=told)
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION} | _everything(found))
     else:
@@ -117,7 +117,7 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _everything(found: Promotion) -> dict[str, Any]:
-    from evolve.promotion.verdicts import as_json, pair, verdict
+    from evolve.comparison.verdicts import as_json, pair, verdict
 
     finalists, baselines = _sides(found)
     return as_json(found) | {
@@ -136,7 +136,7 @@ def _sides(found: Promotion) -> tuple[list[Contender], list[Contender]]:
 
 def _print(found: Promotion) -> None:
     from evolve.cli.tables import print_whole
-    from evolve.promotion.verdicts import horizon
+    from evolve.comparison.verdicts import horizon
 
     out = console()
     finalists, _ = _sides(found)
@@ -167,7 +167,7 @@ def _print(found: Promotion) -> None:
 
 def _games_table(found: Promotion, k: int) -> Table:
     from evolve.cli.tables import Entry, by_game
-    from evolve.promotion.verdicts import mean_score
+    from evolve.comparison.verdicts import mean_score
 
     runs = [r for r in found.runs if r.sealed and r.instance.iterations == k]
     rows = list(dict.fromkeys(_row(r) for r in sorted(runs, key=lambda r: r.instance.variant != "exact")))
@@ -187,7 +187,7 @@ def _row(run: Run) -> str:
 
 def _summary_table(found: Promotion) -> Table:
     from evolve.cli.tables import plain_table
-    from evolve.promotion.verdicts import verdict
+    from evolve.comparison.verdicts import verdict
 
     columns = ("training", "test", "gap", "drawn", "generic", "jitter", "scale")
     shown = ("training ↑", "test ↑", "gap", "~drawn ↑", "generic", "jitter", "scale")
@@ -201,7 +201,7 @@ def _summary_table(found: Promotion) -> Table:
 
 def _pairs_table(found: Promotion) -> Table:
     from evolve.cli.tables import plain_table
-    from evolve.promotion.verdicts import pair
+    from evolve.comparison.verdicts import pair
 
     finalists, baselines = _sides(found)
     table = plain_table("finalist", right=[b.name for b in baselines])

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evolve.cli.output import number, smallest
-from evolve.promotion.ties import Span, standings
+from evolve.comparison.ties import Span, standings
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from evolve.distilling.size import digits
 from evolve.operators.blocks import Block
-from evolve.operators.code import Code, Edit, walk
 from evolve.operators.literals import find_literals
 from evolve.operators.templates import literal_value, number_text, round_to_digits
+from evolve.source.code import Code, Edit, walk
+from evolve.source.size import digits
 
 
 class Shortening(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
-from evolve.operators.code import walk
+from evolve.source.code import walk
 
 _BOTH_SIDES = (ast.Add, ast.Mult, ast.MatMult, ast.BitAnd, ast.BitOr)
 _FIRST_ONLY = frozenset({"clip", "power", "full", "full_like", "reshape", "divide", "subtract"})

@@ -12,12 +12,12 @@ from functools import partial
 from typing import NamedTuple
 
 from evolve.distilling import constants, expressions
-from evolve.distilling.size import Size, size_of
 from evolve.distilling.text import bodies, replaced, unwrapped, without
 from evolve.distilling.tidy import tidy
 from evolve.operators import blocks
 from evolve.operators.base import Context
-from evolve.operators.code import Code, Edit, find_sites, has_docstring
+from evolve.source.code import Code, Edit, find_sites, has_docstring
+from evolve.source.size import Size, size_of
 
 _NAMES = frozenset(dir(builtins))
 

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from evaluators.base import Domain, Evaluation, ProgramError
 from evolve.distilling.reductions import Reduction, reduced, reductions
-from evolve.distilling.size import Size, size_of
 from evolve.errors import EvolveError
 from evolve.operators.base import Context
-from evolve.operators.code import Code
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
+from evolve.source.code import Code
+from evolve.source.size import Size, size_of
 
 BATCH = 4
 """Reductions measured at a time."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from evaluators.base import Evaluation
 from evolve.distilling.search import Budget, Distilled, Distiller, Step
 from evolve.distilling.wording import reworded
-from evolve.executors.local import LocalExecutor
+from evolve.evaluation.local import LocalExecutor
+from evolve.evaluation.service import EvaluationService, working
 from evolve.operators.base import Context
 from evolve.programs import Program
-from evolve.service import EvaluationService, working
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

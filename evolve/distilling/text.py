@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Collection, Iterator
 
-from evolve.operators.code import Code, Edit
+from evolve.source.code import Code, Edit
 
 _BODIES = ("body", "orelse", "finalbody")
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from evaluators.base import Component
 from evolve.distilling.text import bodies, last_line, without
-from evolve.operators.code import Code, Edit, has_docstring, walk
+from evolve.source.code import Code, Edit, has_docstring, walk
 
 _DYNAMIC = frozenset({"getattr", "setattr", "vars", "locals", "globals", "eval", "exec", "__dict__"})
 """Programs that mention one of them may read anything; nothing of theirs is taken for unread."""

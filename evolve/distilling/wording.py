@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from evolve.distilling.text import bodies, last_line
 from evolve.operators.base import Context
 from evolve.operators.blocks import find_blocks
-from evolve.operators.code import Code, find_sites, has_docstring
 from evolve.operators.describe import MODULE, describe
+from evolve.source.code import Code, find_sites, has_docstring
 
 _Documented = ast.ClassDef | ast.FunctionDef
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evolve.prompting.record import Record
+from evolve.search.record import Record
 from results.rewards import rewards
 
 DEAREST_TO_CHEAPEST = 10.0

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from evaluators.base import Component, Mechanism
 from evolve.errors import EvolveError
-from evolve.prompting.record import Record
+from evolve.search.record import Record
 
 
 class ProposalError(EvolveError):

@@ -21,8 +21,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from evaluators.base import Mechanism
-from evolve.operators.code import Code, Edit, Site, walk
 from evolve.operators.templates import local_names, match, number_text, render, taken_names, template
+from evolve.source.code import Code, Edit, Site, walk
 
 RETURN = "return"
 

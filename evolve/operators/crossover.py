@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
 from evolve.operators.base import Context, Parent, Proposal, ProposalError
-from evolve.operators.code import Code, Edit, find_sites, has_docstring, parsed, walk
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
+from evolve.source.code import Code, Edit, find_sites, has_docstring, parsed, walk
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 

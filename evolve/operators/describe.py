@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 
 from evolve.operators.base import Context
 from evolve.operators.blocks import Block, find_blocks
-from evolve.operators.code import Code, Edit, find_sites, has_docstring
+from evolve.source.code import Code, Edit, find_sites, has_docstring
 
 MODULE = ""
 """Stands for the module, its constants and helper functions, where a component's name is expected."""

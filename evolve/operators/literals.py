@@ -13,8 +13,8 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evolve.operators.code import Code, Edit, walk
 from evolve.operators.templates import number_text, round_to_digits
+from evolve.source.code import Code, Edit, walk
 
 _GUARD = 1e-6
 _HUGE = 1e100

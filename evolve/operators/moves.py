@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from evolve.operators import blocks, literals, swaps
 from evolve.operators.base import Context
 from evolve.operators.blocks import Block
-from evolve.operators.code import Code, Site, find_sites
 from evolve.operators.describe import MODULE
 from evolve.operators.templates import draw, literal_value, number_text, step
+from evolve.source.code import Code, Site, find_sites
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Literal
 from evaluators.base import Component, ProgramError
 from evaluators.source import parse
 from evolve.operators.answers import Block, PatchError, parse_answer
-from evolve.trees import TOO_DEEP, is_docstring, statements
+from evolve.source.canonical import TOO_DEEP, is_docstring, statements
 
 MAX_CHARS = 60_000
 """Longest program that an answer may make."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from evolve.operators.code import Code, Edit, walk
 from evolve.operators.templates import literal_value
+from evolve.source.code import Code, Edit, walk
 
 _FUNCTIONS = {
     "sqrt": ("cbrt", "log1p", "tanh"),

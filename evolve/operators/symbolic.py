@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from evolve.operators.base import Context, Parent, Proposal, ProposalError
-from evolve.operators.code import LINE_LENGTH, Code, find_sites, parsed
 from evolve.operators.describe import describe
 from evolve.operators.moves import MOVES, Change, Program
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
+from evolve.source.code import LINE_LENGTH, Code, find_sites, parsed
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from evaluators.base import Mechanism, Parameter
-from evolve.operators.code import bound_names, outer_names
+from evolve.source.code import bound_names, outer_names
 
 _PLACEHOLDER = "parameter__"
 _POSITIONS = frozenset({"ctx", "kind", "type_comment"})

@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from evolve.prompting.record import Tried
-from evolve.trees import is_docstring, statements
+from evolve.search.record import Tried
+from evolve.source.canonical import is_docstring, statements
 
 _GENERATIONS = 6
 _STRUCTURE = ("def ", "class ", "import ", "from ", "@", "pass")

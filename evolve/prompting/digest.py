@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from evolve.operators.base import Parent
 from evolve.prompting.changes import ancestors, what_changed
-from evolve.prompting.record import FAILURES, Record, Tried
+from evolve.search.record import FAILURES, Record, Tried
 
 _CHILDREN, _FAILURES, _GAINS, _LOSSES = 8, 3, 5, 3
 _LATELY = 60

@@ -10,7 +10,7 @@ from evolve.config import CampaignConfig
 from evolve.errors import ConfigError
 from evolve.models.base import Completion, Request, Usage
 from evolve.models.errors import BudgetReached
-from evolve.start import run
+from evolve.search.run import run
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def first_request(config: CampaignConfig, *, db: str) -> Planned:
         db: database in which programs named by id are looked up.
 
     Raises:
-        EvolveError: as `evolve.start.run`; also an operator that asks no model.
+        EvolveError: as `evolve.search.run.run`; also an operator that asks no model.
     """
     if config.operator != "llm":
         raise ConfigError(

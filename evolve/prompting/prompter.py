@@ -20,7 +20,7 @@ from evolve.models.base import Message
 from evolve.operators.base import Context, Parent
 from evolve.prompting import digest
 from evolve.prompting.changes import RemovedLine, differing, removed_lines
-from evolve.prompting.record import Record, Scored, Tried
+from evolve.search.record import Record, Scored, Tried
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template

@@ -25,10 +25,10 @@ from evaluators.base import (
     Stage,
     Tag,
 )
-from evolve.campaign import Campaign, Setup
 from evolve.config import CampaignConfig
+from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import Proposal, ProposalError
-from evolve.service import EvaluationService
+from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
 from sandbox.base import Limits

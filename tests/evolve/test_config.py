@@ -6,7 +6,7 @@ import seeds
 from evaluators.psro.domain import DOMAIN
 from evolve.config import CampaignConfig, check_continues, load_config, parse_config
 from evolve.errors import ConfigError
-from evolve.start import prepare
+from evolve.search.run import prepare
 
 
 @pytest.fixture

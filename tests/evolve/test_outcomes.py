@@ -7,12 +7,12 @@ import pytest
 
 import seeds
 from evaluators.base import LIMIT_TAGS, Tag, get_domain
-from evolve.campaign import Campaign, Setup
 from evolve.config import CampaignConfig
-from evolve.executors.local import LocalExecutor
+from evolve.evaluation.local import LocalExecutor
+from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import ScriptedOperator
 from evolve.operators.crossover import CrossoverOperator
-from evolve.service import EvaluationService
+from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
 from sandbox.base import Limits

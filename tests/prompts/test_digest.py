@@ -7,7 +7,7 @@ from evaluators.base import Outcome, Tag
 from evolve.operators.base import Parent
 from evolve.prompting import digest
 from evolve.prompting.changes import ancestors, differing, removed_lines
-from evolve.prompting.record import Record, Scored, Tried
+from evolve.search.record import Record, Scored, Tried
 
 OK = Outcome(Tag.OK)
 

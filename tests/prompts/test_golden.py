@@ -13,7 +13,7 @@ from evaluators.cfr.mechanisms import MECHANISMS
 from evolve.errors import ConfigError
 from evolve.operators.base import Context, Parent
 from evolve.prompting.prompter import Prompter, environment, fenced, line, plain
-from evolve.prompting.record import Record, Scored, Tried
+from evolve.search.record import Record, Scored, Tried
 
 GOLDEN = Path(__file__).with_name("golden")
 GAMES = ("kuhn3", "leduc2")

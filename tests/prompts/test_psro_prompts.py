@@ -10,7 +10,7 @@ from evaluators.psro.domain import DOMAIN
 from evaluators.psro.solvers import BEST_RESPONSE_CALLS
 from evolve.operators.base import Context, Parent
 from evolve.prompting.prompter import Prompter
-from evolve.prompting.record import Record, Scored, Tried
+from evolve.search.record import Record, Scored, Tried
 
 GOLDEN = Path(__file__).with_name("golden") / "psro_system.txt"
 GAMES = ("kuhn3", "leduc2")

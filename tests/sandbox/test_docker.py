@@ -186,8 +186,8 @@ class TestContainers:
     def test_workers_evaluate_in_it_and_record_the_level(self, docker_host):
         import seeds
         from evaluators.base import get_domain
-        from evolve.executors.job import Job, run_job, warm_sandbox
-        from evolve.isolation import probe
+        from evolve.evaluation.isolation import probe
+        from evolve.evaluation.job import Job, run_job, warm_sandbox
 
         plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), iterations=5)
         try:

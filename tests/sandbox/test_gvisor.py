@@ -144,8 +144,8 @@ def test_an_engine_that_is_killed_takes_its_container_along(request, client, gvi
 def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     import seeds
     from evaluators.base import get_domain
-    from evolve.executors.job import Job, run_job, warm_sandbox
-    from evolve.isolation import probe
+    from evolve.evaluation.isolation import probe
+    from evolve.evaluation.job import Job, run_job, warm_sandbox
 
     modules = get_domain("cfr").sandbox_modules
     plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), iterations=5)

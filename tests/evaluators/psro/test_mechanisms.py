@@ -13,9 +13,9 @@ from evaluators.psro.domain import DOMAIN
 from evaluators.psro.mechanisms import MECHANISMS
 from evolve.operators.base import Context
 from evolve.operators.blocks import find_blocks, insert
-from evolve.operators.code import Code, find_sites
 from evolve.operators.symbolic import Mix, SymbolicOperator
 from evolve.operators.templates import local_names
+from evolve.source.code import Code, find_sites
 from sandbox.inprocess import InProcessSandbox
 
 UNIFORM = seeds.source("psro", "uniform")

@@ -11,8 +11,8 @@ from evaluators.base import Evaluation, InstanceResult, Outcome, Tag, get_domain
 from evolve.cli import baselines
 from evolve.cli.tables import Entry, by_program, by_score, print_across
 from evolve.cli.tables import with_ties as with_ties_table
-from evolve.gamewise import joined
-from evolve.promotion.ties import Span
+from evolve.comparison.tables import joined
+from evolve.comparison.ties import Span
 
 QUICK = ("--games", "kuhn2,goofspiel3", "--iterations", 3, "--workers", 1)
 

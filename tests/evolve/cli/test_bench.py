@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from evolve.bench import cfr as bench
-from evolve.bench import floors
-from evolve.bench.engines import EXPLOITABILITY, ITERATION, OURS, TRAVERSAL, Engine, engines
-from evolve.bench.timing import Measurement, Spread, interleave, ratio, spread
+from benchmarks import cfr as bench
+from benchmarks import floors
+from benchmarks.engines import EXPLOITABILITY, ITERATION, OURS, TRAVERSAL, Engine, engines
+from benchmarks.timing import Measurement, Spread, interleave, ratio, spread
 from evolve.cli.bench_tables import print_cfr, short
 
 QUICK = ("--games", "kuhn2", "--repeats", 2, "--slice-ms", 0, "--iterations", 2)

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
+from benchmarks import engine
+from benchmarks.answering import change
+from benchmarks.processes import Cpu, DatabaseClock
 from evaluators.base import get_domain
-from evolve.bench import engine
-from evolve.bench.answering import change
-from evolve.bench.processes import Cpu, DatabaseClock
-from evolve.screening import Screen
+from evolve.search.screening import Screen
 from results.records import CampaignSpec
 from results.store import open_store
 from seeds import source

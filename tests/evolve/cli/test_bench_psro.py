@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from evolve.bench import psro as bench
-from evolve.bench.timing import Measurement, Spread
+from benchmarks import psro as bench
+from benchmarks.timing import Measurement, Spread
 from evolve.cli.bench_psro import print_psro
 
 

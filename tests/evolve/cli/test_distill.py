@@ -6,9 +6,9 @@ import pytest
 
 import seeds
 from evaluators.base import get_domain
-from evolve.distilling.size import size_of
 from evolve.operators import blocks
-from evolve.operators.code import Code, find_sites
+from evolve.source.code import Code, find_sites
+from evolve.source.size import size_of
 
 SHORT = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
 TOLERANCE = 0.01

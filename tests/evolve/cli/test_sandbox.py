@@ -2,7 +2,7 @@
 
 import json
 
-from evolve.bench import sandbox
+from benchmarks import sandbox
 from sandbox import selfcheck
 from sandbox.attacks import ATTACKS, OK
 

@@ -6,7 +6,7 @@ import pytest
 
 from evaluators.base import Component, Evaluation, Mechanism, Outcome, Parameter, ProgramError, Tag
 from evolve.operators.base import Context
-from evolve.operators.code import Code
+from evolve.source.code import Code
 
 DOUBLE = Mechanism(
     name="double",

@@ -7,11 +7,11 @@ import pytest
 import seeds
 from evaluators.base import get_domain
 from evolve.distilling.reductions import Level, reduced, reductions
-from evolve.distilling.size import Size, digits, size_of
 from evolve.distilling.text import replaced
 from evolve.operators.base import Context
-from evolve.operators.code import Code
 from evolve.operators.symbolic import SymbolicOperator
+from evolve.source.code import Code
+from evolve.source.size import Size, digits, size_of
 
 
 def bodies_after(code, context):

@@ -8,7 +8,7 @@ from evaluators.base import Tag
 from evolve.distilling.search import BATCH, Budget, Distiller
 from evolve.distilling.wording import reworded
 from evolve.errors import EvolveError
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
 
 POINTS = (1.0, 2.0, 5.0)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from evolve.distilling.tidy import tidy
-from evolve.operators.code import Code
+from evolve.source.code import Code
 
 
 @pytest.mark.parametrize(

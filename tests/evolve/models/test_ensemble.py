@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evaluators.base import Outcome, Tag
 from evolve.models.ensemble import WINDOW, Paid, Pull, choose, pulls
-from evolve.prompting.record import Record, Scored, Tried
+from evolve.search.record import Record, Scored, Tried
 from results.rewards import rewards
 
 MODELS = ("a", "b", "c")

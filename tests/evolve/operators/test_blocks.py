@@ -4,9 +4,9 @@ import pytest
 
 from evaluators.base import Mechanism, Parameter
 from evolve.operators import blocks
-from evolve.operators.code import Code, find_sites
 from evolve.operators.templates import literal_value, render
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
+from evolve.source.code import Code, find_sites
 
 
 def site_of(code, context, mechanism):

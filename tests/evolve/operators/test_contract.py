@@ -11,7 +11,7 @@ from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.llm import LlmCrossover, LlmOperator
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.prompting.prompter import Prompter
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
 
 
 class OperatorContract:

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from evolve.operators.base import Parent, ProposalError
-from evolve.operators.code import Code
 from evolve.operators.crossover import CrossoverOperator, cross, graft
 from evolve.operators.symbolic import SymbolicOperator
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
+from evolve.source.code import Code
 
 HELPED = '''"""Helped."""
 

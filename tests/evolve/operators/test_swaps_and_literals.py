@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from evolve.operators.code import Code
 from evolve.operators.literals import find_literals, perturb
 from evolve.operators.swaps import find_swaps
+from evolve.source.code import Code
 
 
 def literals(text):

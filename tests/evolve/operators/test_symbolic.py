@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from evolve.operators.base import Context, Parent, ProposalError
 from evolve.operators.blocks import find_blocks
-from evolve.operators.code import LINE_LENGTH, Code, find_sites
 from evolve.operators.symbolic import Mix, SymbolicOperator
-from evolve.trees import canonical_hash
+from evolve.source.canonical import canonical_hash
+from evolve.source.code import LINE_LENGTH, Code, find_sites
 
 GOLDEN = Path(__file__).parent / "golden" / "cfr_plus_child.py.txt"
 

@@ -1,0 +1,260 @@
+"""The engine's own speed: campaigns with a model on loopback, whose evaluations take a second, or next to nothing.
+
+Everything is as in ``evolve run``: the official client over HTTP, screening, the sandbox, the database, the prompts
+with all that was tried. Only the server's answers cost nothing to think of; it is a process of its own, not counted.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.answering import server
+from benchmarks.processes import Cpu, DatabaseClock, campaign_cpu, python_start_ms, rss_mib
+from evaluators.base import Evaluation
+from evolve.config import CampaignConfig, parse_config
+from evolve.evaluation.job import Job, run_job
+from evolve.search.events import Event, Told
+from evolve.search.run import prepare, run
+
+SLOTS = 2
+LATENCY_S = EVALUATION_S = 1.0
+CANDIDATES, PACED = 10_000, 120
+
+TARGETS = {"share": 0.9, "rate": 60.0, "total_ms": 15.0, "flat": 1.25, "disk_kb": 10.0}
+"""The least share of the ideal and candidates per second; the most CPU, growth of it, and disk for a candidate."""
+
+
+class Mark(NamedTuple):
+    """How a campaign stood when so many candidates were told."""
+
+    told: int
+    at_s: float
+    cpu: Cpu
+    rss_mib: float
+    disk_bytes: int
+    python_start_ms: float
+
+
+class Paced(NamedTuple):
+    """A campaign whose model and evaluations take their time, on all training games, against what is possible.
+
+    Attributes:
+        candidates: how many were proposed, beside the seed.
+        latency_s: how long the model took.
+        evaluation_s: how long an evaluation took.
+        slots: evaluations at a time.
+        rate: candidates per second once every slot was busy.
+        total_s: the whole campaign, baselines and held-out games included.
+        disk_kb: kB of the database for each candidate.
+    """
+
+    candidates: int
+    latency_s: float
+    evaluation_s: float
+    slots: int
+    rate: float
+    total_s: float
+    disk_kb: float
+
+    @property
+    def ideal(self) -> float:
+        """Candidates per second if a slot never waited."""
+        return self.slots / self.evaluation_s
+
+    @property
+    def share(self) -> float:
+        """`rate` against the ideal."""
+        return self.rate / self.ideal
+
+    @property
+    def total_share(self) -> float:
+        """The same over the whole campaign, start and end included."""
+        return self.candidates / self.total_s / self.ideal
+
+
+class Instant(NamedTuple):
+    """A campaign whose model answers at once and whose evaluations are trivial, each in a sandbox of its own.
+
+    Attributes:
+        candidates: how many were told.
+        outcomes: tag -> how many of them.
+        rate: candidates per second.
+        cpu_ms: part of the engine -> milliseconds of CPU for each candidate.
+        first_ms: all parts together, among the first tenth.
+        last_ms: the same among the last tenth.
+        memory_kb: by how much the campaign's process grew with each candidate.
+        disk_kb: kB of the database for each candidate.
+        python_start_ms: milliseconds of CPU that starting Python took meanwhile, to compare machines by.
+    """
+
+    candidates: int
+    outcomes: dict[str, int]
+    rate: float
+    cpu_ms: dict[str, float]
+    first_ms: float
+    last_ms: float
+    memory_kb: float
+    disk_kb: float
+    python_start_ms: float
+
+    @property
+    def total_ms(self) -> float:
+        """CPU of all parts together."""
+        return sum(self.cpu_ms.values())
+
+    @property
+    def flat(self) -> float:
+        """CPU of a late candidate against that of an early one."""
+        return self.last_ms / self.first_ms
+
+
+class Report(NamedTuple):
+    """Both, and the machine's load average before and after."""
+
+    paced: Paced
+    instant: Instant
+    load: tuple[float, float]
+
+
+def measure(candidates: int, *, paced_candidates: int, progress: Callable[[str, int], None]) -> Report:
+    """Run both campaigns.
+
+    Args:
+        candidates: of the instant one.
+        paced_candidates: of the paced one.
+        progress: is told which campaign runs, and how many candidates it has told.
+    """
+    before = os.getloadavg()[0]
+    paced = measure_paced(paced_candidates, progress=partial(progress, "paced"))
+    instant = measure_instant(candidates, progress=partial(progress, "instant"))
+    return Report(paced, instant, (before, os.getloadavg()[0]))
+
+
+def measure_paced(
+    candidates: int,
+    *,
+    latency_s: float = LATENCY_S,
+    evaluation_s: float = EVALUATION_S,
+    progress: Callable[[int], None] = lambda told: None,
+) -> Paced:
+    """Measure a campaign whose model and evaluations take so long."""
+    with _Bench(latency_s, {"iterations": 100, "candidates": candidates + 1}, progress) as bench:
+        # The first are proposed while nothing is evaluated; from then on an ideal engine never waits.
+        full = 1 + min(bench.config.lookahead, candidates // 2)
+        began = time.monotonic()
+        first, last = bench.run([full, candidates + 1], partial(lasting, seconds=evaluation_s))
+        total_s = time.monotonic() - began
+        return Paced(
+            candidates=candidates,
+            latency_s=latency_s,
+            evaluation_s=evaluation_s,
+            slots=SLOTS,
+            rate=(last.told - first.told) / (last.at_s - first.at_s),
+            total_s=total_s,
+            disk_kb=bench.disk_bytes / candidates / 1e3,
+        )
+
+
+def measure_instant(candidates: int, *, progress: Callable[[int], None] = lambda told: None) -> Instant:
+    """Measure a campaign of at least a hundred candidates that nothing but the engine slows down."""
+    options = {"games": ["kuhn2"], "tiers": ["exact"], "iterations": 5, "candidates": candidates}
+    with _Bench(0.0, options, progress) as bench:
+        tenth = candidates // 10
+        marks = bench.run([tenth // 10, tenth, candidates - tenth, candidates], run_job)
+        warm, early, late, end = marks
+        count = end.told - warm.told
+        return Instant(
+            candidates=candidates,
+            outcomes=bench.outcomes,
+            rate=count / (end.at_s - warm.at_s),
+            cpu_ms={part: 1e3 * s / count for part, s in end.cpu.since(warm.cpu)._asdict().items()},
+            first_ms=_ms(warm, early),
+            last_ms=_ms(late, end),
+            memory_kb=1024 * (end.rss_mib - early.rss_mib) / (end.told - early.told),
+            disk_kb=bench.disk_bytes / candidates / 1e3,
+            python_start_ms=statistics.median(mark.python_start_ms for mark in marks),
+        )
+
+
+def _ms(start: Mark, end: Mark) -> float:
+    """CPU of a candidate between two marks."""
+    return 1e3 * sum(end.cpu.since(start.cpu)) / (end.told - start.told)
+
+
+def lasting(job: Job, *, seconds: float) -> Evaluation:
+    """Evaluate, and have it take so long in all."""
+    began = time.monotonic()
+    evaluation = run_job(job)
+    time.sleep(max(0.0, began + seconds - time.monotonic()))
+    return evaluation
+
+
+class _Bench:
+    """A campaign with a model on loopback, in a directory that is gone afterwards."""
+
+    def __init__(self, latency_s: float, options: dict[str, Any], progress: Callable[[int], None]) -> None:
+        self._latency_s, self._options, self._progress = latency_s, options, progress
+        self.outcomes: dict[str, int] = {}
+        self._marks: list[Mark] = []
+        self._wanted: set[int] = set()
+        self._told = 0
+
+    def __enter__(self) -> _Bench:
+        self._directory = tempfile.TemporaryDirectory(prefix="evolve-bench-")
+        self._db = Path(self._directory.name) / "bench.db"
+        self._serving = server(self._latency_s)
+        url, self._server_pid = self._serving.__enter__()
+        llm = {"base_url": f"{url}/v1", "timeout_s": 60.0}
+        common = {"operator": "llm", "model": "openai:loopback", "workers": SLOTS, "llm": llm}
+        self.config: CampaignConfig = parse_config(common | self._options)
+        prepare(self.config)  # Compiles games that no cache holds yet.
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._serving.__exit__(None, None, None)
+        self._directory.cleanup()
+
+    def run(self, told: list[int], work: Callable[[Job], Evaluation]) -> list[Mark]:
+        """Run the campaign; how it stood at these numbers of told candidates."""
+        self._wanted = set(told)
+        with DatabaseClock() as self._clock:
+            summary = run(self.config, db=str(self._db), observer=self._observe, work=work)
+        self.outcomes = dict(summary.outcomes)
+        return self._marks
+
+    @property
+    def disk_bytes(self) -> int:
+        """Size of the database and of what stands beside it."""
+        return sum(file.stat().st_size for file in self._db.parent.glob(f"{self._db.name}*"))
+
+    def _observe(self, event: Event) -> None:
+        if isinstance(event, Told):
+            self._told += 1
+            self._progress(self._told)
+            if self._told in self._wanted:
+                self._marks.append(self._mark())
+
+    def _mark(self) -> Mark:
+        cpu = campaign_cpu(self._clock.seconds, without=self._server_pid)
+        return Mark(
+            self._told, time.monotonic(), cpu, rss_mib(os.getpid()), self.disk_bytes, python_start_ms()
+        )
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report as plain data, with the targets."""
+    paced, instant = report.paced, report.instant
+    return {
+        "load": list(report.load),
+        "paced": paced._asdict()
+        | {"ideal": paced.ideal, "share": paced.share, "total_share": paced.total_share},
+        "instant": instant._asdict() | {"total_ms": instant.total_ms, "flat": instant.flat},
+        "targets": dict(TARGETS),
+    }

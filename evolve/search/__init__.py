@@ -1,0 +1,1 @@
+"""The search: ask, propose, screen, evaluate, tell."""

@@ -1,0 +1,226 @@
+"""Start a campaign, or continue it: resolve and check everything, then open what has to be closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.metadata
+import os
+import platform
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from evaluators.base import Evaluation, get_domain, nearest
+from evolve.config import CampaignConfig, check_continues
+from evolve.errors import ConfigError
+from evolve.evaluation.isolation import achieved, minimum
+from evolve.evaluation.job import Job, run_job, warm_up
+from evolve.evaluation.local import LocalExecutor
+from evolve.evaluation.service import EvaluationService
+from evolve.models.asking import Asker
+from evolve.operators.crossover import CrossoverOperator
+from evolve.operators.symbolic import SymbolicOperator
+from evolve.programs import baseline_sources, find_program
+from evolve.search.campaign import Campaign, Setup
+from evolve.search.events import Observer, Summary
+from evolve.search.language_models import Llm, prepare_llm
+from evolve.search.stored import PLAN
+from results.errors import DatabaseError, UnknownNameError
+from results.models import model_report
+from results.queries import told_candidates
+from results.records import CampaignSpec
+from results.store import open_store
+
+OPERATORS = ("symbolic", "llm")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(
+    config: CampaignConfig,
+    *,
+    db: str,
+    observer: Observer,
+    asker: Asker | None = None,
+    programs: str | None = None,
+    work: Callable[[Job], Evaluation] = run_job,
+) -> Summary:
+    """Run a campaign to the end of its budget, or continue the one of this name.
+
+    Args:
+        config: what to search.
+        db: path or URL of the results database, which is created when missing.
+        observer: is told what happens.
+        asker: is asked instead of the configuration's model.
+        programs: database in which programs named by id are looked up, when it is another one.
+        work: what a worker does with a job; benchmarks have it take longer.
+
+    Raises:
+        EvolveError: a configuration or machine that cannot be used.
+        InputError: an unknown domain, game or program.
+        StoreError: a database that cannot be used, or a campaign that another process runs.
+    """
+    setup = prepare(config, db=programs or db)
+    all_told = _all_told(config, db)
+    if setup.llm is not None and asker is None and not all_told:
+        setup.llm.open()
+    with open_store(db) as store:
+        stored = store.find_campaign(config.campaign_name)
+        if stored is not None:
+            check_continues(stored.config, config)
+        with LocalExecutor(config.workers) as executor:
+            if not all_told:
+                for _ in range(config.workers - 1):  # One is busy being attacked.
+                    executor.submit(warm_up, config.domain, config.sandbox)
+            isolation = achieved(executor, setup.domain.sandbox_modules, config)
+            if stored is None:
+                opened = store.begin_campaign(_spec(setup))
+            else:
+                opened = store.continue_campaign(config.campaign_name)
+            with opened as writer:
+                writer.set_config(config.model_dump(mode="json"))
+                if setup.llm is not None:
+                    setup.llm.connect(writer, observer, asker)
+                service = EvaluationService(
+                    config.domain, executor, config.workers, sandbox=config.sandbox, work=work
+                )
+                campaign = Campaign(setup, writer, service, observer, isolation)
+                try:
+                    with _heap_settled():
+                        summary = asyncio.run(_interruptible(campaign, setup.llm))
+                except BaseException:
+                    executor.kill()
+                    raise
+            return replace(summary, models=tuple(model_report(store, config.campaign_name)))
+
+
+@contextmanager
+def _heap_settled() -> Iterator[None]:
+    """Have the garbage collector leave alone what is there now: libraries, half a million objects that stay."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def _all_told(config: CampaignConfig, db: str) -> bool:
+    """Whether an earlier run has told every candidate that the configuration asks for."""
+    try:
+        with open_store(db, create=False, read_only=True) as store:
+            return config.candidates <= told_candidates(store, config.campaign_name)
+    except (DatabaseError, UnknownNameError):
+        return (
+            False  # No such campaign yet; what is wrong with the database is said when it is opened to write.
+        )
+
+
+def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
+    """Everything that a configuration names, found and checked; writes nothing.
+
+    Raises:
+        EvolveError: an unknown operator, objective or isolation level.
+        InputError: an unknown domain, game or program.
+    """
+    domain = get_domain(config.domain)
+    if config.operator not in OPERATORS:
+        raise ConfigError(
+            f"operator: expected the name of an operator; got {config.operator!r}.",
+            nearest(config.operator, list(OPERATORS)),
+        )
+    if config.model and config.operator != "llm":
+        raise ConfigError(
+            f"model: the operator {config.operator!r} asks no model; got {', '.join(config.model)}.",
+            "Add --operator llm.",
+        )
+    minimum(config)
+    plan = domain.plan(
+        config.games or None, suite=config.suite, tiers=config.tiers or None, iterations=config.iterations
+    )
+    program = find_program(config.start or domain.seed, domain=config.domain, db=db)
+    limits = replace(plan.limits, **config.limits.model_dump(exclude_none=True))
+    objective = config.objective or domain.default_objective
+    if objective not in domain.objectives(plan):
+        raise ConfigError(
+            f"objective: expected one that the plan scores; got {objective!r}.",
+            nearest(objective, domain.objectives(plan)),
+        )
+    llm = prepare_llm(config, domain, plan, objective) if config.operator == "llm" else None
+    return Setup(
+        config=config,
+        domain=domain,
+        plan=replace(plan, limits=limits),
+        seed_source=program.source,
+        baselines=baseline_sources(domain, config.baselines),
+        operator=llm.operator if llm else SymbolicOperator(),
+        crossover=llm.crosser() if llm else CrossoverOperator(),
+        llm=llm,
+    )
+
+
+async def _interruptible(campaign: Campaign, llm: Llm | None) -> Summary:
+    """Run; the first Ctrl-C (or SIGTERM) drains, the second cancels."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    asked = False
+
+    def on_signal() -> None:
+        nonlocal asked
+        if asked:
+            task.cancel()
+        asked = True
+        campaign.stop()
+
+    # Only the main thread hears signals; a campaign that a notebook started runs in another one.
+    heard = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    for number in heard:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        return await campaign.run()
+    finally:
+        if llm is not None:
+            await llm.close()
+        for number in heard:
+            loop.remove_signal_handler(number)
+
+
+def _spec(setup: Setup) -> CampaignSpec:
+    config = setup.config
+    return CampaignSpec(
+        name=config.campaign_name,
+        domain=config.domain,
+        seed=config.seed,
+        objective=config.objective or setup.domain.default_objective,
+        plan=PLAN,
+        config=config.model_dump(mode="json"),
+        versions=versions(),
+        machine={"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()},
+        git_commit=_git_commit(),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a campaign's numbers."""
+    packages = ("evolve-marl", "open_spiel", "numpy", "numba")
+    return {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages}
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that this code runs from, if it is one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,1 @@
+"""The only walker of a program's syntax tree."""

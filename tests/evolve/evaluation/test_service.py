@@ -1,0 +1,166 @@
+"""The evaluation service: which outcomes are tried again, how often and beside whom."""
+
+import asyncio
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import pytest
+
+from evaluators.base import LIMIT_TAGS, Evaluation, Outcome, Plan, Tag
+from evolve.evaluation.service import INFRASTRUCTURE_TRIES, EvaluationService
+from sandbox.base import Limits
+
+PLAN = Plan((), Limits(cpu_s=1.0, wall_s=5.0, call_wall_s=2.0, memory_mib=64))
+
+
+def evaluation(tag):
+    return Evaluation(Outcome(tag, str(tag)), (), {}, "none", 0.0, 0.0)
+
+
+class Scripted(Executor):
+    """Answers with the given outcomes in turn (an exception is raised by the future), then with ok."""
+
+    def __init__(self, *answers):
+        self.answers, self.jobs = list(answers), []
+
+    def submit(self, fn, job):
+        self.jobs.append(job)
+        future = Future()
+        answer = self.answers.pop(0) if self.answers else Tag.OK
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(evaluation(answer))
+        return future
+
+
+def evaluate(executor, workers=2):
+    service = EvaluationService("toy", executor, workers)
+    return asyncio.run(service.evaluate("source", PLAN, {"stage": 1.0})).outcome.tag
+
+
+def test_hands_over_the_job():
+    executor = Scripted()
+    assert evaluate(executor) is Tag.OK
+    (job,) = executor.jobs
+    assert (job.domain, job.source, job.plan, job.floors) == ("toy", "source", PLAN, {"stage": 1.0})
+
+
+@pytest.mark.parametrize("tag", sorted(LIMIT_TAGS))
+def test_a_limit_is_tried_once_more_at_doubled_limits(tag):
+    executor = Scripted(tag)
+    assert evaluate(executor) is Tag.OK
+    assert [job.plan.limits for job in executor.jobs] == [PLAN.limits, PLAN.limits.doubled()]
+
+
+@pytest.mark.parametrize("tag", sorted(LIMIT_TAGS))
+def test_a_limit_hit_twice_is_a_fact(tag):
+    executor = Scripted(tag, tag)
+    assert evaluate(executor) is tag
+    assert len(executor.jobs) == 2
+
+
+@pytest.mark.parametrize("tag", sorted(set(Tag) - LIMIT_TAGS - {Tag.INFRASTRUCTURE}))
+def test_any_other_outcome_is_a_fact_at_once(tag):
+    executor = Scripted(tag)
+    assert evaluate(executor) is tag
+    assert len(executor.jobs) == 1
+
+
+def test_infrastructure_is_tried_again_as_it_was():
+    executor = Scripted(Tag.INFRASTRUCTURE, Tag.INFRASTRUCTURE)
+    assert evaluate(executor) is Tag.OK
+    assert len(set(map(repr, executor.jobs))) == 1
+
+
+def test_infrastructure_that_stays_is_told():
+    executor = Scripted(*[Tag.INFRASTRUCTURE] * 9)
+    assert evaluate(executor) is Tag.INFRASTRUCTURE
+    assert len(executor.jobs) == INFRASTRUCTURE_TRIES
+
+
+def test_a_lost_worker_is_infrastructure():
+    executor = Scripted(BrokenProcessPool("gone"), Tag.EXCEPTION)
+    assert evaluate(executor) is Tag.EXCEPTION
+
+
+def test_workers_lost_every_time_are_told_with_the_reason():
+    executor = Scripted(*[BrokenProcessPool("gone")] * 9)
+    service = EvaluationService("toy", executor, 1)
+    outcome = asyncio.run(service.evaluate("source", PLAN)).outcome
+    assert (outcome.tag, outcome.message) == (Tag.INFRASTRUCTURE, "an evaluation worker died: gone")
+
+
+def test_a_worker_lost_during_the_retry_keeps_the_doubled_limits():
+    executor = Scripted(Tag.TIMEOUT, BrokenProcessPool("gone"))
+    assert evaluate(executor) is Tag.OK
+    assert [job.plan.limits.cpu_s for job in executor.jobs] == [1.0, 2.0, 2.0]
+
+
+def test_a_fault_of_ours_is_an_exception():
+    with pytest.raises(ZeroDivisionError):
+        evaluate(Scripted(ZeroDivisionError()))
+
+
+class Watching(ThreadPoolExecutor):
+    """Notes how many jobs run beside each other; sources name the outcomes of their first run."""
+
+    def __init__(self):
+        super().__init__(8)
+        self.beside, self.running, self.lock = [], 0, threading.Lock()
+
+    def submit(self, fn, job):
+        def run():
+            with self.lock:
+                self.running += 1
+                doubled = job.plan.limits != PLAN.limits
+                self.beside.append((doubled, self.running))
+            threading.Event().wait(0.005)
+            with self.lock:
+                self.running -= 1
+            return evaluation(Tag.OK if doubled else Tag(job.source))
+
+        return super().submit(run)
+
+
+def evaluate_all(sources, workers):
+    with Watching() as executor:
+        service = EvaluationService("toy", executor, workers)
+
+        async def run():
+            return await asyncio.gather(*(service.evaluate(source, PLAN) for source in sources))
+
+        return executor.beside, [e.outcome.tag for e in asyncio.run(run())]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_jobs_than_workers(workers):
+    beside, tags = evaluate_all([Tag.OK] * 12, workers)
+    assert max(running for _, running in beside) == workers
+    assert tags == [Tag.OK] * 12
+
+
+def test_a_second_try_runs_alone():
+    sources = [Tag.OK, Tag.TIMEOUT, Tag.OK, Tag.MEMORY, Tag.CPU_LIMIT, Tag.OK, Tag.TIMEOUT, Tag.OK] * 2
+    beside, tags = evaluate_all(sources, 3)
+    assert [running for doubled, running in beside if doubled] == [1] * 8
+    assert tags == [Tag.OK] * 16
+
+
+def test_nothing_starts_beside_a_second_try():
+    # Were a job let in while the second try runs, it would count two.
+    beside, _ = evaluate_all([Tag.TIMEOUT, *[Tag.OK] * 10], 2)
+    alone = next(i for i, (doubled, _) in enumerate(beside) if doubled)
+    assert all(running == 1 for _, running in beside[alone : alone + 2])
+
+
+def test_an_exception_gives_its_place_back():
+    async def run():
+        service = EvaluationService("toy", Scripted(ValueError(), Tag.TIMEOUT, ValueError()), 1)
+        for _ in range(2):
+            with pytest.raises(ValueError):
+                await service.evaluate("source", PLAN)
+        return await asyncio.wait_for(service.evaluate("source", PLAN), 5)
+
+    assert asyncio.run(run()).outcome.ok

@@ -1,0 +1,73 @@
+"""Screening: what never costs an evaluation."""
+
+import pytest
+
+import seeds
+from evaluators.base import Tag, get_domain
+from evolve.search.screening import Screen
+from evolve.source.canonical import canonical_hash
+
+CFR_PLUS = seeds.source("cfr", "cfr_plus")
+
+
+@pytest.fixture
+def screen():
+    return Screen(get_domain("cfr"))
+
+
+def test_a_new_program_passes(screen):
+    judged = screen.judge(CFR_PLUS)
+    assert judged.stopped is None
+    assert judged.tree_hash == canonical_hash(CFR_PLUS)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def f(:\n", "line 1: expected Python source; it does not parse"),
+        ("\0", "it does not parse"),
+        ("x = 1\n", "expected a class RegretAccumulator; it has no class"),
+        (CFR_PLUS.replace("cfr_regrets", "regrets"), "expected RegretAccumulator.update_accumulate_regret"),
+        (
+            CFR_PLUS.replace("iteration_number + 1", " + ".join("1" * 2000)),
+            "a few hundred operations at most",
+        ),
+    ],
+)
+def test_what_is_no_program_is_rejected_with_the_reason(screen, source, said):
+    stopped = screen.judge(source).stopped
+    assert stopped.tag is Tag.REJECTED
+    assert said in stopped.message
+
+
+def test_a_rejected_message_ends_with_what_to_do(screen):
+    assert screen.judge("x = 1\n").stopped.message.endswith(
+        "A CFR program has the classes RegretAccumulator, PolicyFromRegretAccumulator, PolicyAccumulator."
+    )
+
+
+@pytest.mark.parametrize(
+    "again",
+    [CFR_PLUS, "# a comment\n" + CFR_PLUS, CFR_PLUS.replace("weight", "w"), CFR_PLUS.replace("    ", "\t")],
+)
+def test_an_admitted_program_is_a_duplicate_however_it_is_written(screen, again):
+    screen.admit(screen.judge(CFR_PLUS).tree_hash, 7)
+    stopped = screen.judge(again).stopped
+    assert (stopped.tag, stopped.message) == (Tag.DUPLICATE, "the same program as candidate 7")
+
+
+def test_another_constant_is_another_program(screen):
+    screen.admit(screen.judge(CFR_PLUS).tree_hash, 0)
+    assert screen.judge(CFR_PLUS.replace("iteration_number + 1", "iteration_number + 2")).stopped is None
+
+
+def test_judging_remembers_nothing(screen):
+    screen.judge(CFR_PLUS)
+    assert screen.judge(CFR_PLUS).stopped is None
+
+
+def test_the_first_candidate_of_a_tree_is_named(screen):
+    tree_hash = screen.judge(CFR_PLUS).tree_hash
+    screen.admit(tree_hash, 3)
+    screen.admit(tree_hash, 5)
+    assert screen.judge(CFR_PLUS).stopped.message.endswith("candidate 3")
