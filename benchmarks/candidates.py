@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import seeds
 from benchmarks.timing import Measurement, Spread, Work, interleave, ratio
-from evaluators.base import Plan
+from evaluators.contract import Plan
 from evaluators.cfr.domain import DOMAIN
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.answering import server
 from benchmarks.processes import Cpu, DatabaseClock, campaign_cpu, python_start_ms, rss_mib
-from evaluators.base import Evaluation
+from evaluators.records import Evaluation
 from evolve.config import CampaignConfig, parse_config
 from evolve.evaluation.job import Job, run_job
 from evolve.search.events import Event, Told

@@ -12,7 +12,7 @@ from typing import Any
 
 import seeds
 from benchmarks.timing import Measurement, Spread, Work, interleave, machine, pinned, ratio
-from evaluators.base import Evaluation
+from evaluators.records import Evaluation
 from evaluators.games import suites
 from evaluators.games.compile import load_turn_based
 from evaluators.psro.domain import DOMAIN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-from evaluators.base import ProgramError, nearest
+from evaluators.contract import ProgramError, nearest
 
 
 @lru_cache(maxsize=8)

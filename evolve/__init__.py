@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evaluators.base import Evaluation, InstanceResult
+    from evaluators.records import Evaluation, TaskResult
     from evaluators.games.policies import StoredPolicy
     from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
@@ -51,8 +51,8 @@ __all__ = [
 _HOMES = {
     "CampaignConfig": "evolve.config",
     "CampaignSummary": "results.queries",
-    "Evaluation": "evaluators.base",
-    "InstanceResult": "evaluators.base",
+    "Evaluation": "evaluators.contract",
+    "InstanceResult": "evaluators.contract",
     "Program": "evolve.programs",
     "RankedCandidate": "results.queries",
     "StoredPolicy": "evaluators.games.policies",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from evaluators.base import Evaluation
+from evaluators.records import Evaluation
 from evaluators.games.policies import StoredPolicy
 from evolve.config import CampaignConfig, load_config, parse_config
 from evolve.database_url import default_database

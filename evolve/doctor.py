@@ -138,7 +138,7 @@ def _words(result: Result) -> str:
 def _kernels() -> Finding:
     """Compile and run the smallest training game with the seed, in process."""
     import seeds
-    from evaluators.base import get_domain
+    from evaluators.registry import get_domain
     from sandbox.inprocess import InProcessSandbox
 
     domain = get_domain("cfr")

@@ -71,7 +71,7 @@ def test_the_engine_knows_no_domain(path):
     assert domains
     beside_the_search = any(path.is_relative_to(f"evolve/{folder}") for folder in ("cli", "bench"))
     if path.is_relative_to("evolve") and not beside_the_search:
-        # The public API hands out a domain's OpenSpiel solvers; the search sees `evaluators.base` alone.
+        # The public API hands out a domain's OpenSpiel solvers; the search sees `evaluators.contract` alone.
         solvers = [f"{domain}.openspiel" for domain in domains] if path == Path("evolve/programs.py") else []
         known = {name for name in ours(path) if within(name, *domains) and name not in solvers}
         assert known == set()

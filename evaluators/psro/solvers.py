@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.base import InvalidAnswer
+from evaluators.contract import InvalidAnswer
 from evaluators.games.form import Floats
 from sandbox.base import Array, Callback, SandboxFault, Session, Verdict
 

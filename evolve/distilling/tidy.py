@@ -11,7 +11,7 @@ import builtins
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
-from evaluators.base import Component
+from evaluators.contract import Component
 from evolve.distilling.text import bodies, last_line, without
 from evolve.source.code import Code, Edit, has_docstring, walk
 

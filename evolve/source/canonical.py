@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.source import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 
-from evaluators.base import Component
+from evaluators.contract import Component
 from evolve.source.canonical import first_line, tree_of
 
 LINE_LENGTH = 110

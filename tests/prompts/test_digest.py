@@ -3,7 +3,7 @@
 import pytest
 
 import seeds
-from evaluators.base import Outcome, Tag
+from evaluators.records import Outcome, Tag
 from evolve.operators.base import Parent
 from evolve.prompting import digest
 from evolve.prompting.changes import ancestors, differing, removed_lines

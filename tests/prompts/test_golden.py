@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import seeds
-from evaluators.base import Outcome, Tag
+from evaluators.records import Outcome, Tag
 from evaluators.cfr.interface import COMPONENTS
 from evaluators.cfr.mechanisms import MECHANISMS
 from evolve.errors import ConfigError

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import seeds
-from evaluators.base import Outcome, Tag
+from evaluators.records import Outcome, Tag
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.solvers import BEST_RESPONSE_CALLS
 from evolve.operators.base import Context, Parent

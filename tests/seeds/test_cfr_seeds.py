@@ -17,7 +17,7 @@ import pyspiel
 import pytest
 
 import seeds
-from evaluators.base import get_domain
+from evaluators.registry import get_domain
 from evaluators.cfr.domain import DOMAIN
 from sandbox.inprocess import InProcessSandbox
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 import seeds
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evaluators.cfr.domain import DOMAIN
 from sandbox.base import Level
 from sandbox.process import ProcessSandbox

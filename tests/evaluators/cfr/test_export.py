@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import seeds
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.cfr.export import as_script
 from evaluators.cfr.openspiel import CfrSolver
 

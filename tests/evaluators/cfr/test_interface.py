@@ -3,7 +3,7 @@
 import pytest
 
 import seeds
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.cfr.interface import COMPONENTS, check, wants_counterfactual_reach
 
 SEED = seeds.source("cfr", "cfr_plus")

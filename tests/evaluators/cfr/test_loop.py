@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.base import InvalidAnswer, Tag
+from evaluators.contract import InvalidAnswer
+from evaluators.records import Tag
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import Play, checkpoints
 from evaluators.games.game import load

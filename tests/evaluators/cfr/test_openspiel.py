@@ -10,7 +10,7 @@ from open_spiel.python.algorithms.exploitability import nash_conv
 from open_spiel.python.policy import TabularPolicy
 
 import seeds
-from evaluators.base import GameError, ProgramError
+from evaluators.contract import GameError, ProgramError
 from evaluators.cfr.openspiel import CfrSolver, ProgramFailed
 
 PLUS = seeds.source("cfr", "cfr_plus")

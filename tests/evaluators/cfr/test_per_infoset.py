@@ -10,7 +10,8 @@ from open_spiel.python import policy as openspiel_policy
 from typer.testing import CliRunner
 
 import seeds
-from evaluators.base import ProgramError, Tag
+from evaluators.contract import ProgramError
+from evaluators.records import Tag
 from evaluators.cfr import interface
 from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME
 from evaluators.cfr.loop import Play, shared_bytes

@@ -3,7 +3,7 @@
 import pytest
 
 import seeds
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evaluators.psro.domain import DOMAIN
 from sandbox.base import Level
 from sandbox.inprocess import InProcessSandbox

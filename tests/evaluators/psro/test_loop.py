@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evaluators.psro.domain import CPU_OBJECTIVE, DOMAIN
 from evaluators.psro.loop import checkpoints
 from sandbox.base import Limits

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seeds
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.mechanisms import MECHANISMS
 from evolve.operators.base import Context

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 import seeds
-from evaluators.base import Evaluation, InstanceResult, Outcome, Tag, get_domain
+from evaluators.records import Evaluation, TaskResult, Outcome, Tag
+from evaluators.registry import get_domain
 from evolve.cli import baselines
 from evolve.cli.tables import Entry, by_program, by_score, print_across
 from evolve.cli.tables import with_ties as with_ties_table

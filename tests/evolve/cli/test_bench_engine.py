@@ -8,7 +8,7 @@ import pytest
 from benchmarks import engine
 from benchmarks.answering import change
 from benchmarks.processes import Cpu, DatabaseClock
-from evaluators.base import get_domain
+from evaluators.registry import get_domain
 from evolve.search.screening import Screen
 from results.records import CampaignSpec
 from results.store import open_store

@@ -3,7 +3,7 @@
 import pytest
 
 from evaluators import scores
-from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
+from evaluators.records import Evaluation, Task, TaskResult, Outcome, Tag
 from evolve.comparison import ties
 from evolve.comparison.ties import Span, spans, standings
 

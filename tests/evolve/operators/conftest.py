@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import seeds
-from evaluators.base import Component
+from evaluators.contract import Component
 from evaluators.cfr.mechanisms import MECHANISMS
 from evolve.operators.base import Context
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.base import Outcome, Tag
+from evaluators.records import Outcome, Tag
 from evolve.search.record import BEST, FAILURES, Log, Record, Scored, Tried
 
 TAGS = (Tag.OK, Tag.OK, Tag.OK, Tag.DUPLICATE, Tag.EARLY_STOPPED, Tag.REJECTED, Tag.TIMEOUT)
