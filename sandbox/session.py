@@ -72,10 +72,13 @@ class ProcessSession:
         transport: Transport,
         callbacks: Mapping[str, Callback],
         on_end: Callable[[Ended | None], None],
+        *,
+        seed: int | None = None,
     ) -> None:
         """Prepare a session; `start` opens it. `on_end` hears once how it ended (None: nobody knows)."""
         self._link = link
         self._limits = limits
+        self._seed = seed
         self._callbacks = callbacks
         self._on_end = on_end
         self._transport = transport
@@ -99,6 +102,7 @@ class ProcessSession:
             "cpu_s": self._limits.cpu_s,
             "memory_bytes": self._limits.memory_mib << 20,
             "log_bytes": self._limits.log_bytes,
+            "seed": self._seed,
         }
         try:
             self._transport.open(head)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from sandbox.base import Callback, Level, Limits, SandboxFault, Verdict
+from sandbox.base import Callback, Level, Limits, SandboxFault, Verdict, check_seed
 from sandbox.link import Ended, RunnerLink
 from sandbox.session import ProcessSession
 from sandbox.transport import SharedTransport, Transport
@@ -63,13 +63,16 @@ class WarmSandbox(ABC):
         limits: Limits,
         shared_bytes: int,
         callbacks: Mapping[str, Callback] | None = None,
+        seed: int | None = None,
     ) -> ProcessSession:
         """Start `program` beside `guest` in a fresh process; see `sandbox.base.Sandbox.open`.
 
         Raises:
             SandboxFault: the program did not start.
             RuntimeError: this sandbox is closed, or the session before is still open.
+            ValueError: a seed out of range.
         """
+        check_seed(seed)
         if self._closed:
             raise RuntimeError("sandbox: expected an open sandbox, it is closed")
         if self._session is not None:
@@ -79,7 +82,7 @@ class WarmSandbox(ABC):
         self._served += 1
         sources = [text.encode(errors="replace") for text in (guest, program)]
         transport = self._transport(self._link, shared_bytes, *sources)
-        session = ProcessSession(self._link, limits, transport, callbacks or {}, self._ended)
+        session = ProcessSession(self._link, limits, transport, callbacks or {}, self._ended, seed=seed)
         self._session = session
         session.start()
         return session

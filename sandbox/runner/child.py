@@ -65,6 +65,8 @@ class Job(NamedTuple):
     shared_bytes: int
     guest_bytes: int
     program_bytes: int
+    seed: int | None
+    """What generators start from; None: as the runner left them."""
     parent: int
 
 
@@ -76,6 +78,8 @@ def run(job: Job) -> NoReturn:
     program = shared[job.guest_bytes : sources_end].decode()
     confine.confine(job.descriptors, job.limits, job.walls, parent=job.parent)
     job.streams.install()
+    if job.seed is not None:
+        execute.seed_generators(job.seed)
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
     loaded: execute.Loaded | None = None

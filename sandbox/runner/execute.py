@@ -7,11 +7,14 @@ act on, with the line of the *program* in which it happened.
 from __future__ import annotations
 
 import errno
+import random
 import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import wire
 
@@ -49,6 +52,12 @@ def _compiled(source: str, name: str) -> types.CodeType:
 def guest_code(source: str) -> types.CodeType:
     """The guest `source` compiled. A runner, which trusts its driver, does that once for many children."""
     return _compiled(source, GUEST)
+
+
+def seed_generators(seed: int) -> None:
+    """Start the global generators of ``random`` and ``numpy.random`` from `seed`, which is below 2**64."""
+    random.seed(seed)
+    np.random.seed((seed & 0xFFFFFFFF, seed >> 32))
 
 
 class Loaded:
