@@ -36,6 +36,7 @@ class WarmSandbox(ABC):
         self._served = 0
         self._closed = False
         self._link = self._start()
+        self._announced = self.level
 
     @abstractmethod
     def _start(self) -> RunnerLink:
@@ -107,10 +108,20 @@ class WarmSandbox(ABC):
         self._worn |= ended is not None and ended.reason is None and os.WIFSIGNALED(ended.status)
 
     def _renew(self) -> None:
+        """Replace the runner by a fresh one that is isolated at least as well as the first was.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: it does not start, or is isolated less.
+        """
         if self._link.alive:
             self._link.stop()
         self._worn, self._served = False, 0
         self._link = self._start()
+        if self.level < self._announced:
+            text = (
+                f"expected a runner with isolation {self._announced.label}, as before; got {self.level.label}"
+            )
+            raise self._link.fail(f"{text}: {dict(self.layers)}")
 
 
 def packages(modules: Sequence[str]) -> list[str]:
