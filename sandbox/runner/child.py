@@ -87,7 +87,7 @@ def run(job: Job) -> NoReturn:
         loaded = execute.Loaded(guest, program, channel.ask)
         channel.serve(loaded)
     except BaseException as error:  # noqa: BLE001 - everything an untrusted program raises is reported
-        if isinstance(error, MemoryError):
+        if issubclass(type(error), MemoryError):
             job.reserve.close()
         failure = execute.describe(error, program)
         del error, loaded

@@ -113,16 +113,20 @@ def describe(error: BaseException, program: str) -> Failure:
         error: the exception, with its traceback.
         program: source of the program, to quote the line from.
     """
+    try:
+        where = _where(error, program.splitlines())
+        return Failure(_verdict(error), clean(_text(error), MAX_MESSAGE - len(where)) + where)
+    except BaseException:  # noqa: BLE001 - the program wrote this exception's class
+        return Failure("exception", "an exception that cannot be described")
+
+
+def _verdict(error: BaseException) -> str:
+    """Return the one of `FAILURES` that an exception stands for."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        verdict = "memory"
-    elif isinstance(error, BadResult):
-        verdict = "bad_result"
-    elif isinstance(error, wire.NoRoomError):
-        verdict = "output_limit"
-    else:
-        verdict = "exception"
-    where = _where(error, program.splitlines())
-    return Failure(verdict, clean(_text(error), MAX_MESSAGE - len(where)) + where)
+        return "memory"
+    if isinstance(error, BadResult):
+        return "bad_result"
+    return "output_limit" if isinstance(error, wire.NoRoomError) else "exception"
 
 
 def _text(error: BaseException) -> str:
