@@ -14,8 +14,8 @@ A guest is Python source that may import what its runner pre-loaded and defines 
 It raises ``BadResult`` (a name the runner puts into its globals) when the *program* returned
 something of the wrong type or shape, so that the caller sees ``Verdict.BAD_RESULT`` and the text.
 Input arrays are views of shared memory that the next call overwrites: a guest copies what it, or
-the program, may keep. The generators ``random`` and ``numpy.random`` start every session in the same state, and
-strings hash alike in all sessions.
+the program, may keep. The global generators of ``random`` and ``numpy.random`` start every session in the same
+state, or in one that the session's seed decides, and strings hash alike in all sessions.
 """
 
 from __future__ import annotations
@@ -124,6 +124,16 @@ class SandboxFault(Exception):
         return SandboxFault, (self.verdict, self.message)
 
 
+def check_seed(seed: int | None) -> None:
+    """Refuse what no session can start its generators from.
+
+    Raises:
+        ValueError: it is negative or too large.
+    """
+    if seed is not None and not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed: expected None or 0 <= seed < 2**64; got {seed}")
+
+
 class Session(Protocol):
     """One program in one fresh process. Not thread-safe. After a fault only `close` may be called."""
 
@@ -174,6 +184,7 @@ class Sandbox(Protocol):
         limits: Limits,
         shared_bytes: int,
         callbacks: Mapping[str, Callback] | None = None,
+        seed: int | None = None,
     ) -> Session:
         """Start `program` beside `guest` in a fresh process.
 
@@ -184,9 +195,12 @@ class Sandbox(Protocol):
             shared_bytes: room for the arrays of the largest call, inputs and results together.
             callbacks: functions of the caller that the guest may ask for by name
                 (``callback(name, scalars, arrays)`` in its globals).
+            seed: what the global generators of ``random`` and ``numpy.random`` start from, below 2**64; None: the
+                state that all sessions without a seed start from.
 
         Raises:
             SandboxFault: the program did not start (its own top level failed, or a limit hit).
+            ValueError: a seed out of range.
             RuntimeError: the session before is still open.
         """
         ...

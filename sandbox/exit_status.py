@@ -30,9 +30,17 @@ def meaning(ended: Ended, limits: Limits, *, callback_cpu_s: float) -> tuple[Ver
     if number == signal.SIGSYS:
         return Verdict.VIOLATION, "made a system call that no program needs"
     if number:
-        return Verdict.CRASH, f"ended by {signal.Signals(number).name}"
+        return Verdict.CRASH, f"killed by {_signal_name(number)}"
     status = os.waitstatus_to_exitcode(ended.status)
     return Verdict.NO_RESULT, f"exited with status {status} without a result"
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal, or ``signal 40``: most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def cpu_message(limits: Limits) -> str:

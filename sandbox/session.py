@@ -72,10 +72,13 @@ class ProcessSession:
         transport: Transport,
         callbacks: Mapping[str, Callback],
         on_end: Callable[[Ended | None], None],
+        *,
+        seed: int | None = None,
     ) -> None:
         """Prepare a session; `start` opens it. `on_end` hears once how it ended (None: nobody knows)."""
         self._link = link
         self._limits = limits
+        self._seed = seed
         self._callbacks = callbacks
         self._on_end = on_end
         self._transport = transport
@@ -99,6 +102,7 @@ class ProcessSession:
             "cpu_s": self._limits.cpu_s,
             "memory_bytes": self._limits.memory_mib << 20,
             "log_bytes": self._limits.log_bytes,
+            "seed": self._seed,
         }
         try:
             self._transport.open(head)
@@ -218,7 +222,7 @@ class ProcessSession:
         if question.specs != [
             (value.dtype, value.shape) if type(value) is ndarray else None for value in results
         ]:
-            self._place_results(question, results)
+            self._place_results(question, results, end)
         for target, value in zip(question.targets, results):  # noqa: B905 - as many, by their specs
             target[...] = value
         left_s = deadline - time.monotonic()
@@ -241,11 +245,13 @@ class ProcessSession:
         self._questions[key] = question
         return question
 
-    def _place_results(self, question: _Question, results: Sequence[Array]) -> None:
+    def _place_results(self, question: _Question, results: Sequence[Array], end: int) -> None:
         """Check results of other shapes than last time, and find their place after the question's arrays.
 
         Raises:
-            ValueError: the callback returned what the wire does not carry, or what does not fit.
+            ValueError: the callback returned what the wire does not carry, or what does not fit after the call's
+                arrays, which end at `end`.
+            NoRoomError: the question's arrays leave it no room.
         """
         name = question.name
         try:
@@ -253,11 +259,12 @@ class ProcessSession:
                 wire.spec_of(value, f"callback {name}: result {i}") for i, value in enumerate(results)
             )
             header = wire.pack_header(wire.Header(specs=specs))
-            question.targets, _ = self._transport.place(specs, question.end)
+            self._transport.place(specs, end)
         except wire.NoRoomError as error:
             raise ValueError(f"callback {name}: {error}") from None
         except wire.WireError as error:
             raise ValueError(str(error)) from None
+        question.targets, _ = self._transport.place(specs, question.end)
         question.answer = wire.token(wire.ANSWER, header)
         question.specs = [tuple(spec) for spec in specs]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from sandbox.base import Callback, Level, Limits, SandboxFault, Verdict
+from sandbox.base import Callback, Level, Limits, SandboxFault, Verdict, check_seed
 from sandbox.link import Ended, RunnerLink
 from sandbox.session import ProcessSession
 from sandbox.transport import SharedTransport, Transport
@@ -36,6 +36,7 @@ class WarmSandbox(ABC):
         self._served = 0
         self._closed = False
         self._link = self._start()
+        self._announced = self.level
 
     @abstractmethod
     def _start(self) -> RunnerLink:
@@ -63,13 +64,16 @@ class WarmSandbox(ABC):
         limits: Limits,
         shared_bytes: int,
         callbacks: Mapping[str, Callback] | None = None,
+        seed: int | None = None,
     ) -> ProcessSession:
         """Start `program` beside `guest` in a fresh process; see `sandbox.base.Sandbox.open`.
 
         Raises:
             SandboxFault: the program did not start.
             RuntimeError: this sandbox is closed, or the session before is still open.
+            ValueError: a seed out of range.
         """
+        check_seed(seed)
         if self._closed:
             raise RuntimeError("sandbox: expected an open sandbox, it is closed")
         if self._session is not None:
@@ -79,7 +83,7 @@ class WarmSandbox(ABC):
         self._served += 1
         sources = [text.encode(errors="replace") for text in (guest, program)]
         transport = self._transport(self._link, shared_bytes, *sources)
-        session = ProcessSession(self._link, limits, transport, callbacks or {}, self._ended)
+        session = ProcessSession(self._link, limits, transport, callbacks or {}, self._ended, seed=seed)
         self._session = session
         session.start()
         return session
@@ -104,10 +108,20 @@ class WarmSandbox(ABC):
         self._worn |= ended is not None and ended.reason is None and os.WIFSIGNALED(ended.status)
 
     def _renew(self) -> None:
+        """Replace the runner by a fresh one that is isolated at least as well as the first was.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: it does not start, or is isolated less.
+        """
         if self._link.alive:
             self._link.stop()
         self._worn, self._served = False, 0
         self._link = self._start()
+        if self.level < self._announced:
+            text = (
+                f"expected a runner with isolation {self._announced.label}, as before; got {self.level.label}"
+            )
+            raise self._link.fail(f"{text}: {dict(self.layers)}")
 
 
 def packages(modules: Sequence[str]) -> list[str]:

@@ -65,6 +65,8 @@ class Job(NamedTuple):
     shared_bytes: int
     guest_bytes: int
     program_bytes: int
+    seed: int | None
+    """What generators start from; None: as the runner left them."""
     parent: int
 
 
@@ -76,6 +78,8 @@ def run(job: Job) -> NoReturn:
     program = shared[job.guest_bytes : sources_end].decode()
     confine.confine(job.descriptors, job.limits, job.walls, parent=job.parent)
     job.streams.install()
+    if job.seed is not None:
+        execute.seed_generators(job.seed)
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
     loaded: execute.Loaded | None = None
@@ -83,7 +87,7 @@ def run(job: Job) -> NoReturn:
         loaded = execute.Loaded(guest, program, channel.ask)
         channel.serve(loaded)
     except BaseException as error:  # noqa: BLE001 - everything an untrusted program raises is reported
-        if isinstance(error, MemoryError):
+        if issubclass(type(error), MemoryError):
             job.reserve.close()
         failure = execute.describe(error, program)
         del error, loaded

@@ -59,7 +59,7 @@ class OwnFilter:
 
 
 class Walls(NamedTuple):
-    """What binds a child, made once by its runner; None where the machine or its kernel has none."""
+    """What binds every child, made and tried once by its runner; None where the machine or its kernel has none."""
 
     rules: int | None
     """Descriptor of the Landlock rules."""
@@ -125,7 +125,8 @@ def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: i
         parent: the runner's process id, as this process sees it.
 
     Raises:
-        OSError: a step was refused, other than the filter.
+        Exception: a step failed. The runner announced that children have every one of them, so nothing untrusted
+            may run in this process.
     """
     os.setsid()
     die_with_parent(parent)
@@ -135,8 +136,7 @@ def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: i
         landlock.restrict(walls.rules)
     _arrange(descriptors)
     if walls.filter is not None:
-        with contextlib.suppress(kernel.KernelError):
-            walls.filter.install()
+        walls.filter.install()
 
 
 def _within(which: int, soft: int, hard: int) -> tuple[int, int]:

@@ -7,11 +7,14 @@ act on, with the line of the *program* in which it happened.
 from __future__ import annotations
 
 import errno
+import random
 import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import wire
 
@@ -49,6 +52,12 @@ def _compiled(source: str, name: str) -> types.CodeType:
 def guest_code(source: str) -> types.CodeType:
     """The guest `source` compiled. A runner, which trusts its driver, does that once for many children."""
     return _compiled(source, GUEST)
+
+
+def seed_generators(seed: int) -> None:
+    """Start the global generators of ``random`` and ``numpy.random`` from `seed`, which is below 2**64."""
+    random.seed(seed)
+    np.random.seed((seed & 0xFFFFFFFF, seed >> 32))
 
 
 class Loaded:
@@ -104,16 +113,20 @@ def describe(error: BaseException, program: str) -> Failure:
         error: the exception, with its traceback.
         program: source of the program, to quote the line from.
     """
+    try:
+        where = _where(error, program.splitlines())
+        return Failure(_verdict(error), clean(_text(error), MAX_MESSAGE - len(where)) + where)
+    except BaseException:  # noqa: BLE001 - the program wrote this exception's class
+        return Failure("exception", "an exception that cannot be described")
+
+
+def _verdict(error: BaseException) -> str:
+    """Return the one of `FAILURES` that an exception stands for."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        verdict = "memory"
-    elif isinstance(error, BadResult):
-        verdict = "bad_result"
-    elif isinstance(error, wire.NoRoomError):
-        verdict = "output_limit"
-    else:
-        verdict = "exception"
-    where = _where(error, program.splitlines())
-    return Failure(verdict, clean(_text(error), MAX_MESSAGE - len(where)) + where)
+        return "memory"
+    if isinstance(error, BadResult):
+        return "bad_result"
+    return "output_limit" if isinstance(error, wire.NoRoomError) else "exception"
 
 
 def _text(error: BaseException) -> str:

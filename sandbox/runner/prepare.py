@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import confine, heap, hooks, kernel, landlock, namespaces, roots
+from . import confine, heap, hooks, kernel, landlock, namespaces, roots, seccomp
 
 _PRELOADED = """
 abc array bisect cmath collections.abc contextlib copy dataclasses datetime enum functools hashlib heapq itertools
@@ -76,18 +76,37 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     parts = stdlib if walls == "on" else [part for path in stdlib for part in landlock.readable_parts(path)]
     rules, landlock_layer = _build_rules([*packages, *parts])
     confine.give_up()
-    bound = confine.Walls(rules, confine.OwnFilter.here())
-    held = _try(bound, empty)
-    if not held & _HOLDS_LIMITS:
-        raise OSError("a child could not confine itself; its traceback is above")
+    bound, held = _strongest(rules, confine.OwnFilter.here(), empty)
     layers = {
         "limits": "on",
         "landlock": landlock_layer if held & _HOLDS_LANDLOCK or rules is None else "off: it does not hold",
-        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter(bound)}",
+        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter()}",
         "namespaces": walls,
     }
     gc.freeze()
     return Prepared(bound, empty, address_space, layers)
+
+
+def _strongest(
+    rules: int | None, own_filter: confine.OwnFilter | None, empty: int
+) -> tuple[confine.Walls, int]:
+    """Try what a child can be bound by: the most that one could put up, and which of it held, in bits.
+
+    From here on a child that cannot put up the same ends before it runs anything.
+
+    Raises:
+        OSError: a child could not even set its limits.
+    """
+    for walls in (
+        confine.Walls(rules, own_filter),
+        confine.Walls(rules, None),
+        confine.Walls(None, own_filter),
+        confine.Walls(None, None),
+    ):
+        held = _try(walls, empty)
+        if held & _HOLDS_LIMITS:
+            return walls, held
+    raise OSError("a child could not confine itself; what it met is above")
 
 
 def _load(modules: Sequence[str]) -> list[str]:
@@ -172,11 +191,11 @@ def _show_only(stdlib: Sequence[str], packages: Sequence[str]) -> str:
     return "on"
 
 
-def _no_filter(walls: confine.Walls) -> str:
+def _no_filter() -> str:
     """Why system calls are not filtered."""
-    if walls.filter is not None:
-        return "the kernel refuses filters"
-    return f"no table of system calls for {platform.machine()}"
+    machine = platform.machine()
+    known = seccomp.build(seccomp.NOBODY, machine) is not None
+    return "the kernel refuses filters" if known else f"no table of system calls for {machine}"
 
 
 def _build_rules(paths: Sequence[str]) -> tuple[int | None, str]:

@@ -162,6 +162,7 @@ class Runner:
             head["shared_bytes"],
             head["guest_bytes"],
             head["program_bytes"],
+            head["seed"],
             os.getpid(),
         )
         # A guest that does not compile fails in the child, which says so.
