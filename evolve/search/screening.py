@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from evaluators.base import Domain, Outcome, ProgramError, Tag
-from evolve.source.canonical import TOO_DEEP, canonical_hash
+from evolve.source.canonical import canonical_hash
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,6 @@ class Screen:
             tree_hash = self._tree_hash(source)
         except ProgramError as error:
             return Screened("", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
-        except RecursionError:
-            return Screened("", Outcome(Tag.REJECTED, f"program: {TOO_DEEP}"))
         first = self._first.get(tree_hash)
         if first is not None and (before is None or first < before):
             message = f"the same program as candidate {first}"
