@@ -1,26 +1,99 @@
-"""Static view of a program's source: its classes, their methods, and what is missing of an interface."""
+"""Static view of a program's source: its tree, classes and methods, and what is missing of an interface."""
 
 from __future__ import annotations
 
 import ast
+import sys
 from functools import lru_cache
 
 from evaluators.contract import ProgramError, nearest
 
+MAX_DEPTH = 100
+"""Levels that a syntax tree may have, so that everything that walks or prints one recursively can do so."""
+
+_TOO_DEEP = (
+    f"program: expected expressions and statements nested at most {MAX_DEPTH} deep, such as a sum of as many terms; "
+    "split the deepest."
+)
+
+_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The fields of each kind of node that mean something."""
+
 
 @lru_cache(maxsize=8)
 def parse(source: str) -> ast.Module:
-    """The syntax tree of a program, to be read only: one and the same is given to all who look at it in turn.
+    """Return the syntax tree of a program, to be read only: the same one is given to all who ask in turn.
+
+    Whatever is returned can be walked recursively, and its numbers fit into floats.
 
     Raises:
-        ProgramError: it does not parse.
+        ProgramError: it does not parse, is nested too deep, or holds an integer beyond the range of floats.
     """
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        tree = ast.parse(source)
+    except (RecursionError, MemoryError) as error:
+        raise ProgramError(_TOO_DEEP) from error
+    except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise ProgramError(f"program{line}: expected Python source; it does not parse: {reason}.") from error
+    _check_limits(tree)
+    return tree
+
+
+def _check_limits(tree: ast.Module) -> None:
+    """See that a tree is within the limits of `parse`, looking only into what is long enough to exceed them.
+
+    A level takes a character at least, and an integer that no float can hold more than `MAX_DEPTH`.
+    """
+    level: list[ast.AST] = [tree]
+    for left in range(MAX_DEPTH, -1, -1):
+        below = []
+        for node in level:
+            if isinstance(node, ast.Constant):
+                _check_number(node)
+            below += [child for child in children(node) if not _is_shorter(child, left)]
+        if not below:
+            return
+        level = below
+    raise ProgramError(_TOO_DEEP)
+
+
+def _is_shorter(node: ast.AST, chars: int) -> bool:
+    """Whether an expression stands on one line and has fewer characters."""
+    return (
+        isinstance(node, ast.expr)
+        and node.lineno == node.end_lineno
+        and (node.end_col_offset or 0) - node.col_offset < chars
+    )
+
+
+def _check_number(node: ast.Constant) -> None:
+    if isinstance(node.value, int) and node.value > sys.float_info.max:
+        raise ProgramError(
+            f"program, line {node.lineno}: expected integers up to 1e308; this one has more digits."
+        )
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes right below one, in source order, without the contexts of names."""
+    below: list[ast.AST] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            below.append(value)
+        elif isinstance(value, list):
+            below += [item for item in value if isinstance(item, ast.AST)]
+    return below
+
+
+def meaningful_fields(node: ast.AST) -> tuple[str, ...]:
+    """Return the names of a node's fields that say what it is, not where or how it is used."""
+    return _FIELDS[type(node)]
 
 
 def may_name(source: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from difflib import unified_diff
+from io import StringIO
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -67,15 +68,25 @@ class Diff(NamedTuple):
 
 
 def diff(old: str, new: str) -> Diff:
-    """What has to be changed in `old` to get `new`, with three lines around each change."""
-    before, after = old.split("\n"), new.split("\n")
-    if max(len(before), len(after)) > COMPARED_LINES:
+    """Return what has to be changed in `old` to get `new`, for a page, with three lines around each change."""
+    if max(old.count("\n"), new.count("\n")) >= COMPARED_LINES:
         return Diff((), 0, 0, too_long=old != new)
     kinds = {"+": "add", "-": "del", "@": "hunk"}
-    found = list(unified_diff(before, after, lineterm=""))[2:]
-    lines = tuple(DiffLine(kinds.get(line[:1], "same"), line) for line in found)
+    changes = unified(old, new).split("\n")[2:-1]
+    lines = tuple(DiffLine(kinds.get(line[:1], "same"), line) for line in changes)
     added, removed = (sum(line.kind == kind for line in lines) for kind in ("add", "del"))
     return Diff(lines, added, removed)
+
+
+def unified(old: str, new: str, old_name: str = "", new_name: str = "") -> str:
+    """Return a unified diff of two sources, "" where they are the same."""
+    before, after = (
+        list(StringIO(text)) for text in (old, new)
+    )  # lines as editors count them, not `splitlines`
+    lines = unified_diff(before, after, old_name, new_name)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
 
 
 def score(value: float | None) -> str:

@@ -35,7 +35,7 @@ def diff(
     Example: evolve results diff cfr-symbolic-s0:best cfr_plus
     """
     from evolve.programs import find_program
-    from evolve.source.diff import unified
+    from results.text import unified
 
     where = database(db)
     new = find_program(program, db=where)
@@ -114,7 +114,7 @@ def _identity(program: Program) -> dict[str, str]:
 
 def _step_diffs(found: Lineage) -> list[str]:
     """For each step, what it changed in the one before; "" for the first."""
-    from evolve.source.diff import unified
+    from results.text import unified
 
     pairs = zip(found.steps, found.steps[1:], strict=False)
     changes = [

@@ -6,11 +6,12 @@ is guessed, and every refusal says what was expected and what came, in words tha
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from evaluators.contract import ProgramError
+from evaluators.source import parse
 from evolve.errors import EvolveError
 
 _SEARCH = re.compile(r"\s*<{5,9}\s*SEARCH:?\s*$", re.IGNORECASE)
@@ -179,7 +180,7 @@ def _classes(text: str, components: Collection[str]) -> list[str]:
 
 def _parses(text: str) -> bool:
     try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        parse(text)
+    except ProgramError:
         return False
     return True

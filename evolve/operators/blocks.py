@@ -22,7 +22,9 @@ from dataclasses import dataclass
 
 from evaluators.contract import Mechanism
 from evolve.operators.templates import local_names, match, number_text, render, taken_names, template
-from evolve.source.code import Code, Edit, Site, walk
+from evolve.source.code import Code, Edit
+from evolve.source.sites import Site
+from evolve.source.tree import is_read, last_line, printed, used_attributes, used_names, walk
 
 RETURN = "return"
 
@@ -90,7 +92,7 @@ def _binding(site: Site, mechanism: Mechanism) -> int | None:
     for index, statement in enumerate(site.statements):
         match statement:
             case ast.Assign(targets=[ast.Name(id=mechanism.variable)], value=value) if (
-                ast.unparse(value) == mechanism.target
+                printed(value) == mechanism.target
             ):
                 return index
     return None
@@ -128,7 +130,7 @@ def _insert_at_top(
                 edits += _renamed(code, statement, mechanism.target, mechanism.variable)
     if after < 0:
         return [*edits, code.insert_lines(code.first_line(site.statements[0]), [*lines, ""])]
-    line = _last_line(site.statements[after]) + 1
+    line = last_line(site.statements[after]) + 1
     if any(block.last == after for block in peers):
         line += code.is_blank(line)
     return [*edits, code.insert_lines(line, [*lines, *([] if code.is_blank(line) else [""])])]
@@ -161,7 +163,7 @@ def _insert_at_return(
     indent = code.indent(last)
     return [
         Edit(start, start + len(RETURN), f"{variable} ={space}"),
-        code.insert_lines(_last_line(last) + 1, [*lines, "", f"{indent}return {variable}"]),
+        code.insert_lines(last_line(last) + 1, [*lines, "", f"{indent}return {variable}"]),
     ]
 
 
@@ -170,13 +172,8 @@ def _renamed(code: Code, below: ast.AST, expression: str, text: str) -> list[Edi
     return [
         code.replace(node, text)
         for node in walk(below)
-        if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load)
-        and ast.unparse(node) == expression
-    ]  # fmt: skip
-
-
-def _last_line(statement: ast.stmt) -> int:
-    return statement.end_lineno or statement.lineno
+        if isinstance(node, ast.Attribute | ast.Name) and is_read(node) and printed(node) == expression
+    ]
 
 
 def _state_edits(code: Code, site: Site, mechanism: Mechanism) -> list[Edit]:
@@ -190,7 +187,7 @@ def _state_edits(code: Code, site: Site, mechanism: Mechanism) -> list[Edit]:
     ]
     attributes = [s for s in owner.body if isinstance(s, ast.Assign | ast.AnnAssign)]
     if attributes:
-        return [code.insert_lines(_last_line(attributes[-1]) + 1, lines)]
+        return [code.insert_lines(last_line(attributes[-1]) + 1, lines)]
     first = next(s for s in owner.body if isinstance(s, ast.FunctionDef))
     return [code.insert_lines(code.first_line(first), [*lines, ""])]
 
@@ -199,7 +196,7 @@ def can_remove(block: Block) -> bool:
     """Whether nothing else in the method reads what the block binds for itself."""
     own = local_names(block.mechanism)
     rest = block.site.statements[: block.first] + block.site.statements[block.last + 1 :]
-    return not any(isinstance(n, ast.Name) and n.id in own for s in rest for n in ast.walk(s))
+    return own.isdisjoint(set().union(*map(used_names, rest)))
 
 
 def remove(code: Code, block: Block, peers: list[Block]) -> Code:
@@ -207,14 +204,14 @@ def remove(code: Code, block: Block, peers: list[Block]) -> Code:
     site, mechanism = block.site, block.mechanism
     statements = site.statements
     first = block.statements[0].lineno - 1
-    last = _last_line(block.statements[-1])
+    last = last_line(block.statements[-1])
     edits = [code.replace_lines(first, last + code.is_blank(last + 1), [])]
     if sum(peer.mechanism.target == mechanism.target for peer in peers) == 1:
         edits += _unbound_return(code, block) if mechanism.target == RETURN else _unbound_input(code, block)
     own = {id(s) for s in block.statements}
     rest = [s for s in [*site.owner.body, *statements] if s is not site.method and id(s) not in own]
-    used = {n.attr for s in rest for n in ast.walk(s) if isinstance(n, ast.Attribute)}
-    return code.edited(edits + _stateless(code, site.owner, mechanism.state.keys() - used))
+    unused = mechanism.state.keys() - used_attributes(*rest)
+    return code.edited(edits + _stateless(code, site.owner, unused))
 
 
 def _unbound_return(code: Code, block: Block) -> list[Edit]:
@@ -224,11 +221,11 @@ def _unbound_return(code: Code, block: Block) -> list[Edit]:
             value=ast.Name(id=returned)
         ) as final:
             if block.first and block.last == len(statements) - 2 and bound == returned == variable:
-                start, value = code.start(assign), code.segment(code.start(assign), code.end(assign))
-                equals = start + len(value.split("=", 1)[0].encode())
+                start = code.start(assign)
+                equals = code.data.index(b"=", start)
                 return [
                     Edit(start, equals + 1, RETURN),
-                    code.replace_lines(final.lineno, _last_line(final), []),
+                    code.replace_lines(final.lineno, last_line(final), []),
                 ]
     return []
 
@@ -254,7 +251,7 @@ def _stateless(code: Code, owner: ast.ClassDef, names: set[str]) -> list[Edit]:
     for statement in owner.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)]) if name in names and code.stands_alone(statement):
-                lines += range(statement.lineno, _last_line(statement) + 1)
+                lines += range(statement.lineno, last_line(statement) + 1)
     if lines:
         alone = code.is_blank(lines[0] - 1) and code.is_blank(lines[-1] + 1)
         edits = [code.replace_lines(line, line, []) for line in lines]

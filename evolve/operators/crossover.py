@@ -12,13 +12,23 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
+from evaluators.contract import ProgramError
 from evaluators.records import Candidate
 from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
 from evolve.source.canonical import canonical_hash
-from evolve.source.code import Code, Edit, find_sites, has_docstring, parsed, walk
-
-_IMPORTS = (ast.Import, ast.ImportFrom)
+from evolve.source.code import Code, Edit, parsed
+from evolve.source.sites import find_sites
+from evolve.source.tree import (
+    Import,
+    defined_names,
+    has_docstring,
+    last_line,
+    mentions,
+    needed_names,
+    nodes,
+    used_names,
+)
 
 
 class CrossoverOperator:
@@ -45,18 +55,21 @@ def cross(first: str, second: str, context: Context, rng: random.Random) -> Prop
     """
     try:
         recipient, donor = parsed(first), parsed(second)
-    except (SyntaxError, ValueError) as error:
+    except ProgramError as error:
         raise ProposalError(f"crossover: expected parents that parse; got {error}.") from error
     known = {canonical_hash(first), canonical_hash(second)}
+    altered = {MODULE} if is_module_altered(donor) else set()
+    bases = list(dict.fromkeys([*bases_of(recipient), *bases_of(donor)]))
     for names in _choices(recipient, donor, context, rng):
-        child = graft(recipient, donor, names, context)
-        if child is not None and canonical_hash(child.text) not in known:
-            altered = {MODULE} if is_module_altered(donor) else set()
-            bases = list(dict.fromkeys([*bases_of(recipient), *bases_of(donor)]))
+        try:
+            child = graft(recipient, donor, names, context)
+            if child is None or canonical_hash(child.text) in known:
+                continue
             child = describe(child, context, changed=(), altered=altered, bases=bases)
-            return Proposal(
-                child.text, CrossoverOperator.kind, (f"{', '.join(names)} from the second parent",)
-            )
+        except ProgramError:  # a layout that edits by line do not suit
+            continue
+        note = f"{', '.join(names)} from the second parent"
+        return Proposal(child.text, CrossoverOperator.kind, (note,))
     raise ProposalError(
         "crossover: expected parents that differ in two components or more; every child equals one of them.",
         "Choose a more distant second parent.",
@@ -85,67 +98,32 @@ def graft(recipient: Code, donor: Code, names: Collection[str], context: Context
     sites, theirs = find_sites(recipient, context.components), find_sites(renamed, context.components)
     present = set(recipient.keys)
     needed = [s for s in _needed(renamed, names, components) if renamed.key(s) not in present]
-    edits = [
-        recipient.replace_lines(
-            recipient.first_line(sites[name].owner),
-            _last_line(sites[name].owner),
-            _text(renamed, theirs[name].owner),
-        )
-        for name in names
-    ]
-    imports = [line for s in needed if isinstance(s, _IMPORTS) for line in _text(renamed, s)]
-    others = [line for s in needed if not isinstance(s, _IMPORTS) for line in [*_text(renamed, s), "", ""]]
+    edits = [recipient.remove(sites[name].owner, renamed.lines_of(theirs[name].owner)) for name in names]
+    imports = [line for s in needed if isinstance(s, Import) for line in renamed.lines_of(s)]
+    others = [line for s in needed if not isinstance(s, Import) for line in [*renamed.lines_of(s), "", ""]]
     above = min(recipient.first_line(site.owner) for site in sites.values())
     edits = [
         recipient.insert_lines(_line_for_imports(recipient), imports),
         recipient.insert_lines(above, others),
         *edits,
     ]
-    orphans = {n for s in _needed(recipient, names, components) for n in _bound(s)}
+    orphans = set().union(*map(defined_names, _needed(recipient, names, components)))
     return _pruned(recipient.edited(edits), orphans)
 
 
-def _last_line(statement: ast.stmt) -> int:
-    return statement.end_lineno or statement.lineno
-
-
-def _text(code: Code, statement: ast.stmt) -> list[str]:
-    """The statement's lines with the comments directly above."""
-    return code.lines[code.first_line(statement) - 1 : _last_line(statement)]
-
-
 def _line_for_imports(code: Code) -> int:
-    imports = [s for s in code.tree.body if isinstance(s, _IMPORTS)]
+    imports = [s for s in code.tree.body if isinstance(s, Import)]
     if imports:
-        return _last_line(imports[-1]) + 1
-    return _last_line(code.tree.body[0]) + 1 if has_docstring(code.tree) else 1
-
-
-def _bound(statement: ast.stmt) -> set[str]:
-    """The module-level names that a top-level statement binds."""
-    if isinstance(statement, _IMPORTS):
-        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-    nested = [s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)]
-    return names.union(*map(_bound, nested))
-
-
-def _used(node: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        return last_line(imports[-1]) + 1
+    return last_line(code.tree.body[0]) + 1 if has_docstring(code.tree) else 1
 
 
 def _needed(code: Code, names: Iterable[str], components: set[str]) -> list[ast.stmt]:
-    """The top-level statements that the classes called `names` need, directly or not, in their order."""
+    """Return the top-level statements that the classes called `names` need, directly or not, in their order."""
     helpers = [s for s in code.tree.body if not (isinstance(s, ast.ClassDef) and s.name in components)]
     classes = [s for s in code.tree.body if isinstance(s, ast.ClassDef) and s.name in names]
-    wanted = set().union(*map(_used, classes))
-    found: set[int] = set()
-    while new := [s for s in helpers if id(s) not in found and _bound(s) & wanted]:
-        found |= {id(s) for s in new}
-        wanted = wanted.union(*map(_used, new))
-    return [s for s in helpers if id(s) in found]
+    needed = needed_names(helpers, set().union(*map(used_names, classes)))
+    return [s for s in helpers if defined_names(s) & needed]
 
 
 def _without_clashes(
@@ -153,33 +131,35 @@ def _without_clashes(
 ) -> Code | None:
     """The donor with needed names renamed where the recipient binds them to something else."""
     mine, theirs = set(recipient.keys), set(donor.keys)
-    bound = {n: s for s in recipient.tree.body for n in _bound(s) if recipient.key(s) not in theirs}
+    bound = {n: s for s in recipient.tree.body for n in defined_names(s) if recipient.key(s) not in theirs}
     clashing = [
-        s for s in _needed(donor, names, components) if donor.key(s) not in mine and _bound(s) & bound.keys()
+        s
+        for s in _needed(donor, names, components)
+        if donor.key(s) not in mine and defined_names(s) & bound.keys()
     ]
-    if any(isinstance(s, _IMPORTS) for s in clashing):
+    if any(isinstance(s, Import) for s in clashing):
         return None
     if not clashing:
         return donor
-    taken = _used(recipient.tree) | _used(donor.tree) | bound.keys()
+    taken = used_names(recipient.tree) | used_names(donor.tree) | bound.keys()
     fresh: dict[str, str] = {}
-    for name in sorted({n for s in clashing for n in _bound(s) & bound.keys()}):
+    for name in sorted({n for s in clashing for n in defined_names(s) & bound.keys()}):
         fresh[name] = next(new for i in range(2, len(taken) + 3) if (new := f"{name}_{i}") not in taken)
     return _renamed(donor, fresh)
 
 
 def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:
     """The program with names renamed, or None where one stands in a place without a position."""
-    edits: list[Edit] = []
-    for node in ast.walk(code.tree):
+    everywhere = nodes(code.tree)
+    for node in everywhere:
         if isinstance(node, ast.arg) and node.arg in fresh:
             return None
         if isinstance(node, ast.Global | ast.Nonlocal) and fresh.keys() & set(node.names):
             return None
-    visited = [node for node in walk(code.tree) if isinstance(node, ast.Name) and node.id in fresh]
-    if len(visited) != sum(isinstance(node, ast.Name) and node.id in fresh for node in ast.walk(code.tree)):
+    visible = [node for node in mentions(code.tree) if node.id in fresh]
+    if len(visible) != sum(isinstance(node, ast.Name) and node.id in fresh for node in everywhere):
         return None
-    edits += [code.replace(node, fresh[node.id]) for node in visited]
+    edits = [code.replace(node, fresh[node.id]) for node in visible]
     for statement in code.tree.body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name in fresh:
             start = code.start(statement)
@@ -198,16 +178,16 @@ def _pruned(code: Code, orphans: set[str]) -> Code:
         unused = [
             s
             for s in statements
-            if (bound := _bound(s))
+            if (bound := defined_names(s))
             and bound <= orphans
-            and not any(bound & _used(other) for other in statements if other is not s)
+            and not any(bound & used_names(other) for other in statements if other is not s)
         ]
         if not unused:
             return code
         edits = []
         for statement in unused:
-            last = _last_line(statement)
-            while code.is_blank(last + 1) and not isinstance(statement, _IMPORTS):
+            last = last_line(statement)
+            while code.is_blank(last + 1) and not isinstance(statement, Import):
                 last += 1
             edits.append(code.replace_lines(code.first_line(statement), last, []))
         code = code.edited(edits)

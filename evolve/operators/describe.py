@@ -13,7 +13,9 @@ from collections.abc import Collection, Sequence
 
 from evolve.operators.base import Context
 from evolve.operators.blocks import Block, find_blocks
-from evolve.source.code import Code, Edit, find_sites, has_docstring
+from evolve.source.code import Code, Edit
+from evolve.source.sites import find_sites
+from evolve.source.tree import has_docstring
 
 MODULE = ""
 """Stands for the module, its constants and helper functions, where a component's name is expected."""
@@ -103,11 +105,16 @@ def _docstring(code: Code, node: ast.Module | ast.ClassDef, parts: Sequence[str]
     return code.insert_lines(line, [*text, ""])
 
 
+def _safe(line: str) -> str:
+    """Return a line as it may stand in a docstring: nothing ends it, escapes in it, or cannot be seen."""
+    visible = "".join(character if character.isprintable() else " " for character in line)
+    return visible.replace("\\", "/").replace('"', "'")
+
+
 def _wrapped(parts: Sequence[str]) -> list[str]:
-    safe = [part.replace("\\", "/").replace('"', "'") for part in parts]
     lines: list[str] = []
-    for part in safe:
-        for line in part.split("\n"):
+    for part in parts:
+        for line in map(_safe, part.split("\n")):
             hanging = "  " if line.startswith("* ") else ""
             lines += textwrap.wrap(line, _WIDTH, subsequent_indent=hanging, break_on_hyphens=False)
         lines.append("")

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evolve.operators.templates import number_text, round_to_digits
-from evolve.source.code import Code, Edit, walk
+from evolve.source.code import Code, Edit
+from evolve.source.tree import walk
 
 _GUARD = 1e-6
 _HUGE = 1e100

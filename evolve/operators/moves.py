@@ -15,7 +15,8 @@ from evolve.operators.base import Context
 from evolve.operators.blocks import Block
 from evolve.operators.describe import MODULE
 from evolve.operators.templates import draw, literal_value, number_text, step
-from evolve.source.code import Code, Site, find_sites
+from evolve.source.code import Code
+from evolve.source.sites import Site, find_sites
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from typing import Literal
 from evaluators.contract import Component, ProgramError
 from evaluators.source import parse
 from evolve.operators.answers import Block, PatchError, parse_answer
-from evolve.source.canonical import TOO_DEEP, is_docstring, statements
+from evolve.source.canonical import form, statements
+from evolve.source.tree import defined_names, is_docstring, needed_names, printed
 
 MAX_CHARS = 60_000
 """Longest program that an answer may make."""
@@ -39,7 +40,6 @@ _ELISION = re.compile(
     re.IGNORECASE,
 )
 _QUOTES = str.maketrans("\u201c\u201d\u201e\u2018\u2019\u201a\u2212\u2013\u2014\u00a0", "\"\"\"'''--- ")
-_DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,17 @@ def patch(parent: str, answer: str, components: Sequence[Component]) -> Patch:
         PatchError: it cannot be applied, or changes what it may not; nothing was changed.
     """
     asked = parse_answer(answer, [c.name for c in components])
-    if asked.rewrite is not None:
-        child, form = _normalised(asked.rewrite), "rewrite"
-        _check_elisions(child.split("\n"), parent, "The program")
+    if asked.rewrite is None:
+        child = apply(parent, asked.blocks)
     else:
-        child, form = apply(parent, asked.blocks), "blocks"
+        child = _normalised(asked.rewrite)
+        _check_elisions(child.split("\n"), parent, "The program")
     if child == _normalised(parent):
         raise PatchError("The answer changes nothing.", "Make at least one change.")
     if len(child) > MAX_CHARS:
         raise PatchError(f"Expected a program of at most {MAX_CHARS} characters; got {len(child)}.")
-    try:
-        check_scope(parent, child, components)
-    except RecursionError:
-        raise PatchError(f"The changed program: {TOO_DEEP}") from None
-    return Patch(child, "rewrite" if form == "rewrite" else "blocks")
+    check_scope(parent, child, components)
+    return Patch(child, "blocks" if asked.rewrite is None else "rewrite")
 
 
 def apply(parent: str, blocks: Iterable[Block]) -> str:
@@ -185,18 +182,17 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
     changed: dict[str, ast.stmt] = {}
     for index, (node, text) in enumerate(statements(child)):
         free = (isinstance(node, ast.ClassDef) and node.name in names) or (index == 0 and is_docstring(node))
-        if free or text in known or ast.dump(node) in _trees(parent):
+        if free or text in known or form(node) in _forms(parent):
             continue
-        targets = _targets(node)
-        if not isinstance(node, _DEFINING) or targets is None:
+        if not _is_definition(node):
             raise PatchError(
                 f"Line {node.lineno}: a program's module level holds imports, constants, functions and classes; "
                 f"got {_first_line(node)!r}.",
                 "Leave out demonstrations and anything that runs on import.",
             )
         if not isinstance(node, ast.Import | ast.ImportFrom):
-            changed |= dict.fromkeys(targets, node)
-    needed = _needed(after, names) if changed else names
+            changed |= dict.fromkeys(sorted(defined_names(node)), node)
+    needed = needed_names(after.body, names) if changed else names
     for name, node in changed.items():
         if name not in needed:
             raise PatchError(
@@ -216,9 +212,9 @@ def _texts(parent: str) -> frozenset[str]:
     return frozenset(statement.text for statement in statements(parent))
 
 
-def _trees(parent: str) -> frozenset[str]:
-    """The same as trees, for what was only written anew."""
-    return frozenset(ast.dump(statement.node) for statement in statements(parent))
+def _forms(parent: str) -> frozenset[str]:
+    """Return the same as trees, for what was only written anew."""
+    return frozenset(form(statement.node) for statement in statements(parent))
 
 
 def _parsed(source: str, what: str) -> ast.Module:
@@ -227,46 +223,25 @@ def _parsed(source: str, what: str) -> ast.Module:
     except ProgramError as error:
         reason = error.__cause__
         if not isinstance(reason, SyntaxError):
-            raise PatchError(f"{what} does not parse: {reason}.") from error
+            raise PatchError(f"{what}: {error.message.removeprefix('program: ')}") from error
         lines, number = source.split("\n"), reason.lineno
         line = lines[number - 1].strip() if number and number <= len(lines) else ""
         raise PatchError(f"{what} does not parse: line {number}: {reason.msg}: {line!r}.") from error
 
 
-def _targets(node: ast.stmt) -> list[str] | None:
-    """The names that a statement defines; None when it assigns to anything but names."""
+def _is_definition(node: ast.stmt) -> bool:
+    """Return whether a statement only imports or defines, an assignment only to names."""
     match node:
-        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-            return [name]
         case ast.Assign(targets=targets):
             flat = [e for t in targets for e in (t.elts if isinstance(t, ast.Tuple | ast.List) else [t])]
-            return (
-                [t.id for t in flat if isinstance(t, ast.Name)]
-                if all(isinstance(t, ast.Name) for t in flat)
-                else None
-            )
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-    return []
-
-
-def _needed(tree: ast.Module, roots: set[str]) -> set[str]:
-    """Names that the component classes mention, and that those definitions mention, and so on."""
-    mentions: dict[str, set[str]] = {}
-    for node in tree.body:
-        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        for name in _targets(node) or ():
-            mentions.setdefault(name, set()).update(used)
-    needed, left = set(roots), list(roots)
-    while left:
-        for name in mentions.get(left.pop(), set()) - needed:
-            needed.add(name)
-            left.append(name)
-    return needed
+            return all(isinstance(target, ast.Name) for target in flat)
+        case ast.AnnAssign(target=target):
+            return isinstance(target, ast.Name)
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
 
 
 def _first_line(node: ast.stmt) -> str:
-    return ast.unparse(node).split("\n")[0][:80]
+    return printed(node).split("\n")[0][:80]
 
 
 def _normalised(source: str) -> str:

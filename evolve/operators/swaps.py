@@ -11,7 +11,8 @@ import ast
 from collections.abc import Iterable
 
 from evolve.operators.templates import literal_value
-from evolve.source.code import Code, Edit, walk
+from evolve.source.code import Code, Edit
+from evolve.source.tree import nodes, walk
 
 _FUNCTIONS = {
     "sqrt": ("cbrt", "log1p", "tanh"),
@@ -61,7 +62,7 @@ def _loose_children(node: ast.AST) -> list[ast.expr]:
 
 
 def _walk_included(root: ast.AST, excluded: set[int]) -> Iterable[ast.AST]:
-    hidden = {id(inner) for node in walk(root) if id(node) in excluded for inner in ast.walk(node)}
+    hidden = {id(inner) for node in walk(root) if id(node) in excluded for inner in nodes(node)}
     return (node for node in walk(root) if id(node) not in hidden)
 
 

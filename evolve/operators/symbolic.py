@@ -14,12 +14,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evaluators.contract import ProgramError
 from evaluators.records import Candidate
 from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.describe import describe
 from evolve.operators.moves import MOVES, Change, Program
 from evolve.source.canonical import canonical_hash
-from evolve.source.code import LINE_LENGTH, Code, find_sites, parsed
+from evolve.source.code import LINE_LENGTH, Code, parsed
+from evolve.source.sites import find_sites
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,17 @@ class SymbolicOperator:
         """
         try:
             parent = parsed(source)
-        except (SyntaxError, ValueError) as error:
+        except ProgramError as error:
             raise ProposalError(f"symbolic: expected a parent that parses; got {error}.") from error
         for attempt in range(self.attempts):
             last = attempt == self.attempts - 1
             weights = {"perturb": 1.0} if last else {name: getattr(self.mix, name) for name in MOVES}
             try:
                 child = self._chain(parent, context, rng, weights)
-            except SyntaxError:  # a layout that edits by line or position do not suit
+                if child and is_sound(parent, Code(child.source), context):
+                    return child
+            except ProgramError:  # a layout that edits by line or position do not suit
                 continue
-            if child and is_sound(parent, Code(child.source), context):
-                return child
         raise ProposalError(
             "symbolic: found nothing to change in the parent: no mechanism fits and no constant may move.",
             "Choose another operator for programs of this form.",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from evaluators.contract import Mechanism, Parameter
-from evolve.source.code import bound_names, outer_names
+from evolve.source.tree import bound_names, outer_names, printed
 
 _PLACEHOLDER = "parameter__"
 _POSITIONS = frozenset({"ctx", "kind", "type_comment"})
@@ -93,7 +93,7 @@ def _same(pattern: Any, node: Any, aliases: Mapping[str, str], found: dict[str, 
 
 
 def _without_alias(node: Any, aliases: Mapping[str, str]) -> Any:
-    if isinstance(node, ast.Attribute) and (name := aliases.get(ast.unparse(node))):
+    if isinstance(node, ast.Attribute) and (name := aliases.get(printed(node))):
         return ast.Name(id=name, ctx=ast.Load())
     return node
 

@@ -9,8 +9,10 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from evaluators.contract import ProgramError
 from evaluators.records import Candidate
-from evolve.source.canonical import is_docstring, statements
+from evolve.source.canonical import plain_form, statements, undocumented, uniform
+from evolve.source.tree import is_docstring, printed
 
 _GENERATIONS = 6
 _STRUCTURE = ("def ", "class ", "import ", "from ", "@", "pass")
@@ -99,7 +101,7 @@ def differing(source: str, shown: Mapping[str, str]) -> Differing:
 
 
 class _Part(NamedTuple):
-    """A statement at a program's module level: its tree without docstrings, its text, what it defines ("": nothing)."""
+    """A statement at module level: its form without docstrings, its text, what it defines ("": nothing)."""
 
     key: str
     text: str
@@ -108,17 +110,21 @@ class _Part(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _parts(source: str) -> tuple[_Part, ...] | None:
-    """The statements at a program's module level, bare expressions apart; None of one that does not parse."""
+    """Return a program's statements at module level, bare expressions apart; None of one that does not parse."""
     try:
-        placed = [(node, text) for node, text in statements(source) if not isinstance(node, ast.Expr)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        own = statements(source)
+    except ProgramError:
         return None
-    lines, found = source.splitlines(), []
-    for node, statement in placed:
-        text = "\n".join(lines[node.lineno - 1 : node.end_lineno])
-        name = node.name if isinstance(node, ast.ClassDef | ast.FunctionDef) else ""
-        found.append(_Part(_key(statement), text, name))
-    return tuple(found)
+    lines = uniform(source).split("\n")
+    return tuple(
+        _Part(
+            plain_form(text),
+            "\n".join(lines[node.lineno - 1 : node.end_lineno]),
+            node.name if isinstance(node, ast.ClassDef | ast.FunctionDef) else "",
+        )
+        for node, text in own
+        if not isinstance(node, ast.Expr)
+    )
 
 
 @lru_cache(maxsize=512)
@@ -126,23 +132,8 @@ def _keys(source: str) -> frozenset[str]:
     return frozenset(part.key for part in _parts(source) or ())
 
 
-@lru_cache(maxsize=2048)
-def _key(statement: str) -> str:
-    """The tree of a statement at module level, as text."""
-    return ast.dump(_bare(statement))
-
-
-def _bare(statement: str) -> ast.stmt:
-    """The tree of a statement at module level, without docstrings."""
-    node = ast.parse(statement).body[0]
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.ClassDef | ast.FunctionDef) and ast.get_docstring(inner) is not None:
-            inner.body = inner.body[1:] or [ast.Pass()]
-    return node
-
-
 def what_changed(before: str, after: str) -> str:
-    """The first lines that differ, with ``-`` and ``+``, on one line; "" when there is no `after`."""
+    """Return the first lines that differ, with ``-`` and ``+``, on one line; "" when there is no `after`."""
     if not after:
         return ""
     changes = difflib.ndiff(code_lines(before), code_lines(after))
@@ -151,20 +142,20 @@ def what_changed(before: str, after: str) -> str:
 
 @lru_cache(maxsize=512)
 def code_lines(source: str) -> tuple[str, ...]:
-    """The statements of a program, one per line and without indentation; its own lines where it does not parse."""
+    """Return a program's statements, one per line and without indentation; its own lines where it does not parse."""
     try:
-        placed = statements(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        own = statements(source)
+    except ProgramError:
         return _stripped(source)
-    documented = bool(placed) and is_docstring(placed[0].node)
-    return tuple(line for statement in placed[documented:] for line in _lines(statement.text))
+    documented = bool(own) and is_docstring(own[0].node)
+    return tuple(line for statement in own[documented:] for line in _lines(statement.text))
 
 
 @lru_cache(maxsize=2048)
 def _lines(statement: str) -> tuple[str, ...]:
-    """What `code_lines` has of a statement at module level."""
-    return _stripped(ast.unparse(_bare(statement)))
+    """Return what `code_lines` has of a statement at module level."""
+    return _stripped(printed(undocumented(statement)))
 
 
 def _stripped(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+    return tuple(line.strip() for line in uniform(text).split("\n") if line.strip())

@@ -7,7 +7,7 @@ from functools import lru_cache
 from evaluators.contract import ProgramError
 from evaluators.records import Outcome, Tag
 from evaluators.task_domain import TaskDomain
-from evolve.source.canonical import TOO_DEEP, canonical_hash
+from evolve.source.canonical import canonical_hash
 
 
 class Screen:
@@ -36,8 +36,6 @@ class Screen:
             tree_hash = self._tree_hash(source)
         except ProgramError as error:
             return "", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
-        except RecursionError:
-            return "", Outcome(Tag.REJECTED, f"program: {TOO_DEEP}")
         first = self._first.get(tree_hash)
         if first is not None and (before is None or first < before):
             return tree_hash, Outcome(Tag.DUPLICATE, f"the same program as candidate {first}")

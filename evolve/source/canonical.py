@@ -10,60 +10,35 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
-from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from evaluators.contract import ProgramError
-from evaluators.source import parse
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-TOO_DEEP = "expected statements of a few hundred operations at most, one in another; split the longest."
-"""What is said of a program that parses, and then is too deep for whoever walks through its tree."""
-
-_FIELDS = {
-    kind: tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST)
-}
-"""The fields of each kind of node that mean something."""
+from evaluators.source import meaningful_fields, parse
+from evolve.source.tree import Function, is_docstring, last_line, nodes, strip_docstrings
 
 
 @lru_cache(maxsize=1024)
 def canonical_hash(source: str) -> str:
-    """SHA-256, in hexadecimal, of the canonical form of `source`, remembered: parents come again and again.
+    """Return the SHA-256, in hexadecimal, of the canonical form of `source`, remembered for parents.
 
     Raises:
-        SyntaxError: if `source` does not parse.
+        ProgramError: `source` does not parse (see `evaluators.source.parse`).
     """
     return hashlib.sha256(canonical_form(source).encode()).hexdigest()
 
 
 def canonical_form(source: str) -> str:
-    """The canonical tree of `source` as one string, equal for programs that differ in writing only.
-
-    The text is our own and not `ast.dump`'s, whose output changes between Python versions.
+    """Return the canonical tree of `source` as one string, equal for programs that differ in writing only.
 
     Raises:
-        SyntaxError: if `source` does not parse.
+        ProgramError: `source` does not parse.
     """
-    placed = statements(source)
-    documented = bool(placed) and is_docstring(placed[0].node)
-    forms = [_of_statement(statement.text) for statement in placed[documented:]] or ["Pass()"] * documented
+    own = statements(source)
+    documented = bool(own) and is_docstring(own[0].node)
+    forms = [_of_statement(statement.text) for statement in own[documented:]] or ["Pass()"] * documented
     return f"Module(body=[{','.join(forms)}])" if forms else "Module()"
-
-
-def tree_of(source: str) -> ast.Module:
-    """The syntax tree of `source`, to be read only (see `evaluators.source.parse`).
-
-    Raises:
-        SyntaxError: it does not parse; rarely, as for a null character, another error of the parser.
-    """
-    try:
-        return parse(source)
-    except ProgramError as error:
-        raise error.__cause__ or error from None
 
 
 class Statement(NamedTuple):
@@ -75,85 +50,87 @@ class Statement(NamedTuple):
 
 @lru_cache(maxsize=8)
 def statements(source: str) -> tuple[Statement, ...]:
-    """The statements at module level.
+    """Return the statements at module level.
 
     What is made of a statement can be remembered by its text: a child has most of them from its parent.
 
     Raises:
-        SyntaxError: as `tree_of`.
+        ProgramError: `source` does not parse.
     """
-    lines, body = source.split("\n"), tree_of(source).body
-    places = [(first_line(node), node.end_lineno or node.lineno) for node in body]
-    if "\r" in source or any(place[0] <= before[1] for before, place in pairwise(places)):
-        # Lines do not tell statements apart.
-        return tuple(Statement(node, ast.unparse(node)) for node in body)
-    return tuple(
-        Statement(node, "\n".join(lines[first - 1 : last]))
-        for node, (first, last) in zip(body, places, strict=True)
-    )
+    lines = uniform(source).split("\n")
+    return tuple(Statement(node, _text(node, lines)) for node in parse(source).body)
 
 
-def is_docstring(statement: ast.stmt) -> bool:
-    """Whether a statement is nothing but a text, as docstrings are."""
-    return (
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-    )
+def uniform(source: str) -> str:
+    """Return a source with the line ends that Python reads it with."""
+    return source.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def first_line(statement: ast.stmt) -> int:
-    """The line on which a statement starts, decorators included."""
+def first_line(statement: ast.stmt, lines: list[str]) -> int:
+    """Return the line of `lines`, all of the source's, on which a statement starts, decorators included."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
-    return min([statement.lineno, *(d.lineno for d in decorators)])
+    line = min([statement.lineno, *(d.lineno for d in decorators)])
+    while decorators and line > 1 and not lines[line - 1].lstrip().startswith("@"):
+        line -= 1
+    return line
+
+
+def _text(statement: ast.stmt, lines: list[str]) -> str:
+    """Return a statement's lines without what else stands on them; a comment behind it stays."""
+    first, last = first_line(statement, lines), last_line(statement)
+    text = "\n".join(lines[first - 1 : last])
+    behind = lines[last - 1].encode()[statement.end_col_offset :].decode()
+    if behind.strip() and not behind.lstrip().startswith("#"):
+        text = text[: -len(behind)]
+    if first == statement.lineno and statement.col_offset:
+        text = text.encode()[statement.col_offset :].decode()
+    return text
 
 
 @lru_cache(maxsize=2048)
 def _of_statement(text: str) -> str:
-    """The canonical form of a statement at module level."""
-    return _canonical(ast.parse(text).body[0])
-
-
-def _canonical(statement: ast.stmt) -> str:
-    """The canonical form of a statement, whose tree is changed."""
-    scopes = [node for node in _walk(statement) if isinstance(node, ast.ClassDef | Function)]
-    for node in scopes:
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    for function in scopes:
+    """Return the canonical form of a statement at module level."""
+    statement = undocumented(text)
+    for function in nodes(statement):
         if isinstance(function, Function):
             names = _names(function)
             _inline_aliases(function, names)
             _inline_returned(function, names)
             _rename_locals(function, names)
-    return _serialize(statement)
+    return form(statement)
 
 
-def _walk(root: ast.AST) -> list[ast.AST]:
-    """What `ast.walk` gives, in its order, in a third of the time."""
-    found = [root]
-    for node in found:  # grows as it goes
-        for name in _FIELDS[type(node)]:
-            value = getattr(node, name)
-            if isinstance(value, ast.AST):
-                found.append(value)
-            elif isinstance(value, list):
-                found += [item for item in value if isinstance(item, ast.AST)]
-    return found
+def form(value: Any, instead: Mapping[int, ast.AST] = MappingProxyType({})) -> str:
+    """Return a tree as text; our own and not `ast.dump`'s, whose output changes between Python versions.
 
-
-def _serialize(value: Any) -> str:
+    Args:
+        value: a node, or what one holds.
+        instead: id of a node -> the one that takes its place.
+    """
     if isinstance(value, ast.AST):
-        kind = type(value)
+        node = instead.get(id(value), value)
         parts = [
-            f"{name}={_serialize(child)}"
-            for name in _FIELDS[kind]
-            if (child := getattr(value, name, None)) is not None and child != []
+            f"{name}={form(child, instead)}"
+            for name in meaningful_fields(node)
+            if (child := getattr(node, name, None)) is not None and child != []
         ]
-        return f"{kind.__name__}({','.join(parts)})"
+        return f"{type(node).__name__}({','.join(parts)})"
     if isinstance(value, list):
-        return f"[{','.join(map(_serialize, value))}]"
+        return f"[{','.join([form(item, instead) for item in value])}]"
     return repr(value)
+
+
+@lru_cache(maxsize=2048)
+def plain_form(text: str) -> str:
+    """Return the form of a statement, given as text, without docstrings."""
+    return form(undocumented(text))
+
+
+def undocumented(text: str) -> ast.stmt:
+    """Return a new tree of a statement, given as text, without docstrings."""
+    statement = ast.parse(text).body[0]
+    strip_docstrings(statement)
+    return statement
 
 
 class _Names(NamedTuple):
@@ -169,7 +146,7 @@ class _Names(NamedTuple):
 
 def _names(function: Function) -> _Names:
     arguments, stores, attributes, declared = set(), Counter[str](), set(), set()
-    for node in _walk(function):
+    for node in nodes(function):
         match node:
             case ast.arg(arg=name):
                 arguments.add(name)
@@ -226,11 +203,11 @@ def _rename_locals(function: Function, names: _Names) -> None:
     """Number the local names in the order in which the tree mentions them."""
     local = names.stores.keys() - names.arguments
     order: dict[str, str] = {}
-    for node in _walk(function) if local else ():
+    for node in nodes(function) if local else ():
         if isinstance(node, ast.Name) and node.id in local:
             order.setdefault(node.id, f"<local {len(order)}>")
     for statement in function.body if order else ():
-        for node in _walk(statement):
+        for node in nodes(statement):
             if isinstance(node, ast.Name) and node.id in order:
                 # No store any more: a function inside this one shall not take it for its own.
                 node.id, node.ctx = order[node.id], ast.Load()

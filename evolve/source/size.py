@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from evolve.source.code import has_docstring
+from evolve.source.tree import has_docstring, nodes
+
+_DOCSTRING_NODES = 2
 
 
 class Size(NamedTuple):
@@ -18,21 +19,15 @@ class Size(NamedTuple):
 
 
 def size_of(tree: ast.AST) -> Size:
-    """The size of a tree. Docstrings, comments, layout and the length of names do not count."""
-    nodes = [node for node in _counted(tree) if not isinstance(node, ast.expr_context)]
-    return Size(len(nodes), sum(digits(n.value) for n in nodes if isinstance(n, ast.Constant)))
+    """Return the size of a tree. Docstrings, comments, layout and the length of names do not count."""
+    counted = nodes(tree)
+    docstrings = sum(map(has_docstring, counted))
+    constants = (node.value for node in counted if isinstance(node, ast.Constant))
+    return Size(len(counted) - _DOCSTRING_NODES * docstrings, sum(map(digits, constants)))
 
 
 def digits(value: object) -> int:
-    """Significant digits of a number: three for 0.125, one for 500; none for 0, 1 and what is no number."""
+    """Return the significant digits of a number: 3 for 0.125, 1 for 500; 0 for 0, 1 and what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value in (0, 1):
         return 0
     return len(Decimal(repr(value)).normalize().as_tuple().digits)
-
-
-def _counted(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and has_docstring(node)
-    for child in ast.iter_child_nodes(node):
-        if not (documented and child is node.body[0]):  # type: ignore[attr-defined]
-            yield from _counted(child)

@@ -42,7 +42,7 @@ def test_every_line_is_whole_by_itself():
 
 def test_a_difference_says_what_kind_each_line_is():
     found = text.diff("a\nb\nc\n", "a\nB\nc\nd\n")
-    assert [line.kind for line in found.lines] == ["hunk", "same", "del", "add", "same", "add", "same"]
+    assert [line.kind for line in found.lines] == ["hunk", "same", "del", "add", "same", "add"]
     assert (found.added, found.removed, found.too_long) == (2, 1, False)
     assert text.diff("a\n", "a\n").lines == ()
 
@@ -86,3 +86,13 @@ def test_no_cell_is_a_formula(formula):
 @pytest.mark.parametrize("plain", ["insert trend (rate=0.1)", "", "a = 1", " "])
 def test_a_cell_that_is_none_stays_as_it_is(plain):
     assert text.cell(plain) == plain
+
+
+def test_a_unified_diff():
+    assert text.unified("a\nb\n", "a\nc\n", "old", "new") == "--- old\n+++ new\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"
+    assert text.unified("a\n", "a\n", "old", "new") == ""
+    assert text.unified("a", "b\n").splitlines()[3:] == ["-a", "\\ No newline at end of file", "+b"]
+
+
+def test_only_line_feeds_end_a_line_of_a_diff():
+    assert text.unified("a\x0cb\u2028c\n", "d\n").split("\n")[3:] == ["-a\x0cb\u2028c", "+d", ""]

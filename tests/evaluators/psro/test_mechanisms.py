@@ -15,7 +15,8 @@ from evolve.operators.base import Context
 from evolve.operators.blocks import find_blocks, insert
 from evolve.operators.symbolic import Mix, SymbolicOperator
 from evolve.operators.templates import local_names
-from evolve.source.code import Code, find_sites
+from evolve.source.code import Code
+from evolve.source.sites import find_sites
 from sandbox.inprocess import InProcessSandbox
 
 UNIFORM = seeds.source("psro", "uniform")

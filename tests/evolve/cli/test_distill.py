@@ -7,7 +7,8 @@ import pytest
 import seeds
 from evaluators.registry import get_domain
 from evolve.operators import blocks
-from evolve.source.code import Code, find_sites
+from evolve.source.code import Code
+from evolve.source.sites import find_sites
 from evolve.source.size import size_of
 
 SHORT = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)

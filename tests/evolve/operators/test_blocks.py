@@ -6,7 +6,8 @@ from evaluators.contract import Mechanism, Parameter
 from evolve.operators import blocks
 from evolve.operators.templates import literal_value, render
 from evolve.source.canonical import canonical_hash
-from evolve.source.code import Code, find_sites
+from evolve.source.code import Code
+from evolve.source.sites import find_sites
 
 
 def site_of(code, context, mechanism):

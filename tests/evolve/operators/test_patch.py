@@ -48,7 +48,7 @@ def test_a_program_that_grew_too_long_is_refused(context, seed_sources):
 def test_a_program_that_is_too_deep_to_be_looked_through_is_refused(context, seed_sources):
     deep = f"STEP = {' + '.join('1' * 2000)}\n"
     answer = f"<<<<<<< SEARCH\nimport numpy as np\n=======\nimport numpy as np\n{deep}>>>>>>> REPLACE"
-    with pytest.raises(PatchError, match="a few hundred operations at most"):
+    with pytest.raises(PatchError, match="nested at most 100 deep"):
         patch(seed_sources["cfr_plus"], answer, context.components)
 
 

@@ -14,7 +14,8 @@ from evolve.operators.base import Context, Parent, ProposalError
 from evolve.operators.blocks import find_blocks
 from evolve.operators.symbolic import Mix, SymbolicOperator
 from evolve.source.canonical import canonical_hash
-from evolve.source.code import LINE_LENGTH, Code, find_sites
+from evolve.source.code import LINE_LENGTH, Code
+from evolve.source.sites import find_sites
 
 GOLDEN = Path(__file__).parent / "golden" / "cfr_plus_child.py.txt"
 

@@ -31,7 +31,7 @@ def test_a_new_program_passes(screen):
         (CFR_PLUS.replace("cfr_regrets", "regrets"), "expected RegretAccumulator.update_accumulate_regret"),
         (
             CFR_PLUS.replace("iteration_number + 1", " + ".join("1" * 2000)),
-            "a few hundred operations at most",
+            "nested at most 100 deep",
         ),
     ],
 )

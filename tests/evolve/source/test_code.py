@@ -6,7 +6,9 @@ import pytest
 
 from evaluators.contract import Component, Mechanism
 from evolve.operators.blocks import can_insert
-from evolve.source.code import Code, bound_names, find_sites, outer_names
+from evolve.source.code import Code
+from evolve.source.sites import find_sites
+from evolve.source.tree import bound_names, outer_names
 
 
 @pytest.mark.parametrize(
