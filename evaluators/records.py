@@ -247,6 +247,13 @@ class Evaluation:
         return {result.task: result.value for result in self.results}
 
 
+LEVELS = ("none", "rlimits", "kernel", "kernel+ns", "docker", "gvisor")
+"""Labels of the sandbox's levels, weakest first."""
+
+SANDBOXES = ("process", "docker", "gvisor")
+"""Kinds of sandbox, weakest first."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Under what a campaign ran a program that it made: whatever runs it later uses nothing weaker.

@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "evaluators": ("evaluators", "sandbox"),
     "sandbox/runner": ("sandbox.runner",),
     "sandbox": ("sandbox",),
-    "results": ("results",),
+    "results": ("results", "evaluators.records"),
     "seeds": ("seeds",),
     "prompts": ("prompts",),
 }
