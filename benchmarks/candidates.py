@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import seeds
 from benchmarks.timing import Measurement, Spread, Work, interleave, ratio
-from evaluators.contract import Plan
 from evaluators.cfr.domain import DOMAIN
+from evaluators.contract import Plan
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load
 from sandbox.base import Sandbox

@@ -12,10 +12,10 @@ from typing import Any
 
 import seeds
 from benchmarks.timing import Measurement, Spread, Work, interleave, machine, pinned, ratio
-from evaluators.records import Evaluation
 from evaluators.games import suites
 from evaluators.games.compile import load_turn_based
 from evaluators.psro.domain import DOMAIN
+from evaluators.records import Evaluation
 from sandbox.base import Sandbox
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox

@@ -13,8 +13,6 @@ from typing import ClassVar, Self
 
 from evaluators.contract import InputError, InvalidAnswer
 from sandbox.base import Callback, Limits, Sandbox, SandboxFault, Session
-from sandbox.inprocess import InProcessSandbox
-from sandbox.process import ProcessSandbox
 
 
 class ProgramFailed(InputError):

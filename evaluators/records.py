@@ -54,7 +54,7 @@ NOT_THE_PROGRAMS_FAULT = frozenset(
 """Outcomes that say nothing about what is wrong with a program; the others are shown to models as failures."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """A tag and a message that a person or a model can act on (empty when ok)."""
 
@@ -105,7 +105,7 @@ class Metric:
         return self.oriented(value) - self.oriented(other)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Task:
     """One thing to do once: a game variant at a horizon, a stochastic problem under one seed.
 
@@ -124,7 +124,7 @@ class Task:
     seed: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cost:
     """What a result or an evaluation cost, measured from outside; `candidate_cpu_s` is the program's share."""
 
@@ -143,7 +143,7 @@ class Cost:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskResult:
     """What a program achieved on one task.
 
@@ -190,7 +190,7 @@ class TaskResult:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Score:
     """A number that selection, tables, gates and verdicts compare; larger is better, always.
 

@@ -21,8 +21,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evaluators.records import Evaluation, TaskResult
     from evaluators.games.policies import StoredPolicy
+    from evaluators.records import Evaluation, TaskResult
     from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
     from evolve.frames import frame

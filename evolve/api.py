@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from evaluators.records import Evaluation
 from evaluators.games.policies import StoredPolicy
+from evaluators.records import Evaluation
 from evolve.config import CampaignConfig, load_config, parse_config
 from evolve.database_url import default_database
 from evolve.programs import Program, find_program

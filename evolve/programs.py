@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
 """An id (or its beginning), campaign:ordinal or campaign:best."""
 
+
 @dataclass(frozen=True)
 class Program:
     """A program's source with its identity (see `results.writing.program_id`), its domain and a name to show.
@@ -108,7 +109,9 @@ class Program:
 def _plugged(host: type[Any], program: Program, demanded: Provenance, what: Any) -> Any:
     """Return a program in one of its domain's hosts, in a sandbox and under limits as demanded."""
     limits = replace(host.limits, **demanded.limits)
-    return host(program.source, what, sandbox=open_sandbox(program.domain.sandbox_modules, demanded), limits=limits)
+    return host(
+        program.source, what, sandbox=open_sandbox(program.domain.sandbox_modules, demanded), limits=limits
+    )
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:
@@ -170,7 +173,9 @@ def _stored(ref: str, db: str) -> Program | None:
         campaigns = [store.find_campaign(name) for name in dict.fromkeys(names)]
     record = details.program
     name = record.name or f"{details.origins[0].campaign}:{details.origins[0].ordinal}"
-    made_by = [campaign.config.get("domain", campaign.domain) for campaign in campaigns if campaign is not None]
+    made_by = [
+        campaign.config.get("domain", campaign.domain) for campaign in campaigns if campaign is not None
+    ]
     domain = get_domain(made_by[0]) if made_by else _domain_of(record.source)
     return Program(record.id, name, domain, record.source, stored=True, provenance=record.provenance)
 

@@ -164,6 +164,7 @@ def load_held_out(connection: Connection, campaign_id: int) -> list[HeldOutEvalu
             outcome=Outcome(Tag(row.outcome), row.message),
             value=row.value,
             stderr=row.stderr,
+            floor=row.floor,
             score=row.score,
             isolation=row.isolation,
             purpose=row.purpose,

@@ -107,6 +107,7 @@ class HeldOutEvaluation:
         outcome: how it ended.
         value: in the metric's unit; None unless the outcome is ok.
         stderr: standard error of `value`.
+        floor: values beyond it cannot be told apart; None where there is no such value.
         score: what the domain made of it, larger is better; None where there is none.
         isolation: label of the sandbox's level.
         purpose: why it was run.
@@ -121,6 +122,7 @@ class HeldOutEvaluation:
     score: float | None
     isolation: str
     purpose: str
+    floor: float | None = None
     evaluated_at: datetime | None = None
 
 

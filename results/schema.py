@@ -214,6 +214,7 @@ class HeldOut(Base):
     message: Mapped[str]
     value: Mapped[float | None]
     stderr: Mapped[float]
+    floor: Mapped[float | None]
     score: Mapped[float | None]
     isolation: Mapped[str]
     purpose: Mapped[str]

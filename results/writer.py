@@ -32,6 +32,7 @@ from results.writing import (
     mark_told,
     write_candidate,
     write_evaluation,
+    replace_scores,
     write_held_out,
     write_program,
 )
@@ -165,6 +166,11 @@ class CampaignWriter:
                 plan=plan,
                 tasks=self._tasks,
             )
+
+    def replace_scores(self, ordinal: int, plan: str, scores: Mapping[str, records.Score]) -> None:
+        """Replace the scores of a candidate's evaluation on a plan, as when further results refine them."""
+        with self._connection() as connection:
+            replace_scores(connection, self._id, ordinal, plan, scores)
 
     def tell(self, ordinal: int) -> None:
         """Mark a candidate as seen by selection.

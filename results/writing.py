@@ -171,6 +171,16 @@ def write_evaluation(
         _ADD_TASK_RESULT.run(connection, *rows)
 
 
+def replace_scores(
+    connection: Connection, campaign_id: int, ordinal: int, plan: str, scores: Mapping[str, records.Score]
+) -> None:
+    """Replace the scores of a candidate's evaluation on a plan."""
+    its = {"its_campaign_id": campaign_id, "its_ordinal": ordinal, "its_plan": plan}
+    number = connection.execute(_FIND_EVALUATION, its).scalar_one()
+    connection.execute(delete(_SCORES).where(_SCORES.c.evaluation_id == number))
+    _ADD_SCORE.run(connection, *({"evaluation_id": number, "name": name} | vars(s) for name, s in scores.items()))
+
+
 def _task(connection: Connection, result: records.TaskResult, known: TaskNumbers) -> int:
     """Return the number of a result's task, which is stored if it is new."""
     key = (result.task, result.uniform, result.floor, result.reference)

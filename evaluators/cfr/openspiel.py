@@ -24,7 +24,6 @@ from sandbox.process import ProcessSandbox
 __all__ = ["CfrSolver", "ProgramFailed"]
 
 
-
 class CfrSolver(HostedProgram):
     """A CFR program at work on one game. A context manager; closed too when it is garbage-collected.
 

@@ -16,7 +16,6 @@ from evolve.cli.progress import progress
 if TYPE_CHECKING:
     from evaluators.contract import Plan
     from evaluators.records import Outcome
-    from evaluators.task_domain import TaskDomain
     from evolve.comparison.tables import Gamewise
     from evolve.comparison.ties import Span
     from evolve.programs import Program

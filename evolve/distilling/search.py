@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from evaluators.contract import ProgramError
 from evaluators.records import Evaluation
-from evaluators.task_domain import TaskDomain
 from evolve.distilling.reductions import Reduction, reduced, reductions
 from evolve.errors import EvolveError
 from evolve.operators.base import Context

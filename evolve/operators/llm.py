@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from evaluators.records import Candidate
 from evolve.models.asking import Asker
 from evolve.models.base import Completion, Message, Request, Stop
 from evolve.operators.answers import FORMAT, PatchError
-from evaluators.records import Candidate
 from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.patch import patch
 

@@ -260,13 +260,22 @@ def _read_focus(domain: TaskDomain) -> list[Mapping[str, Any]]:
 
 def environment(domain: TaskDomain | None = None) -> Environment:
     """Return the templates' environment: undefined names are errors, nothing is escaped (this is no HTML)."""
-    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, PrefixLoader, StrictUndefined
+    from jinja2 import (
+        ChoiceLoader,
+        Environment,
+        FileSystemLoader,
+        PackageLoader,
+        PrefixLoader,
+        StrictUndefined,
+    )
 
     loader: Any = PackageLoader("prompts", "")
     if domain is not None and domain.folder is not None:
         own = FileSystemLoader(domain.folder / "prompts")
         loader = ChoiceLoader([PrefixLoader({domain.name: own}), loader])
-    made = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=False, auto_reload=False)
+    made = Environment(
+        loader=loader, undefined=StrictUndefined, keep_trailing_newline=False, auto_reload=False
+    )
     made.filters |= {"line": line, "fenced": fenced, "plain": plain}
     return made
 

@@ -76,7 +76,10 @@ def run(
         if stored is not None:
             check_continues(stored.config, config)
         with open_service(
-            config.domain, workers=config.workers if workers is None else workers, demanded=setup.demanded, work=work
+            config.domain,
+            workers=config.workers if workers is None else workers,
+            demanded=setup.demanded,
+            work=work,
         ) as service:
             if stored is None:
                 opened = store.begin_campaign(_spec(setup))

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from evaluators.contract import Component, Plan, ProgramError, Stage
-from evaluators.records import Evaluation, Task, TaskResult, Outcome, Tag
+from evaluators.records import Evaluation, Outcome, Tag
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import Proposal, ProposalError

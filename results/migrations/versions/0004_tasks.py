@@ -259,6 +259,7 @@ def _convert_looks() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("value", sa.Double(), nullable=True),
         sa.Column("stderr", sa.Double(), nullable=False),
+        sa.Column("floor", sa.Double(), nullable=True),
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("isolation", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),

@@ -3,8 +3,8 @@
 import pytest
 
 import seeds
-from evaluators.records import Tag
 from evaluators.psro.domain import DOMAIN
+from evaluators.records import Tag
 from sandbox.base import Level
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox

@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 import pytest
 
 from evaluators.contract import Plan, Stage
-from evaluators.records import Evaluation, Task, Outcome, Tag
+from evaluators.records import Evaluation, Outcome, Tag
 from evolve.comparison.tables import by_game, evaluate_all
 from evolve.evaluation.service import EvaluationService
 from sandbox.base import Limits
