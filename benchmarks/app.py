@@ -144,9 +144,6 @@ def sandbox(
     """Measure calls into the sandbox, sessions, starts and memory; or look for anything that candidates leave behind.
 
     Example: python -m benchmarks sandbox --soak 2000
-
-    Raises:
-        typer.Exit: 1, after a soak that left something behind.
     """
     from benchmarks import sandbox as bench
     from benchmarks import soak as soaking

@@ -23,6 +23,15 @@ def bench(
     """Measure speed beside other implementations: `python -m benchmarks`, in a checkout of the source.
 
     Example: evolve bench cfr --games kuhn3,leduc2 --json
+    """
+    _check_checkout()
+    from benchmarks.app import app
+
+    app(arguments or ["--help"], prog_name="evolve bench")
+
+
+def _check_checkout() -> None:
+    """See that the benchmarks lie beside this package; another distribution may have installed some of that name.
 
     Raises:
         ConfigError: this is no checkout.
@@ -34,6 +43,3 @@ def bench(
             "bench: benchmarks come with a checkout of the source, and this is an installed package.",
             "Clone the repository and run there: python -m benchmarks NAME.",
         )
-    from benchmarks.app import app
-
-    app(arguments or ["--help"], prog_name="evolve bench")
