@@ -268,6 +268,17 @@ class Provenance:
     sandbox: str = "process"
     limits: Mapping[str, float] = field(default_factory=dict)
 
+    def stricter(self, other: Provenance) -> Provenance:
+        """Return what is at least as strict as both: the stronger level and sandbox, and each limit's smaller value."""
+        return Provenance(
+            minimum=max(self.minimum, other.minimum, key=LEVELS.index),
+            sandbox=max(self.sandbox, other.sandbox, key=SANDBOXES.index),
+            limits={
+                name: min(limits[name] for limits in (self.limits, other.limits) if name in limits)
+                for name in {**self.limits, **other.limits}
+            },
+        )
+
 
 @dataclass(frozen=True)
 class Candidate:

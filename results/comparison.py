@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from evaluators.records import SMALLEST, Metric, Score, TaskResult
+from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
 
 Z95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
@@ -112,7 +112,7 @@ class Pair:
 
 
 def pair(
-    metric: Metric, finalist: str, baseline: str, mine: Mapping[object, Value], theirs: Mapping[object, Value]
+    metric: Metric, finalist: str, baseline: str, mine: Mapping[Task, Value], theirs: Mapping[Task, Value]
 ) -> Pair:
     """Return the comparison on every task that both programs finished."""
     both = [(mine[task], theirs[task]) for task in mine if task in theirs]

@@ -30,9 +30,9 @@ from results.transactions import HeldConnection, as_store_errors
 from results.writing import (
     TaskNumbers,
     mark_told,
+    replace_scores,
     write_candidate,
     write_evaluation,
-    replace_scores,
     write_held_out,
     write_program,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from evaluators import records
-from evaluators.records import LEVELS, SANDBOXES, Curve, Provenance
+from evaluators.records import Curve, Provenance
 from results.records import HeldOutEvaluation
 from results.schema import Candidate, Evaluation, HeldOut, Parent, Program, Score, Task, TaskResult
 from results.statements import Change, insert_new, of, table
@@ -39,6 +40,7 @@ _TELL = Change(
 _ADD_PARENT, _ADD_SCORE, _ADD_TASK_RESULT = (Change(insert(t)) for t in (_PARENTS, _SCORES, _TASK_RESULTS))
 _ADD_HELD_OUT = Change(insert(table(HeldOut)))
 _FIND_TASK = select(_TASKS.c.id).where(*of(_TASKS, ["key"]))
+_FIND_EVALUATION = select(_EVALUATIONS.c.id).where(*of(_EVALUATIONS, ("campaign_id", "ordinal", "plan")))
 _ADD_EVALUATION = Change(insert(_EVALUATIONS).returning(_EVALUATIONS.c.id))
 
 
@@ -68,24 +70,12 @@ def write_program(
     added = _ADD_PROGRAM.run(connection, row | {"provenance": stored})
     if not added and provenance is not None:
         known = connection.execute(_FIND_PROVENANCE, {"its_id": key}).scalar_one()
-        merged = asdict(provenance if known is None else stricter(Provenance(**known), provenance))
+        merged = asdict(provenance if known is None else provenance.stricter(Provenance(**known)))
         if merged != known:
             _CHANGE_PROGRAM.run(connection, {"its_id": key, "provenance": merged})
     if not added and name:
         connection.execute(_NAME_PROGRAM, {"its_id": key, "name": name})
     return key
-
-
-def stricter(one: Provenance, other: Provenance) -> Provenance:
-    """Return what is at least as strict as both: the stronger level and sandbox, and each limit's smaller value."""
-    return Provenance(
-        minimum=max(one.minimum, other.minimum, key=LEVELS.index),
-        sandbox=max(one.sandbox, other.sandbox, key=SANDBOXES.index),
-        limits={
-            name: min(limits[name] for limits in (one.limits, other.limits) if name in limits)
-            for name in {**one.limits, **other.limits}
-        },
-    )
 
 
 def write_candidate(
@@ -178,7 +168,9 @@ def replace_scores(
     its = {"its_campaign_id": campaign_id, "its_ordinal": ordinal, "its_plan": plan}
     number = connection.execute(_FIND_EVALUATION, its).scalar_one()
     connection.execute(delete(_SCORES).where(_SCORES.c.evaluation_id == number))
-    _ADD_SCORE.run(connection, *({"evaluation_id": number, "name": name} | vars(s) for name, s in scores.items()))
+    _ADD_SCORE.run(
+        connection, *({"evaluation_id": number, "name": name} | vars(s) for name, s in scores.items())
+    )
 
 
 def _task(connection: Connection, result: records.TaskResult, known: TaskNumbers) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import NamedTuple
 
 from evaluators.records import Provenance
@@ -16,9 +17,6 @@ from sandbox.selfcheck import check, confirmed
 _log = logging.getLogger("evolve")
 _WRITES_NOTHING_NEW = frozenset({"symbolic"})
 """Operators whose programs are put together from parts that people wrote."""
-
-_KINDS = ("process", "docker", "gvisor")
-"""Kinds of sandbox, the weakest first."""
 
 
 class Probe(NamedTuple):
@@ -71,17 +69,8 @@ def protection(config: CampaignConfig, *, start: Provenance | None = None) -> Pr
 
 
 def strictest(provenances: Iterable[Provenance | None]) -> Provenance:
-    """Return what satisfies all of them: the highest level, the strongest kind of sandbox, the lowest limits."""
-    known = [one for one in provenances if one is not None]
-    limits: dict[str, float] = {}
-    for one in known:
-        for name, value in one.limits.items():
-            limits[name] = min(value, limits.get(name, value))
-    return Provenance(
-        max((Level.parse(one.minimum) for one in known), default=Level.NONE).label,
-        max((one.sandbox for one in known), key=_KINDS.index, default="process"),
-        limits,
-    )
+    """Return what satisfies all of them; those of files and seeds demand nothing."""
+    return reduce(Provenance.stricter, filter(None, provenances), Provenance("none"))
 
 
 def require(level: Level, demanded: Provenance, *, reasons: str = "") -> None:

@@ -183,13 +183,13 @@ class Campaign:
 
     def _restore(self) -> None:
         """Tell again what an earlier run told."""
-        state, programs = self._writer.load(), self._writer.load_programs()
+        state = self._writer.load()
         self._baselines.restore(state.baselines)
         for stored in (*state.told, *state.pending.values()):
             for one in stored.evaluations:
                 if one.plan != PLAN:
                     self._stored[stored.candidate.ordinal, one.plan] = one.evaluation
-        self._restored = {key: program.tree_hash for key, program in programs.items()}
+        self._programs = self._writer.load_programs()
         self._pending = dict(state.pending)
         for stored in state.told:
             candidate = self._from_store(stored)
@@ -212,11 +212,12 @@ class Campaign:
         refined = any(ordinal == stored.candidate.ordinal for ordinal, _ in self._stored)
         if refined and evaluation is not None and evaluation.outcome.ok:
             evaluation = replace(evaluation, scores=self._setup.domain.scores(evaluation.results))
-        return replace(stored.candidate, evaluation=evaluation)
+        program = self._programs.get(stored.candidate.program_id or "")
+        return replace(stored.candidate, evaluation=evaluation, source=program.source if program else "")
 
     def _admit(self, candidate: Candidate) -> None:
         if candidate.program_id is not None:
-            self._proposer.screen.admit(self._restored[candidate.program_id], candidate.ordinal)
+            self._proposer.screen.admit(self._programs[candidate.program_id].tree_hash, candidate.ordinal)
 
     async def _search(self) -> None:
         self._screening, self._telling = OrdinalGate(self._history.told), OrdinalGate(self._history.told)
@@ -236,11 +237,11 @@ class Campaign:
                         # Candidates before this one are told, and no others; answers on their way are still stored.
                         self._reached = error
                         await self._screening.cut_off(int(task.get_name()))
-                failed = [error for task in done if (error := task.exception())]
-                for error in failed:
+                failed = [fault for task in done if (fault := task.exception())]
+                for fault in failed:
                     # One that is cut off has its answer stored; a raised budget goes on from there.
-                    if not isinstance(error, BudgetReached | CutOff):
-                        raise error
+                    if not isinstance(fault, BudgetReached | CutOff):
+                        raise fault
             for ordinal in sorted(self._refining):
                 await self._tell_refinement(ordinal)
         finally:
