@@ -1,4 +1,4 @@
-"""Contract of the sandbox: run one untrusted program and call it with arrays.
+"""Defines the contract of a sandbox: run one untrusted program and call it with arrays.
 
 The sandbox knows nothing of games, scores or databases. A caller opens a *session*: a fresh child
 process in which a *guest* (a small trusted module, sent as text) and one untrusted *program* live
@@ -60,12 +60,12 @@ class Level(IntEnum):
 
     @property
     def label(self) -> str:
-        """The level's name in configuration, results and messages, such as ``kernel+ns``."""
+        """Return the level's name in configuration, results and messages, such as ``kernel+ns``."""
         return self.name.lower().replace("_", "+")
 
     @classmethod
     def parse(cls, text: str) -> Level:
-        """The level whose label is `text`.
+        """Return the level whose label is `text`.
 
         Raises:
             ValueError: naming the labels that exist.
@@ -91,7 +91,7 @@ class Limits:
     """How much of the program's output is kept; far beyond it the program is killed as a log flood."""
 
     def doubled(self) -> Limits:
-        """The limits of the one retry that a limit outcome gets."""
+        """Return the limits of the one retry that a limit outcome gets."""
         return Limits(
             2 * self.cpu_s, 2 * self.wall_s, 2 * self.call_wall_s, 2 * self.memory_mib, self.log_bytes
         )
@@ -160,10 +160,10 @@ class Session(Protocol):
         ...
 
     def close(self) -> Usage:
-        """End the program (SIGKILL), reap it and say what it cost. Safe to call after a fault, and twice.
+        """End the program (SIGKILL), reap it and return what it cost. Safe to call after a fault, and twice.
 
         Raises:
-            SandboxFault: `SANDBOX_ERROR`: nobody can say what it cost, the runner is gone.
+            SandboxFault: `SANDBOX_ERROR`: its cost is unknown, since the runner is gone.
         """
         ...
 
@@ -173,7 +173,7 @@ class Sandbox(Protocol):
 
     @property
     def level(self) -> Level:
-        """The isolation that this sandbox achieved when it tried (never what was asked for)."""
+        """Return the isolation that this sandbox achieved when it tried (never what was asked for)."""
         ...
 
     def open(
@@ -210,7 +210,7 @@ class Sandbox(Protocol):
         ...
 
     def __enter__(self) -> Sandbox:
-        """The sandbox itself."""
+        """Return the sandbox itself."""
         ...
 
     def __exit__(self, *exc: object) -> None:

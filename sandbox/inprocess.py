@@ -1,4 +1,4 @@
-"""No sandbox at all, behind the same contract: guest and program run in this very process.
+"""Runs guest and program in this very process: the contract of a sandbox without any isolation.
 
 For a user's own files, and for tests of what uses a sandbox. Nothing is limited: a program may loop for ever,
 read the keys of this process or end it. Exceptions become the verdicts that a process sandbox gives them. The global
@@ -82,7 +82,7 @@ class InProcessSession:
             return tuple(value.copy() for value in results)
 
     def _end(self, name: str, scalars: Sequence[float], arrays: Sequence[Array]) -> int:
-        """Where a call's arrays would end in shared memory: worked out once for each kind of call.
+        """Return where a call's arrays would end in shared memory, worked out once for each kind of call.
 
         A trusted loop makes the same call thousands of times, and the checks took as long as small programs do.
 
@@ -165,7 +165,7 @@ class InProcessSession:
 
 
 def _kind(value: object) -> tuple[object, ...] | None:
-    """What decides whether the wire carries an array; None for whatever needs a closer look."""
+    """Return what decides whether the wire carries an array; None for anything that is no plain array."""
     return (value.dtype, value.shape) if type(value) is np.ndarray else None
 
 
@@ -185,7 +185,7 @@ class InProcessSandbox:
 
     @property
     def level(self) -> Level:
-        """`Level.NONE`."""
+        """Return `Level.NONE`."""
         return Level.NONE
 
     def open(
@@ -214,14 +214,14 @@ class InProcessSandbox:
         return session
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def __enter__(self) -> InProcessSandbox:
-        """The sandbox itself."""
+        """Return the sandbox itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def _ended(self) -> None:
         self._open = False

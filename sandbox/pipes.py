@@ -1,4 +1,4 @@
-"""The driver's end of a child's channel: tokens out, tokens in, and never a longer wait than agreed."""
+"""Carries tokens between driver and child over pipes, and never waits longer than agreed."""
 
 from __future__ import annotations
 

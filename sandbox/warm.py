@@ -1,4 +1,4 @@
-"""What process and container have in common: one warm runner, replaced when worn, and one session at a time."""
+"""Keeps one warm runner, replaced when worn, and opens one session at a time: the base of process and container."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ class WarmSandbox(ABC):
 
     @abstractmethod
     def _start(self) -> RunnerLink:
-        """A new runner."""
+        """Start a new runner."""
 
     @property
     @abstractmethod
     def level(self) -> Level:
-        """The isolation that the runner achieved when it tried."""
+        """Return the isolation that the runner achieved when it tried."""
 
     @property
     def layers(self) -> Mapping[str, str]:
-        """What holds: limits, landlock, seccomp and namespaces, as `runner.prepare.Prepared.layers` says."""
+        """Return the state of limits, landlock, seccomp and namespaces; see `runner.prepare.Prepared.layers`."""
         return self._link.layers
 
     def _holds(self, *names: str) -> bool:
-        """Whether all these layers bind every child."""
+        """Return whether all these layers bind every child."""
         return all(self.layers[name].startswith("on") for name in names)
 
     def open(
@@ -83,7 +83,9 @@ class WarmSandbox(ABC):
         self._served += 1
         sources = [text.encode(errors="replace") for text in (guest, program)]
         transport = self._transport(self._link, shared_bytes, *sources)
-        session = ProcessSession(self._link, limits, transport, callbacks or {}, self._ended, seed=seed)
+        session = ProcessSession(
+            self._link, limits, transport, callbacks or {}, self._session_ended, seed=seed
+        )
         self._session = session
         session.start()
         return session
@@ -95,15 +97,15 @@ class WarmSandbox(ABC):
             self._link.stop()
 
     def __enter__(self) -> Self:
-        """The sandbox itself."""
+        """Return the sandbox itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Close it."""
         self.close()
 
-    def _ended(self, ended: Ended | None) -> None:
-        """Hear how the session ended: a child that a signal ended, which nobody here sent, wears its runner."""
+    def _session_ended(self, ended: Ended | None) -> None:
+        """Note how the session ended: a child that died of a signal that we did not send wears out its runner."""
         self._session = None
         self._worn |= ended is not None and ended.reason is None and os.WIFSIGNALED(ended.status)
 
@@ -125,12 +127,12 @@ class WarmSandbox(ABC):
 
 
 def packages(modules: Sequence[str]) -> list[str]:
-    """The packages that hold `modules`, in their order."""
+    """Return the packages that hold `modules`, in their order."""
     return list(dict.fromkeys(module.partition(".")[0] for module in modules))
 
 
 def root(package: str) -> str:
-    """The directory that holds `package` here.
+    """Return the directory that holds `package` here.
 
     Raises:
         SandboxFault: it is not installed, or is no package in a directory.

@@ -52,7 +52,7 @@ STEPS = {
     "CPU time": ("_refuse(resource, 'setrlimit', resource.RLIMIT_CPU)", "setrlimit"),
     "file size": ("_refuse(resource, 'setrlimit', resource.RLIMIT_FSIZE)", "setrlimit"),
     "Landlock": ("_refuse_call('syscall', kernel.SYS_LANDLOCK_RESTRICT)", "landlock_restrict_self"),
-    "descriptors": ("_refuse(confine, '_arrange')", "_arrange"),
+    "descriptors": ("_refuse(confine, '_arrange_descriptors')", "_arrange_descriptors"),
     "seccomp": ("_refuse_call('prctl', kernel.PR_SET_SECCOMP)", "in install"),
 }
 """Each step of a child's confinement: what refuses it, and what the fault's message names."""
