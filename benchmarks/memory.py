@@ -64,7 +64,7 @@ def workers(small: Sequence[str], large: Sequence[str]) -> list[WorkerMemory]:
         for more, limit in ((small, MAX_MIB), (large, MAX_MIB_LARGE)):
             if more:
                 games += tuple(more)
-                plan = DOMAIN.plan(more, iterations=2)
+                plan = DOMAIN.plan(more, budget=2)
                 job = Job(DOMAIN.name, seeds.source("cfr", "cfr_plus"), plan)
                 outcome = executor.submit(run_job, job).result().outcome
                 if not outcome.ok:

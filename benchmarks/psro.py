@@ -145,7 +145,7 @@ def _costly(
     source, cpu_s = seeds.source("psro", COSTLY), {}
     for game in games:
         progress(f"{COSTLY} on {game}")
-        cpu_s[game] = whole.evaluated(DOMAIN, source, [game], iterations, sandbox).cpu_s
+        cpu_s[game] = whole.evaluated(DOMAIN, source, [game], iterations, sandbox).cost.cpu_s
     return Costly(COSTLY, iterations, sandbox.level.label, cpu_s)
 
 

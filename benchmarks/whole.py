@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks.timing import Measurement, Spread, Work, interleave, ratio, repeated, spread
 from evaluators.records import Evaluation
+from evaluators.task_domain import TaskDomain
 from evolve.cli.tables import plain_table
 from sandbox.base import Sandbox
 from sandbox.inprocess import InProcessSandbox
@@ -19,14 +20,14 @@ IN_PROCESS, SANDBOXED = "in-process", "sandboxed"
 
 
 def evaluated(
-    domain: Domain, source: str, games: Sequence[str], iterations: int, sandbox: Sandbox
+    domain: TaskDomain, source: str, games: Sequence[str], iterations: int, sandbox: Sandbox
 ) -> Evaluation:
     """Return the evaluation of a program, exact tier: with sessions, checkpoints and scores.
 
     Raises:
         RuntimeError: the program did not end well, so that nothing was measured.
     """
-    plan = domain.plan(games, tiers=("exact",), iterations=iterations)
+    plan = domain.plan(games, tiers=("exact",), budget=iterations)
     evaluation = domain.evaluate(source, plan, sandbox)
     if not evaluation.outcome.ok:
         raise RuntimeError(f"a seed ended as {evaluation.outcome.tag}: {evaluation.outcome.message}")
@@ -88,7 +89,7 @@ class Whole:
 
 
 def measure(
-    domain: Domain,
+    domain: TaskDomain,
     source: str,
     games: Sequence[str],
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,7 +60,8 @@ class Program:
         """
         solver = self.domain.require("solver", command="solve")
         demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
-        return _plugged(solver, self, demanded, game)
+        running: CfrSolver = _plugged(solver, self, demanded, game)
+        return running
 
     def meta_strategy_method(
         self,
@@ -88,7 +89,8 @@ class Program:
         if which not in ("train", "eval"):
             raise ConfigError(f"which: expected 'train' or 'eval'; got {which!r}.")
         demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
-        return _plugged(method, self, demanded, which)
+        plugged: MetaStrategyMethod = _plugged(method, self, demanded, which)
+        return plugged
 
     def demanded(self, *, in_process: bool = False, unsafe_in_process: bool = False) -> Provenance:
         """Return what running the program demands of the sandbox.
@@ -108,10 +110,8 @@ class Program:
 
 def _plugged(host: type[Any], program: Program, demanded: Provenance, what: Any) -> Any:
     """Return a program in one of its domain's hosts, in a sandbox and under limits as demanded."""
-    limits = replace(host.limits, **demanded.limits)
-    return host(
-        program.source, what, sandbox=open_sandbox(program.domain.sandbox_modules, demanded), limits=limits
-    )
+    sandbox = open_sandbox(program.domain.sandbox_modules, demanded)
+    return host(program.source, what, sandbox=sandbox, limits=limited(host.limits, demanded))
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:

@@ -7,24 +7,27 @@ does the same for the few that hold one program open in this process: solvers th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from evaluators.contract import InputError, Plan
 from evaluators.records import LIMIT_TAGS, Cost, Evaluation, Outcome, Provenance, Score, Tag
 from evaluators.registry import get_domain
+from evaluators.task_domain import TaskDomain
 from evolve.errors import EngineFault, EvolveError, IsolationError
 from evolve.evaluation.barrier import engine_error
 from evolve.evaluation.isolation import Probe, probe, require
 from evolve.evaluation.job import IN_PROCESS, Job, run_job, warm_sandbox, warm_up
 from evolve.evaluation.local import LocalExecutor
-from sandbox.base import Sandbox, SandboxFault
+from sandbox.base import Limits, Sandbox, SandboxFault
 from sandbox.inprocess import InProcessSandbox
 from sandbox.kinds import make
+
+T = TypeVar("T")
 
 INFRASTRUCTURE_TRIES = 3
 
@@ -74,8 +77,7 @@ class EvaluationService:
             EvolveError: the user's fault, which no other program would mend.
             InputError: likewise.
         """
-        if self._demanded.limits:
-            plan = replace(plan, limits=replace(plan.limits, **self._demanded.limits))
+        plan = replace(plan, limits=limited(plan.limits, self._demanded))
         job = Job(self._domain, source, plan, against, self._demanded.sandbox)
         async with self._slots:
             evaluation = await self._run(job)
@@ -195,6 +197,32 @@ def open_sandbox(modules: tuple[str, ...], demanded: Provenance) -> Sandbox:
         sandbox.close()
         raise
     return sandbox
+
+
+def limited(limits: Limits, demanded: Provenance) -> Limits:
+    """Return limits with those that a campaign set over them."""
+    overrides: dict[str, Any] = dict(demanded.limits)
+    return replace(limits, **overrides)
+
+
+def evaluate_here(domain: TaskDomain, source: str, plan: Plan, demanded: Provenance) -> Evaluation:
+    """Return the evaluation of one program, made in this process: no worker is started, nothing is pickled.
+
+    Raises:
+        IsolationError: there is no such sandbox here, or it is weaker than demanded.
+    """
+    with open_service(domain.origin, workers=0, demanded=demanded, attack=False) as service:
+        return run_here(service.evaluate(source, plan))
+
+
+def run_here(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where this thread has an event loop already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def working(evaluation: Evaluation) -> Evaluation:

@@ -245,10 +245,10 @@ class Campaign:
             for ordinal in sorted(self._refining):
                 await self._tell_refinement(ordinal)
         finally:
-            refining = [task for _, task in self._refining.values()]
-            for task in (*running, *refining):
-                task.cancel()
-            await asyncio.gather(*running, *refining, return_exceptions=True)
+            futures = [*running, *(future for _, future in self._refining.values())]
+            for future in futures:
+                future.cancel()
+            await asyncio.gather(*futures, return_exceptions=True)
 
     def _may_start(self, ordinal: int) -> bool:
         """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""

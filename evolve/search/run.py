@@ -22,7 +22,7 @@ from evolve.config import CampaignConfig, check_continues
 from evolve.errors import ConfigError
 from evolve.evaluation.isolation import protection
 from evolve.evaluation.job import Job, run_job
-from evolve.evaluation.service import open_service
+from evolve.evaluation.service import open_service, run_here
 from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
@@ -91,7 +91,7 @@ def run(
                     setup.llm.connect(writer, observer, asker)
                 campaign = Campaign(setup, writer, service, observer)
                 with _heap_settled():
-                    summary = asyncio.run(_interruptible(campaign, setup.llm))
+                    summary = run_here(_interruptible(campaign, setup.llm))
             return replace(summary, models=tuple(model_report(store, config.campaign_name)))
 
 
