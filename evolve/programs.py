@@ -15,7 +15,7 @@ from evaluators.task_domain import TaskDomain
 from evolve.errors import ConfigError
 from evolve.evaluation.isolation import strictest
 from evolve.evaluation.job import IN_PROCESS
-from evolve.evaluation.service import open_sandbox
+from evolve.evaluation.service import limited, open_sandbox
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver

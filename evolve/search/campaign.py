@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from evaluators.contract import InputError, Plan
 from evaluators.records import Candidate, Evaluation, Provenance, Score, Tag
@@ -245,7 +246,10 @@ class Campaign:
             for ordinal in sorted(self._refining):
                 await self._tell_refinement(ordinal)
         finally:
-            futures = [*running, *(future for _, future in self._refining.values())]
+            futures: list[asyncio.Future[Any]] = [
+                *running,
+                *(future for _, future in self._refining.values()),
+            ]
             for future in futures:
                 future.cancel()
             await asyncio.gather(*futures, return_exceptions=True)
