@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, select
@@ -52,7 +54,7 @@ class Lineage:
 
 
 def lineage(store: Store, ref: str) -> Lineage:
-    """The chain of first parents that ends in a program, within the campaign that first proposed it.
+    """Return the chain of first parents that ends in a program, within the campaign that first proposed it.
 
     Args:
         store: where to look.
@@ -63,29 +65,69 @@ def lineage(store: Store, ref: str) -> Lineage:
         AmbiguousError: the beginning of several ids.
     """
     details = details_of(store, ref)
-    named = ref.rpartition(":")[0]
-    origins = [o.campaign for o in details.origins if o.campaign == named] or [
-        o.campaign for o in details.origins
-    ]
-    if not origins:
+    names = [origin.campaign for origin in details.origins]
+    if not names:
         raise UnknownNameError(
             f"{details.program.name or ref!r} was evaluated for comparison; no campaign proposed it.",
             "`evolve results top CAMPAIGN` lists programs that have a lineage.",
         )
+    wanted = ref.rpartition(":")[0]
     with store.reading() as connection:
-        campaign = get_campaign(connection, origins[0])
-        steps = _chain(connection, campaign, details.program.id)
+        campaign = get_campaign(connection, wanted if wanted in names else names[0])
+        steps = load_steps(connection, campaign, _chain(connection, campaign, details.program.id))
     return Lineage(campaign=campaign.name, objective=campaign.objective, steps=steps)
 
 
-def _chain(connection: Connection, campaign: CampaignRecord, key: str) -> tuple[Step, ...]:
-    parents: dict[int, list[str]] = {}
+def load_steps(connection: Connection, campaign: CampaignRecord, chain: Sequence[int]) -> tuple[Step, ...]:
+    """Return the candidates with these ordinals, in their order, as the steps of a lineage."""
+    ours = (Candidate.campaign_id == campaign.id, Candidate.ordinal.in_(chain))
+    others: dict[int, list[str]] = defaultdict(list)
     for ordinal, parent in connection.execute(
         select(Parent.ordinal, Parent.program_id)
-        .where(Parent.campaign_id == campaign.id)
+        .where(Parent.campaign_id == campaign.id, Parent.ordinal.in_(chain), Parent.position > 0)
         .order_by(Parent.ordinal, Parent.position)
     ):
-        parents.setdefault(ordinal, []).append(parent)
+        others[ordinal].append(parent)
+    scores = connection.execute(
+        select(Evaluation.ordinal, Score.mean)
+        .join(Score, Score.evaluation_id == Evaluation.id)
+        .where(
+            and_(Evaluation.campaign_id == campaign.id, Evaluation.ordinal.in_(chain)),
+            and_(Evaluation.plan == campaign.plan, Score.name == campaign.objective),
+        )
+    )
+    mean = {ordinal: value for ordinal, value in scores}  # noqa: C416 - rows are no tuples to mypy
+    programs = load_programs(connection, Program.id.in_(select(Candidate.program_id).where(*ours)))
+    rows = connection.execute(
+        select(
+            Candidate.ordinal, Candidate.program_id, Candidate.operator, Candidate.note, Candidate.outcome
+        ).where(*ours)
+    )
+    steps = {
+        row.ordinal: Step(
+            program_id=row.program_id,
+            name=programs[row.program_id].name,
+            source=programs[row.program_id].source,
+            ordinal=row.ordinal,
+            operator=row.operator,
+            note=row.note,
+            outcome=row.outcome,
+            score=mean.get(row.ordinal) if row.outcome == Tag.OK else None,
+            others=tuple(others[row.ordinal]),
+        )
+        for row in rows
+    }
+    return tuple(steps[ordinal] for ordinal in chain)
+
+
+def _chain(connection: Connection, campaign: CampaignRecord, key: str) -> list[int]:
+    """Return the ordinals of a program and its first parents, the oldest first."""
+    parents = connection.execute(
+        select(Parent.ordinal, Parent.program_id).where(
+            Parent.campaign_id == campaign.id, Parent.position == 0
+        )
+    )
+    parent = {ordinal: program_id for ordinal, program_id in parents}  # noqa: C416
     # A program may be proposed again, as a duplicate: its first candidate is older than all that came of it.
     first: dict[str, int] = {}
     for ordinal, program_id in connection.execute(
@@ -95,43 +137,6 @@ def _chain(connection: Connection, campaign: CampaignRecord, key: str) -> tuple[
     ):
         first.setdefault(str(program_id), ordinal)
     chain = [first[key]]
-    while (of := parents.get(chain[-1])) and first[of[0]] < chain[-1]:
-        chain.append(first[of[0]])
-    steps = {step.ordinal: step for step in _steps(connection, campaign, chain, parents)}
-    return tuple(steps[ordinal] for ordinal in reversed(chain))
-
-
-def _steps(
-    connection: Connection, campaign: CampaignRecord, chain: list[int], parents: dict[int, list[str]]
-) -> list[Step]:
-    ours = (Candidate.campaign_id == campaign.id, Candidate.ordinal.in_(chain))
-    scores: dict[int | None, float] = {}
-    for ordinal, value in connection.execute(
-        select(Evaluation.ordinal, Score.mean)
-        .join(Score, Score.evaluation_id == Evaluation.id)
-        .where(
-            and_(Evaluation.campaign_id == campaign.id, Evaluation.ordinal.in_(chain)),
-            and_(Evaluation.plan == campaign.plan, Score.name == campaign.objective),
-        )
-    ):
-        scores[ordinal] = value
-    programs = load_programs(connection, Program.id.in_(select(Candidate.program_id).where(*ours)))
-    rows = connection.execute(
-        select(
-            Candidate.ordinal, Candidate.program_id, Candidate.operator, Candidate.note, Candidate.outcome
-        ).where(*ours)
-    )
-    return [
-        Step(
-            program_id=programs[row.program_id].id,
-            name=programs[row.program_id].name,
-            source=programs[row.program_id].source,
-            ordinal=row.ordinal,
-            operator=row.operator,
-            note=row.note,
-            outcome=row.outcome,
-            score=scores.get(row.ordinal) if row.outcome == Tag.OK else None,
-            others=tuple(parents.get(row.ordinal, [])[1:]),
-        )
-        for row in rows
-    ]
+    while chain[-1] in parent and first[parent[chain[-1]]] < chain[-1]:
+        chain.append(first[parent[chain[-1]]])
+    return chain[::-1]

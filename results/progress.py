@@ -43,6 +43,8 @@ class Trial(NamedTuple):
         total_cpu_s: of all evaluations of candidates up to and with it.
         total_cost_usd: likewise.
         over_parent: by how much it improved on its first parent; 0.0 when it did not, or either has no value.
+        stderr: standard error of `value`; 0.0 where that is exact.
+        best_stderr: likewise, of `best`.
     """
 
     ordinal: int
@@ -60,6 +62,8 @@ class Trial(NamedTuple):
     total_cpu_s: float
     total_cost_usd: float
     over_parent: float = 0.0
+    stderr: float = 0.0
+    best_stderr: float = 0.0
 
 
 class Share(NamedTuple):
@@ -118,17 +122,18 @@ def trials(store: Store, campaign: str) -> list[Trial]:
             .order_by(Candidate.ordinal)
         ).all()
     found: list[Trial] = []
-    best, cpu_s, cost_usd = None, 0.0, 0.0
+    best, best_stderr, cpu_s, cost_usd = None, 0.0, 0.0, 0.0
     before: dict[int, float] = {}
     for row in rows:
-        value = values.get(row.ordinal) if row.outcome == Tag.OK else None
+        value, stderr = values.get(row.ordinal, (None, 0.0)) if row.outcome == Tag.OK else (None, 0.0)
         parent = parents.get(row.ordinal)
         known = before.get(parent) if parent is not None else None
         over_parent = max(0.0, value - known) if value is not None and known is not None else 0.0
         if value is not None:
             before[row.ordinal] = value
         gain = max(0.0, value - best) if value is not None and best is not None else 0.0
-        best = value if best is None or gain > 0 else best
+        if best is None or gain > 0:
+            best, best_stderr = value, stderr
         cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
         found.append(
             Trial(
@@ -147,6 +152,8 @@ def trials(store: Store, campaign: str) -> list[Trial]:
                 total_cpu_s=cpu_s,
                 total_cost_usd=cost_usd,
                 over_parent=over_parent,
+                stderr=stderr,
+                best_stderr=best_stderr,
             )
         )
     return found
@@ -258,9 +265,10 @@ def _evaluated(record: CampaignRecord) -> ColumnElement[bool]:
     )
 
 
-def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, float]:
+def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, tuple[float, float]]:
+    """Return ordinal -> score and its standard error."""
     rows = connection.execute(
-        select(Evaluation.ordinal, Score.mean)
+        select(Evaluation.ordinal, Score.mean, Score.stderr)
         .join(Score, Score.evaluation_id == Evaluation.id)
         .where(
             Evaluation.campaign_id == record.id,
@@ -269,7 +277,7 @@ def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, floa
             Score.name == record.objective,
         )
     )
-    return {ordinal: value for ordinal, value in rows if ordinal is not None}
+    return {ordinal: (mean, stderr) for ordinal, mean, stderr in rows if ordinal is not None}
 
 
 def _first_parents(connection: Connection, campaign_id: int) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""``evolve report``: what a campaign found, as one HTML file or as Markdown."""
+"""``evolve report``: a campaign's results, as one HTML file or as Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
 
 if TYPE_CHECKING:
-    from results.report.model import Report
+    from results.views.campaign import CampaignView
 
 _READ_CHARS = 2000
 """Where in a file its mark must stand."""
@@ -39,45 +39,44 @@ def report(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what a campaign found: figures, tables, lineage and source, as one HTML file that needs no network.
+    """Write the results of a campaign: figures, tables, lineage and source, as one HTML file that needs no network.
 
     Works while it runs too. md writes Markdown, with the figures in a folder beside it.
 
     Example: evolve report cfr-symbolic-s0
     """
-    from results.report.build import build
-    from results.report.words import verdict
     from results.store import open_store
+    from results.views.campaign import view as read
+    from results.views.words import verdict
 
     with open_store(database(db), create=False, read_only=True) as store:
-        record = store.find_campaign(campaign)
-        settings = _toml(record.config) if record else ""
-        found = build(store, campaign, command="evolve run campaign.toml", settings=settings)
+        view = read(store, campaign)
     kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
     path = output or Path(f"{_file_name(campaign)}.{kind.value}")
     _check(path)
-    files = _write(found, path, kind)
-    said = verdict(found)
+    files = _write(view, path, kind)
+    sentences = verdict(view)
     if as_json:
         head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "format": kind.value}
-        print_json(head | {"file": str(path), "figures": files, "verdict": said})
+        print_json(head | {"file": str(path), "figures": files, "verdict": sentences})
         return
     out = console(stderr=True)
-    out.print(" ".join(said), markup=False)
+    out.print(" ".join(sentences), markup=False)
     beside = f", with {len(files)} figures in {_folder(path)}" if files else ""
     out.print(f"Wrote {path}{beside}.", markup=False, soft_wrap=True)
 
 
-def _write(found: Report, path: Path, kind: Format) -> list[str]:
-    """Write the report; the files beside it."""
+def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
+    """Write the report, and return the files beside it."""
     from evolve.errors import ConfigError
     from results.report import rendering
 
     figures: dict[str, str] = {}
+    repeat = {"command": "evolve run campaign.toml", "settings": _toml(view.campaign.config)}
     if kind is Format.HTML:
-        text = rendering.html(found)
+        text = rendering.html(view, **repeat)
     else:
-        text, figures = rendering.markdown(found, _folder(path).name)
+        text, figures = rendering.markdown(view, _folder(path).name, **repeat)
     beside = {_folder(path) / name: svg for name, svg in figures.items()}
     try:
         if beside:
@@ -90,7 +89,7 @@ def _write(found: Report, path: Path, kind: Format) -> list[str]:
 
 
 def _folder(path: Path) -> Path:
-    """Where a Markdown report's figures are."""
+    """Return the folder of a Markdown report's figures."""
     return path.with_name(f"{_file_name(path.stem)}-figures")
 
 
@@ -113,12 +112,12 @@ def _check(path: Path) -> None:
 
 
 def _file_name(text: str) -> str:
-    """`text` as the name of a file, whatever a campaign is called."""
+    """Return `text` as the name of a file, whatever a campaign is called."""
     return re.sub(r"[^\w.+-]", "_", text)
 
 
 def _toml(config: Mapping[str, Any]) -> str:
-    """What a campaign's configuration says, as `evolve run` reads it, without the place of its database."""
+    """Return a campaign's configuration, as `evolve run` reads it, without the place of its database."""
     from evolve.toml import dumps
 
     tables = {key: _given(value) for key, value in config.items() if isinstance(value, Mapping)}

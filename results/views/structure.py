@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
-
-from results.lineage import Step
 
 Kind = Literal["structure", "constants", "wording"]
 """What a step changed: the tree, numbers in it only, or nothing that counts (comments, names of variables)."""
@@ -23,7 +22,7 @@ class Split(NamedTuple):
 
 
 def kind_of(before: str, after: str) -> Kind:
-    """What changed between two sources; a source that does not parse counts as structure."""
+    """Return what changed between two sources; a source that does not parse counts as structure."""
     try:
         if _tree(before, numbers=False) != _tree(after, numbers=False):
             return "structure"
@@ -32,40 +31,32 @@ def kind_of(before: str, after: str) -> Kind:
         return "structure"
 
 
-def split(steps: list[tuple[Kind, float | None]]) -> tuple[Split, ...]:
-    """The sum per kind, of kinds that occur. A step without a score gains nothing."""
+def split(steps: Sequence[tuple[Kind, float | None]]) -> tuple[Split, ...]:
+    """Return the sum per kind, of kinds that occur. A step without a score gains nothing."""
     kinds: tuple[Kind, ...] = ("structure", "constants", "wording")
-    found = [Split(kind, *_sum([gain for which, gain in steps if which == kind])) for kind in kinds]
-    return tuple(one for one in found if one.steps)
-
-
-def gain_of(before: Step, after: Step) -> float | None:
-    """By how much a step raised the score, None where one of the two has none."""
-    return None if before.score is None or after.score is None else after.score - before.score
-
-
-def _sum(gains: list[float | None]) -> tuple[int, float]:
-    return len(gains), sum(gain or 0.0 for gain in gains)
+    gains = {kind: [gain or 0.0 for which, gain in steps if which == kind] for kind in kinds}
+    return tuple(Split(kind, len(own), sum(own)) for kind, own in gains.items() if own)
 
 
 def _tree(source: str, *, numbers: bool) -> str:
-    """The syntax tree as text, without docstrings and with variables numbered; numbers in it are kept or masked."""
+    """Return the syntax tree as text, without docstrings, with variables numbered and numbers kept or masked."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     if not numbers:
         tree = _Mask().visit(tree)
-    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    places: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in stored:
-            node.id = places.setdefault(node.id, f"<{len(places)}>")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    variables = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    numbered: dict[str, str] = {}
+    for node in names:
+        if node.id in variables:
+            node.id = numbered.setdefault(node.id, f"<{len(numbered)}>")
     return ast.dump(tree)
 
 
 class _Mask(ast.NodeTransformer):
-    """Puts one constant in the place of every number, signs included."""
+    """Puts one constant where a number is, its sign included."""
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)
