@@ -224,17 +224,19 @@ def outcome_counts(found: Iterable[Trial]) -> dict[str, int]:
 
 
 def way_to_best(found: Sequence[Trial]) -> list[int]:
-    """Ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
-    by_ordinal = {trial.ordinal: trial for trial in found}
+    """Return ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
     scored = [trial for trial in found if trial.value is not None]
-    if not scored:
-        return []
     # The first of equals, as rankings have it.
-    at: int | None = max(scored, key=lambda trial: (trial.value, -trial.ordinal)).ordinal
-    way: list[int] = []
-    while at is not None and at in by_ordinal and at not in way:
-        way.append(at)
-        at = by_ordinal[at].parent
+    best = max(scored, key=lambda trial: (trial.value, -trial.ordinal), default=None)
+    return [] if best is None else [trial.ordinal for trial in way_to(found, best.ordinal)]
+
+
+def way_to(found: Sequence[Trial], ordinal: int) -> list[Trial]:
+    """Return a candidate and its first parents, the oldest first."""
+    by_ordinal = {trial.ordinal: trial for trial in found}
+    way = [by_ordinal[ordinal]]
+    while way[-1].parent in by_ordinal:  # A parent is older than its child.
+        way.append(by_ordinal[way[-1].parent or 0])
     return way[::-1]
 
 

@@ -69,7 +69,7 @@ def report(
 def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
     """Write the report, and return the files beside it."""
     from evolve.errors import ConfigError
-    from results.report import rendering
+    from results.views import report as rendering
 
     figures: dict[str, str] = {}
     repeat = {"command": "evolve run campaign.toml", "settings": _toml(view.campaign.config)}
@@ -100,7 +100,7 @@ def _check(path: Path) -> None:
         ConfigError: it is a directory, or a file that `evolve report` did not write.
     """
     from evolve.errors import ConfigError
-    from results.report.rendering import MARK
+    from results.views.report import MARK
 
     if path.is_dir():
         raise ConfigError(f"report: expected a file; {path} is a directory.", "Name one with --output.")

@@ -61,12 +61,9 @@ def _routes(pages: Pages) -> list[Route | Mount]:
         Route(campaign + "/lineage", pages.lineage),
         Route(campaign + "/figures/{kind}.svg", pages.figure),
         Route(campaign, pages.campaign),
-        Route("/programs/{ref:path}/curves.svg", pages.curves),
         Route("/programs/{ref:path}", pages.program),
         Route("/compare", pages.compare),
-        Route("/compare/curves.svg", pages.compare_curves),
         Route("/compare/campaigns", pages.compare_campaigns),
-        Route("/compare/campaigns.svg", pages.compare_campaigns_figure),
         Mount("/static", StaticFiles(packages=[("results.views", "static")])),
     ]
 

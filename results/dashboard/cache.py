@@ -57,13 +57,14 @@ class Cache:
         self._views: Memory[Seen] = Memory(VIEWS_KEPT)
         self._figures: Memory[str] = Memory(FIGURES_KEPT)
 
-    def campaign(self, store: Store, name: str) -> Seen:
-        """Return a campaign as it is now.
+    def campaign(self, store: Store, name: str, now: str | None = None) -> Seen:
+        """Return a campaign as it is now; `now`: its `live.state`, where that is known.
 
         Raises:
             UnknownNameError: no such campaign.
         """
-        return self._views.get(f"{id(store)} {state(store, name)} {name}", lambda: _seen(store, name))
+        key = f"{id(store)} {now or state(store, name)} {name}"
+        return self._views.get(key, lambda: _seen(store, name))
 
     def chosen(self, store: Store, names: Sequence[str]) -> dict[CampaignSummary, Seen]:
         """Return the campaigns with these names, as many as are drawn over each other.
@@ -79,12 +80,13 @@ class Cache:
                 )
         return {by_name[name]: self.campaign(store, name) for name in list(dict.fromkeys(names))[:COMPARED]}
 
-    def svg(self, figure: Figure, version: str) -> str:
-        """Return a figure as a file, drawn unless one of this version is known."""
-        key = f"{figure.name} {version} {figure.title}"
-        return self._figures.get(
-            key, lambda: plots.svg(figure.draw(), name="figure", title=figure.title, page=False)
-        )
+    def svg(self, figure: Figure, version: str, *, page: bool = False) -> str:
+        """Return a figure as a file or for a page's text, drawn unless one of this version is known."""
+
+        def draw() -> str:
+            return plots.svg(figure.draw(), name="figure", title=figure.title, page=page)
+
+        return self._figures.get(f"{figure.name} {version} {page} {figure.title}", draw)
 
 
 def digest(data: object) -> str:

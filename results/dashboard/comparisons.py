@@ -65,8 +65,8 @@ def _lines(metric: Metric, rows: list[Entry]) -> Rows:
         first, second = known
         ahead = ""
         if first is not None and second is not None:
-            level = column.standing is not None and column.standing.tied
-            ahead = "=" if level else signed(comparison.advantage(metric, first, second))
+            level = column.standing is not None and bool(column.standing.tied)
+            ahead = "= " * level + signed(comparison.advantage(metric, first, second))
         values = [num(measured(metric, v.value, v.stderr) if v else measured(metric, None)) for v in known]
         lines.append([f"{column.name} {words.arrow(metric)}", *values, num(ahead)])
     return lines
@@ -97,13 +97,7 @@ def campaign_table(chosen: Mapping[CampaignSummary, Seen]) -> Table:
 
 
 def campaign_figure(chosen: Mapping[CampaignSummary, Seen]) -> Figure:
-    """Return the best so far of several campaigns.
-
-    Raises:
-        UnknownNameError: there is none.
-    """
-    if not chosen:
-        raise UnknownNameError("No campaign was named: nothing to draw.")
+    """Return the best so far of several campaigns."""
     drawn = {summary.name: seen.view.trials for summary, seen in chosen.items()}
     objective = " or ".join(dict.fromkeys(summary.objective for summary in chosen))
     draw = partial(plots.campaigns, drawn, objective=objective)

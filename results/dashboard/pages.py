@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -26,8 +26,8 @@ from results.views import words
 from results.views.campaign import changes
 from results.views.document import Code, Figure, Steps
 from results.views.figures import figures
-from results.views.sections import campaign_path, program_path, results_table, sections
-from results.views.templating import environment
+from results.views.sections import campaign_path, results_table, sections
+from results.views.templating import environment, inline
 
 SHOWN = ("progress", "programs", "curves", "outcomes", "origins", "held-out", "events", "run")
 """Sections of a campaign's page; its lineage has one of its own."""
@@ -51,7 +51,7 @@ class Pages:
         """Show one campaign."""
         store, name = self._database.store(), request.path_params["name"]
         now = state(store, name)
-        view, version = self._cache.campaign(store, name)
+        view, version = self._cache.campaign(store, name, now)
         *others, run = sections(view, figures(view), SHOWN)
         config = Code(_config(view.campaign), "Configuration", fold="Configuration, versions, machine")
         return self._page(
@@ -62,11 +62,11 @@ class Pages:
             verdict=words.verdict(view),
             facts=words.facts(view),
             sections=[*others, run._replace(blocks=[*run.blocks, config])],
-            picture=partial(self._picture, campaign_path(name, "figures/{}.svg"), version),
+            picture=self._linked(name, version),
         )
 
     def figure(self, request: Request) -> Response:
-        """Draw a figure of a campaign.
+        """Send a figure of a campaign.
 
         Raises:
             UnknownNameError: there is no such figure.
@@ -76,7 +76,13 @@ class Pages:
         drawn = figures(view)
         if kind not in drawn:
             raise UnknownNameError(f"There is no figure {kind!r}.", nearest(kind, drawn))
-        return self._svg(request, drawn[kind]._replace(title=f"{name}: {drawn[kind].title}"), version)
+        fresh = request.query_params.get("v") == version
+        headers = {
+            "Content-Security-Policy": FIGURE_POLICY,
+            "Cache-Control": "max-age=31536000, immutable" if fresh else "no-cache",
+        }
+        figure = drawn[kind]._replace(title=f"{name}: {drawn[kind].title}")
+        return Response(self._cache.svg(figure, version), media_type="image/svg+xml", headers=headers)
 
     def programs(self, request: Request) -> Response:
         """Show the table of a campaign's candidates."""
@@ -108,25 +114,24 @@ class Pages:
     def program(self, request: Request) -> Response:
         """Show a program by its id, name, campaign:ordinal or campaign:best."""
         now = state(self._database.store())
-        return self._program(self._named(request), now)
-
-    def curves(self, request: Request) -> Response:
-        """Draw the curves of a program, its parent and the best baselines."""
-        return self._curves(request, self._named(request).figure())
+        campaign = request.query_params.get("campaign", "")
+        return self._program(
+            candidates.of_program(self._database.store(), request.path_params["ref"], campaign), now
+        )
 
     def lineage(self, request: Request) -> Response:
         """Show how the best program of a campaign, or one of its candidates, was made."""
         store, name = self._database.store(), request.path_params["name"]
         of = request.query_params.get("of") or BEST
         now = state(store, name)
-        chain = lineage(store, f"{name}:{of}")
-        view, version = self._cache.campaign(store, name)
-        drawn = figures(view)
-        shown = sections(view, drawn, ("structure",)) if of == BEST else []
+        view, version = self._cache.campaign(store, name, now)
+        best = of == BEST and bool(view.lineage)
+        steps = view.lineage if best else lineage(store, f"{name}:{of}").steps
+        drawn = figures(view) if best else {}
         return self._page(
-            "lineage.html", now, scope=name, name=name, objective=chain.objective, of=of, best=of == BEST,
-            steps=Steps(name, changes(chain.steps)), figure=drawn.get("ancestry") if of == BEST else None,
-            sections=shown, picture=partial(self._picture, campaign_path(name, "figures/{}.svg"), version),
+            "lineage.html", now, scope=name, name=name, objective=view.campaign.objective, of=of, best=best,
+            steps=Steps(name, changes(steps)), figure=drawn.get("ancestry"), picture=self._linked(name, version),
+            sections=sections(view, drawn, ("structure",)) if best else [],
         )  # fmt: skip
 
     def compare(self, request: Request) -> Response:
@@ -138,24 +143,16 @@ class Pages:
             return self._page("compare.html", now, refs=refs, pair=None)
         a, b = (candidates.of_program(store, ref) for ref in refs)
         rows, figure = comparisons.two_programs(a, b)
-        source = f"/compare/curves.svg?{urlencode(dict(zip('ab', refs, strict=True)))}"
         return self._page(
             "compare.html", now, refs=refs, pair=(a, b), change=diff(_source(a), _source(b)), table=rows,
-            figure=figure, picture=partial(self._picture, source, digest((a.entries, b.entries))),
+            figure=figure, picture=self._inline,
         )  # fmt: skip
-
-    def compare_curves(self, request: Request) -> Response:
-        """Draw the curves of two programs."""
-        store = self._database.store()
-        a, b = (candidates.of_program(store, request.query_params.get(key, "")) for key in ("a", "b"))
-        return self._svg(request, _some(comparisons.two_programs(a, b)[1]), digest((a.entries, b.entries)))
 
     def compare_campaigns(self, request: Request) -> Response:
         """Show several campaigns beside each other."""
         store = self._database.store()
         now = state(store)
         chosen = self._cache.chosen(store, request.query_params.getlist("name"))
-        source = f"/compare/campaigns.svg?{urlencode([('name', one.name) for one in chosen])}"
         return self._page(
             "compare_campaigns.html",
             now,
@@ -164,14 +161,8 @@ class Pages:
             limit=COMPARED,
             table=comparisons.campaign_table(chosen) if chosen else None,
             figure=comparisons.campaign_figure(chosen) if chosen else None,
-            picture=partial(self._picture, source, digest([seen.version for seen in chosen.values()])),
+            picture=self._inline,
         )
-
-    def compare_campaigns_figure(self, request: Request) -> Response:
-        """Draw the best so far of several campaigns."""
-        chosen = self._cache.chosen(self._database.store(), request.query_params.getlist("name"))
-        version = digest([seen.version for seen in chosen.values()])
-        return self._svg(request, comparisons.campaign_figure(chosen), version)
 
     def changes(self, request: Request) -> Response:
         """Send the word that differs when a page would: what the script asks for every other second."""
@@ -192,44 +183,32 @@ class Pages:
         """Show that a path is no page."""
         return self._page("error.html", "404", status=404, message="There is no such page.", hint="")
 
-    def _named(self, request: Request) -> candidates.CandidateView:
-        campaign = request.query_params.get("campaign", "")
-        return candidates.of_program(self._database.store(), request.path_params["ref"], campaign)
-
     def _program(self, v: candidates.CandidateView, now: str) -> Response:
-        name = v.campaign.name if v.campaign else ""
-        path = program_path(v.program.id if v.program else "", "curves.svg")
-        source = f"{path}?{urlencode({'campaign': name})}"
         metrics = {one.name: one.metric for one in queries.campaigns(self._database.store())}
         return self._page(
             "program.html",
             now,
-            scope=name or None,
+            scope=v.campaign.name if v.campaign else None,
             v=v,
             figure=v.figure(),
             table=v.table(),
             metrics=metrics,
             results_table=results_table,
-            picture=partial(self._picture, source, digest(v.entries)),
+            picture=self._inline,
         )
 
-    def _curves(self, request: Request, figure: Figure | None) -> Response:
-        return self._svg(request, _some(figure), digest(figure))
+    def _linked(self, name: str, version: str) -> Callable[[Figure], Markup]:
+        """Return what shows figures of a campaign: they are files of their own, so that the page need not wait."""
 
-    def _svg(self, request: Request, figure: Figure, version: str) -> Response:
-        fresh = request.query_params.get("v") == version
-        headers = {
-            "Content-Security-Policy": FIGURE_POLICY,
-            "Cache-Control": "max-age=31536000, immutable" if fresh else "no-cache",
-        }
-        return Response(self._cache.svg(figure, version), media_type="image/svg+xml", headers=headers)
+        def picture(figure: Figure) -> Markup:
+            source = campaign_path(name, f"figures/{figure.name}.svg?v={version}")
+            return Markup(self._templates.get_template("macros.html").module.image(source, figure))  # type: ignore[attr-defined]
 
-    def _picture(self, path: str, version: str, figure: Figure) -> Markup:
-        """Return the place of a figure, which is a file of its own so that the page need not wait for it."""
-        source = path.replace("{}", figure.name)
-        source += ("&" if "?" in source else "?") + f"v={version}"
-        image = self._templates.get_template("macros.html").module.image  # type: ignore[attr-defined]
-        return Markup(image(source, figure))
+        return picture
+
+    def _inline(self, figure: Figure) -> Markup:
+        """Return a figure as a part of the page."""
+        return inline(figure, self._cache.svg(figure, digest(figure.draw.args), page=True))
 
     def _page(
         self, template: str, now: str, *, scope: str | None = None, status: int = 200, **values: Any
@@ -240,12 +219,6 @@ class Pages:
             database=self._database.shown_name, state=now, poll=poll, **values
         )
         return HTMLResponse(html, status)
-
-
-def _some(figure: Figure | None) -> Figure:
-    if figure is None:
-        raise UnknownNameError("There are no curves to draw: no evaluation has come to an end.")
-    return figure
 
 
 def _source(v: candidates.CandidateView) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from results.plots import theme
 from results.progress import Share, Trial, way_to_best
@@ -183,7 +183,7 @@ def _few(scored: Sequence[Trial]) -> Sequence[Trial]:
     return [t for place, t in enumerate(scored) if place % step == 0 or t.gain > 0]
 
 
-def _draw_best(axis: Axes, trials: Sequence[Trial], against: Against, line: Mapping[str, object]) -> None:
+def _draw_best(axis: Axes, trials: Sequence[Trial], against: Against, line: dict[str, Any]) -> None:
     """Draw the best so far, at the first that has a best, those that raised it, and the last."""
     known = [t for t in trials if t.best is not None]
     steps = [t for t in known if t.gain > 0 or t is known[0] or t is known[-1]]
@@ -192,7 +192,7 @@ def _draw_best(axis: Axes, trials: Sequence[Trial], against: Against, line: Mapp
     errors = [t.best_stderr for t in steps]
     if any(errors):
         low, high = ([b + sign * e for b, e in zip(best, errors, strict=True)] for sign in (-1, 1))
-        axis.fill_between(at, low, high, step="post", color=line["color"], alpha=0.2, linewidth=0)  # type: ignore[arg-type]
+        axis.fill_between(at, low, high, step="post", color=line["color"], alpha=0.2, linewidth=0)
 
 
 def _draw_lineage(axis: Axes, points: Sequence[tuple[int, float]]) -> None:

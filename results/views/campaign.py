@@ -124,7 +124,7 @@ def view(store: Store, name: str) -> CampaignView:
         campaign = get_campaign(connection, name)
         shown = [t.ordinal for t in scored[:BEST_SHOWN]]
         entries = programs.entries(connection, campaign, (), [0, *shown])
-        lineage = load_steps(connection, campaign, progress.way_to_best(trials))
+        lineage = load_steps(connection, campaign, progress.way_to(trials, shown[0])) if shown else ()
         evaluations = load_held_out(connection, campaign.id)
         unseen = held_out(connection, campaign.metric, evaluations, events, trials, entries)
     return CampaignView(
@@ -134,7 +134,7 @@ def view(store: Store, name: str) -> CampaignView:
         entries=tuple(entries),
         columns=tuple(programs.columns(campaign.metric, entries)),
         lineage=lineage,
-        calls=tuple(model_report(store, name)),
+        calls=tuple(model_report(store, name, trials)),
         failures=tuple(progress.failures(store, name)),
         held_out=unseen,
         events=tuple(events),

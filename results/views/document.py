@@ -6,14 +6,18 @@ holds classes of the style sheet, such as ``num`` (a number, right-aligned), ``o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from results.views.campaign import Change
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
+
+
+T = TypeVar("T")
 
 
 class Cell(NamedTuple):
@@ -41,6 +45,18 @@ class Table:
     rows: Sequence[Sequence[Cell | str]]
     caption: str = ""
     fold: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        items: Iterable[T],
+        columns: Mapping[str, Callable[[T], Cell | str]],
+        caption: str = "",
+        fold: str = "",
+    ) -> Table:
+        """Return a table with a row per item; `columns`: heading -> what an item's cell there is."""
+        rows = [[cell(item) for cell in columns.values()] for item in items]
+        return cls(list(columns), rows, caption, fold)
 
     @property
     def cells(self) -> list[list[Cell]]:
@@ -71,11 +87,11 @@ def as_cell(value: Cell | str) -> Cell:
 
 
 class Figure(NamedTuple):
-    """A figure; `title` tells those who cannot see it what it shows, `width` is 1 to 4 columns of a page."""
+    """A figure and how to draw it; `title` tells those who cannot see it what it shows, `width` is 1 to 4 columns."""
 
     name: str
     title: str
-    draw: Callable[[], Drawing]
+    draw: partial[Drawing]
     width: int = 1
 
     @property

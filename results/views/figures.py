@@ -32,7 +32,7 @@ def figures(view: CampaignView) -> dict[str, Figure]:
     if view.held_out is not None and view.held_out.advantages:
         unseen, unit = view.held_out, words.ahead_unit(record.metric)
         tasks = plural(record.metric.task)
-        title = f"How far {unseen.names[unseen.leader]} is ahead of each baseline, on {tasks} of the search and held-out"
+        title = f"How far {unseen.names[unseen.leader]} is ahead of baselines, on {tasks} of the search and held-out"
         drawn.append(Figure("advantages", title, partial(plots.advantages, unseen.advantages, unit=unit)))
     return {figure.name: figure for figure in drawn}
 

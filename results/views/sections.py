@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
-from evaluators.records import Metric, TaskResult
+from evaluators.records import Metric, Tag, TaskResult
 from results import progress
 from results.programs import SHOWN_ID
 from results.text import (
@@ -92,27 +93,22 @@ def program_table(
         "★ best, = tied with the best"
     )
     return Table(
-        ["program", "", f"{objective} ↑", *_heads(metric, columns)], rows, caption if columns else ""
+        ["program", "kind", f"{objective} ↑", *_heads(metric, columns)], rows, caption if columns else ""
     )
 
 
 def results_table(metric: Metric, results: Sequence[TaskResult]) -> Table:
     """Return what one evaluation reached on each task, with all further figures."""
-    extra = list(dict.fromkeys(name for result in results for name in result.extra))
-    rows: Rows = [
-        [
-            result.task.name,
-            num(f"{result.task.budget:,}"),
-            num(measured(metric, result.value, result.stderr)),
-            num(measured(metric, result.reference[-1][1] if result.reference else None)),
-            num(measured(metric, result.uniform)),
-            *(num(f"{result.extra[name]:.4g}" if name in result.extra else NONE) for name in extra),
-            num(duration(result.cost.cpu_s)),
-        ]
-        for result in results
-    ]
-    head = [metric.task, plural(metric.budget), metric.label, "reference", "trivial program", *extra, "CPU"]
-    return Table(head, rows)
+    columns: dict[str, Callable[[TaskResult], Cell | str]] = {
+        metric.task: lambda r: r.task.name,
+        plural(metric.budget): lambda r: num(f"{r.task.budget:,}"),
+        metric.label: lambda r: num(measured(metric, r.value, r.stderr)),
+        "reference": lambda r: num(measured(metric, r.reference[-1][1] if r.reference else None)),
+        "trivial program": lambda r: num(measured(metric, r.uniform)),
+    }
+    for name in dict.fromkeys(name for result in results for name in result.extra):
+        columns[name] = lambda r, name=name: num(f"{r.extra[name]:.4g}" if name in r.extra else NONE)  # type: ignore[misc]
+    return Table.of(results, columns | {"CPU": lambda r: num(duration(r.cost.cpu_s))})
 
 
 def _value(metric: Metric, column: Column, program_id: str) -> Cell:
@@ -152,21 +148,20 @@ def _curves(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
 def _progress(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     if not view.lineage:
         return "Progress of the search", ["Nothing has been scored yet."]
-    name, objective = view.campaign.name, view.campaign.objective
-    rows: Rows = [
-        [
-            num(t.ordinal, href=candidate_path(name, t.ordinal)),
-            num(score(t.value, t.stderr)),
-            num(signed(t.gain), "up"),
-            t.model or t.operator,
-        ]
-        for t in view.improvements[: -IMPROVEMENTS_SHOWN - 1 : -1]
-    ]
-    table = Table(["candidate", f"{objective} ↑", "gain", "by"], rows, "Last improvements")
+    last = Table.of(
+        view.improvements[: -IMPROVEMENTS_SHOWN - 1 : -1],
+        {
+            "candidate": lambda t: num(t.ordinal, href=candidate_path(view.campaign.name, t.ordinal)),
+            f"{view.campaign.objective} ↑": lambda t: num(score(t.value, t.stderr)),
+            "gain": lambda t: num(signed(t.gain), "up"),
+            "by": lambda t: t.model or t.operator,
+        },
+        "Last improvements",
+    )
     note = "A dot is a candidate; the worst tenth may lie below the figure."
     level = " The dashed line is the best baseline." if view.baseline else ""
     drawn = _drawn(figures, "best-by-candidate", "best-by-cpu", "best-by-cost", "islands")
-    return "Progress of the search", [note + level, *drawn, *([table] if rows else [])]
+    return "Progress of the search", [note + level, *drawn, *([last] if last.rows else [])]
 
 
 def _origins(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
@@ -185,65 +180,73 @@ def _origins(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
 
 
 def _shares(kind: str, shares: Sequence[progress.Share], *, paid: bool) -> Table:
-    head = [kind, "proposed", "valid", "improvements", "gain", "CPU", "CPU per improvement"]
-    rows: Rows = [
-        [
-            one.name,
-            num(one.proposed),
-            num(f"{one.valid} ({percent(one.valid, one.proposed)})"),
-            num(one.improvements),
-            num(signed(one.gain)),
-            num(duration(one.cpu_s)),
-            num(duration(one.cpu_s / one.improvements if one.improvements else None)),
-            *([num(usd(one.cost_usd)), num(usd(one.cost_usd / max(1, one.improvements)))] if paid else []),
-        ]
-        for one in shares
-    ]
-    return Table(head + ["cost", "cost per improvement"] * paid, rows)
+    columns: dict[str, Callable[[progress.Share], Cell | str]] = {
+        kind: lambda s: s.name,
+        "proposed": lambda s: num(s.proposed),
+        "valid": lambda s: num(f"{s.valid} ({percent(s.valid, s.proposed)})"),
+        "improvements": lambda s: num(s.improvements),
+        "gain": lambda s: num(signed(s.gain)),
+        "CPU": lambda s: num(duration(s.cpu_s)),
+        "CPU per improvement": lambda s: num(duration(s.cpu_s / s.improvements if s.improvements else None)),
+    }
+    if paid:
+        columns["cost"] = lambda s: num(usd(s.cost_usd))
+        columns["cost per improvement"] = lambda s: num(
+            usd(s.cost_usd / s.improvements) if s.improvements else NONE
+        )
+    return Table.of(shares, columns)
 
 
 def _calls(view: CampaignView) -> Table:
-    head = [
-        "model", "calls", "unanswered", "better than parent", "mean reward", "tokens in", "tokens out", "cost",
-    ]  # fmt: skip
-    rows: Rows = [
-        [
-            one.model,
-            *map(num, (one.calls, one.unanswered, one.improved, f"{one.reward:.2f}")),
-            *map(num, (f"{one.input_tokens:,}", f"{one.output_tokens:,}", usd(one.cost_usd))),
-        ]
-        for one in view.calls
-    ]
-    return Table(head, rows, "Calls to models; lost ones count with what they may have cost at most")
+    return Table.of(
+        view.calls,
+        {
+            "model": lambda m: m.model,
+            "calls": lambda m: num(m.calls),
+            "unanswered": lambda m: num(m.unanswered),
+            "better than parent": lambda m: num(m.improved),
+            "mean reward": lambda m: num(f"{m.reward:.2f}"),
+            "tokens in": lambda m: num(f"{m.input_tokens:,}"),
+            "tokens out": lambda m: num(f"{m.output_tokens:,}"),
+            "cost": lambda m: num(usd(m.cost_usd)),
+        },
+        "Calls to models; lost ones count with what they may have cost at most",
+    )
 
 
 def _islands(view: CampaignView, bests: Mapping[int, Sequence[tuple[int, float]]]) -> Table:
     listed = campaign_path(view.campaign.name, "programs")
-    rows: Rows = [
-        [
-            num(island, href=f"{listed}?island={island}&sort=-score"),
-            num(sum(trial.island == island for trial in view.trials)),
-            num(len(bests.get(island, ()))),
-            num(score(bests[island][-1][1] if island in bests else None)),
-        ]
-        for island in sorted({trial.island for trial in view.trials})
-    ]
-    return Table(["island", "candidates", "valid", "best"], rows)
+    return Table.of(
+        sorted({trial.island for trial in view.trials}),
+        {
+            "island": lambda k: num(k, href=f"{listed}?island={k}&sort=-score"),
+            "candidates": lambda k: num(sum(trial.island == k for trial in view.trials)),
+            "valid": lambda k: num(len(bests.get(k, ()))),
+            "best": lambda k: num(score(bests[k][-1][1] if k in bests else None)),
+        },
+    )
 
 
 def _structure(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     made = changes(view.lineage)
-    parts = split([(change.kind, change.gain) for change in made if change.kind is not None])
-    rows: Rows = [[num(signed(part.gain)), num(part.steps), words.KINDS[part.kind]] for part in parts]
-    text = (
-        f"From {score(made[0].step.score)} to {score(made[-1].step.score)} in {count(len(made) - 1, 'step')} of the best "
-        "program's lineage. A step counts as constants when the two syntax trees are equal once numbers are masked and "
-        "docstrings and names of variables are set aside."
-        if rows
-        else "The best program is the one that the search started from."
+    if len(made) < 2:
+        return "Structure against constants", [
+            "The best program is the one that the search started from."
+        ] * len(made)
+    parts = Table.of(
+        split([(change.kind, change.gain) for change in made if change.kind is not None]),
+        {
+            "what changed": lambda part: words.KINDS[part.kind],
+            "steps": lambda part: num(part.steps),
+            "gain": lambda part: num(signed(part.gain)),
+        },
     )
-    table = Table(["gain", "steps", "what changed"], rows)
-    return "Structure against constants", [text, *([table] if rows else [])] if made else []
+    text = (
+        f"From {score(made[0].step.score)} to {score(made[-1].step.score)} in {count(len(made) - 1, 'step')} of the "
+        "best program's lineage. A step counts as constants when the two syntax trees are equal once numbers are masked and "
+        "docstrings and names of variables are set aside."
+    )
+    return "Structure against constants", [text, parts]
 
 
 def _lineage(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
@@ -264,86 +267,87 @@ def _held_out(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     metric, unseen = view.campaign.metric, view.held_out
     tasks = plural(metric.task)
     if unseen is None:
-        text = f"None so far. `evolve promote {view.campaign.name}` runs the best programs on {tasks} that the search never saw."
-        return f"Held-out {tasks}", [text]
+        return f"Held-out {tasks}", [
+            f"None so far. `evolve promote {view.campaign.name}` runs the best programs on {tasks} that the search "
+            "never saw."
+        ]
     text = (
-        f"{count(len(unseen.evaluations), 'held-out evaluation')}: each is a program on a {metric.task} that the search "
-        "never saw, and the more there are, the less they prove. Where one was repeated, the last counts."
+        f"{count(len(unseen.evaluations), 'held-out evaluation')}: each is a program on a {metric.task} that the "
+        "search never saw, and the more there are, the less they prove. Where one was repeated, the last counts."
     )
-    blocks: list[Block] = [text, *_drawn(figures, "advantages"), *_contests(metric, unseen)]
-    names = [
-        Cell(name, program_path(key), "ours" * (key == unseen.leader)) for key, name in unseen.names.items()
-    ]
     values: Rows = [
-        [name, *(_value(metric, c, key) for c in unseen.columns)]
-        for key, name in zip(unseen.names, names, strict=True)
+        [
+            Cell(name, program_path(key), "ours" * (key == unseen.leader)),
+            *(_value(metric, column, key) for column in unseen.columns),
+        ]
+        for key, name in unseen.names.items()
     ]
     caption = f"{metric.label} on held-out {tasks} ({words.better(metric)}); ★ best, = tied with the best"
     by_task = Table([metric.task, *_heads(metric, unseen.columns)], values, caption).transposed()
-    return f"Held-out {tasks}", [*blocks, by_task, _every_evaluation(metric, unseen)]
+    contests = [table for table in _contests(metric, unseen) if table.rows]
+    return f"Held-out {tasks}", [
+        text, *_drawn(figures, "advantages"), *contests, by_task, _every_evaluation(metric, unseen),
+    ]  # fmt: skip
 
 
-def _contests(metric: Metric, unseen: HeldOut) -> list[Block]:
+def _contests(metric: Metric, unseen: HeldOut) -> list[Table]:
     """Return the pairs, the gap to the tasks of the search, and the summaries of a promotion."""
-    unit, names = words.ahead_unit(metric), unseen.names
-    pairs: Rows = [
-        [
-            Cell(names[one.finalist], style="ours" * (one.finalist == unseen.leader)),
-            names[one.baseline],
-            num(signed(one.mean), _side(one.mean)),
-            words.results(one),
-        ]
-        for one in unseen.pairs
+    unit, names, tasks = words.ahead_unit(metric), unseen.names, plural(metric.task)
+    tiers = dict.fromkeys(tier for one in unseen.summaries for tier in one["tiers"])
+    summary: dict[str, Callable[[Mapping[str, Any]], Cell | str]] = {
+        "program": lambda s: names[s["program_id"]],
+        "search": lambda s: num(score(s["training"])),
+        "held-out": lambda s: num(score(s["test"])),
+        "gap": lambda s: num(signed(s["gap"])),
+        "freshly drawn": lambda s: num(score(s["drawn"])),
+    }
+    for tier in tiers:
+        summary[tier] = lambda s, tier=tier: num(score(s["tiers"].get(tier)))  # type: ignore[misc]
+    return [
+        Table.of(
+            unseen.pairs,
+            {
+                "finalist": lambda p: Cell(names[p.finalist], style="ours" * (p.finalist == unseen.leader)),
+                "against": lambda p: names[p.baseline],
+                "ahead": lambda p: num(signed(p.mean), _side(p.mean)),
+                f"{metric.task} by {metric.task}": words.results,
+            },
+            f"In pairs: how far ahead on average ({unit}), and on how many {tasks}",
+        ),
+        Table.of(
+            unseen.advantages,
+            {
+                "baseline": lambda a: a.name,
+                "search": lambda a: num(signed(a.search)),
+                "held-out": lambda a: num(signed(a.held_out)),
+                "gap": lambda a: num(signed(a.gap)),
+            },
+            f"How far {names.get(unseen.leader)} is ahead ({unit}), on {tasks} of the search and on held-out ones",
+        ),
+        Table.of(
+            unseen.summaries,
+            summary,
+            "Mean scores of the last promotion; a tier's column is the largest change against the first tier",
+        ),
     ]
-    caption = f"In pairs: how far ahead on average ({unit}), and on how many {plural(metric.task)}"
-    tables = [Table(["finalist", "against", "ahead", metric.task + " by " + metric.task], pairs, caption)]
-    if unseen.advantages:
-        gaps: Rows = [
-            [one.name, *(num(signed(v)) for v in (one.search, one.held_out, one.gap))]
-            for one in unseen.advantages
-        ]
-        caption = f"{names[unseen.leader]} ahead of each baseline ({unit}), on {plural(metric.task)} of the search and held-out"
-        tables.append(Table(["baseline", "search", "held-out", "gap"], gaps, caption))
-    if unseen.summaries:
-        tables.append(_summaries(unseen))
-    return [table for table in tables if table.rows]
-
-
-def _summaries(unseen: HeldOut) -> Table:
-    tiers = list(dict.fromkeys(tier for one in unseen.summaries for tier in one["tiers"]))
-    rows: Rows = [
-        [
-            unseen.names[one["program_id"]],
-            *(num(score(one[name])) for name in ("training", "test")),
-            num(signed(one["gap"])),
-            num(score(one["drawn"])),
-            *(num(score(one["tiers"].get(tier))) for tier in tiers),
-        ]
-        for one in unseen.summaries
-    ]
-    caption = (
-        "Mean scores of the last promotion; a tier's column is the largest change against the first tier"
-    )
-    return Table(["program", "search", "held-out", "gap", "freshly drawn", *tiers], rows, caption)
 
 
 def _every_evaluation(metric: Metric, unseen: HeldOut) -> Table:
-    rows: Rows = [
-        [
-            Cell(moment(one.evaluated_at), style="time"),
-            Cell(unseen.names[one.program_id], program_path(one.program_id)),
-            one.task.name,
-            num(f"{one.task.budget:,}"),
-            num(measured(metric, one.value, one.stderr))
-            if one.value is not None
-            else Cell(one.outcome.tag.value),
-            one.purpose,
-        ]
-        for one in unseen.evaluations[: -HELD_OUT_SHOWN - 1 : -1]
-    ]
-    fold = f"Every evaluation{f', the last {HELD_OUT_SHOWN}' * (len(unseen.evaluations) > HELD_OUT_SHOWN)}"
-    head = ["when (UTC)", "program", metric.task, plural(metric.budget), metric.label, "purpose"]
-    return Table(head, rows, fold=fold)
+    more = f", the last {HELD_OUT_SHOWN}" * (len(unseen.evaluations) > HELD_OUT_SHOWN)
+    return Table.of(
+        unseen.evaluations[: -HELD_OUT_SHOWN - 1 : -1],
+        {
+            "when (UTC)": lambda e: Cell(moment(e.evaluated_at), style="time"),
+            "program": lambda e: Cell(unseen.names[e.program_id], program_path(e.program_id)),
+            metric.task: lambda e: e.task.name,
+            plural(metric.budget): lambda e: num(f"{e.task.budget:,}"),
+            metric.label: lambda e: num(
+                e.outcome.tag.value if e.value is None else measured(metric, e.value, e.stderr)
+            ),
+            "purpose": lambda e: e.purpose,
+        },
+        fold=f"Every evaluation{more}",
+    )
 
 
 def _side(difference: float | None) -> str:
@@ -353,36 +357,37 @@ def _side(difference: float | None) -> str:
 def _outcomes(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     listed = campaign_path(view.campaign.name, "programs")
     failures = {one.outcome: one for one in view.failures}
-    rows: Rows = []
-    for outcome, number in progress.outcome_counts(view.trials).items():
+
+    def message(outcome: str) -> str:
         failure = failures.get(outcome)
         times = f" ({failure.times} times)" if failure and failure.times > 1 else ""
-        rows.append(
-            [
-                Cell(
-                    outcome,
-                    f"{listed}?outcome={quote(outcome)}",
-                    "outcome ok" if outcome == "ok" else "outcome",
-                ),
-                num(number),
-                Cell(one_line(failure.message) + times if failure else "", style="wrap"),
-            ]
-        )
-    table = Table(["outcome", "candidates", "most frequent message"], rows)
-    return "Outcomes of all candidates", [*_drawn(figures, "outcomes"), table] if rows else []
+        return one_line(failure.message) + times if failure else ""
+
+    table = Table.of(
+        progress.outcome_counts(view.trials).items(),
+        {
+            "outcome": lambda o: Cell(
+                o[0], f"{listed}?outcome={quote(o[0])}", "outcome" + " ok" * (o[0] == Tag.OK)
+            ),
+            "candidates": lambda o: num(o[1]),
+            "most frequent message": lambda o: Cell(message(o[0]), style="wrap"),
+        },
+    )
+    return "Outcomes of all candidates", [*_drawn(figures, "outcomes"), table] if table.rows else []
 
 
 def _events(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
-    rows: Rows = [
-        [
-            Cell(moment(one.happened_at), style="time"),
-            one.kind,
-            Cell(one_line(json.dumps(one.payload, ensure_ascii=False), 1000), style="mono wrap"),
-        ]
-        for one in view.events[: -EVENTS_SHOWN - 1 : -1]
-        if one.kind != VERDICT
-    ]
-    return "Events", [Table(["when (UTC)", "what", "details"], rows)] if rows else []
+    table = Table.of(
+        [one for one in view.events if one.kind != VERDICT][: -EVENTS_SHOWN - 1 : -1],
+        {
+            "when (UTC)": lambda e: Cell(moment(e.happened_at), style="time"),
+            "what": lambda e: e.kind,
+            "details": lambda e: Cell(
+                one_line(json.dumps(e.payload, ensure_ascii=False), 1000), style="mono wrap"
+            ),
+        },
+    )
+    return "Events", [table] if table.rows else []
 
 
 def _run(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:

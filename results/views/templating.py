@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from results import text
 from results.programs import SHOWN_ID
+from results.views.document import Figure
 from results.views.sections import campaign_path, candidate_path, program_path
 
 STATIC = resources.files("results.views") / "static"
@@ -35,6 +36,11 @@ def environment(*, html: bool = True) -> Environment:
     paths = (campaign_path, candidate_path, program_path)
     made.globals |= {path.__name__: path for path in paths}
     return made
+
+
+def inline(figure: Figure, svg: str) -> Markup:
+    """Return a drawn figure as a part of a page."""
+    return Markup(f'<figure class="w{figure.width}">{svg}</figure>')
 
 
 def escaped(value: object) -> str:

@@ -20,19 +20,20 @@ def verdict(view: CampaignView) -> list[str]:
     metric, best = view.campaign.metric, view.best
     rivals = sum(one.baseline and one is not best for one in view.entries)
     if best is not None and best.ordinal and rivals:
-        groups = "group" if any(len(column.tasks) > 1 for column in view.columns) else metric.task
+        grouped = any(len(column.tasks) > 1 for column in view.columns)
+        columns = count(len(view.columns), "group" if grouped else metric.task)
         sentences.append(
             f"By {metric.label} it is the best, or tied with the best, among itself and {count(rivals, 'baseline')} on "
-            f"{view.wins} of {count(len(view.columns), groups)}{f' of {plural(metric.task)}' * (groups != metric.task)}."
+            f"{view.wins} of {columns}{f' of {plural(metric.task)}' * grouped}."
         )
     unseen = view.held_out
     pair = unseen.leading_pair(view.baseline.program_id if view.baseline else "") if unseen else None
     if unseen is not None and pair is not None and pair.mean is not None:
-        by, side = f"{abs(pair.mean):.2f}", "ahead of" if pair.mean >= 0 else "behind"
-        apart = f"{by} {ahead_unit(metric)} {side}" if float(by) else "level with"
+        by, other = f"{abs(pair.mean):.2f}", unseen.names[pair.baseline]
+        side = f"{'ahead of' if pair.mean >= 0 else 'behind'} {other} by {by} {ahead_unit(metric)}"
         sentences.append(
-            f"On held-out {plural(metric.task)} {unseen.names[pair.finalist]} is {apart} "
-            f"{unseen.names[pair.baseline]} on average ({results(pair)})."
+            f"On held-out {plural(metric.task)} {unseen.names[pair.finalist]} is "
+            f"{side if float(by) else f'level with {other}'} on average ({results(pair)})."
         )
     elif best is not None and unseen is None:
         sentences.append(f"It was not run on held-out {plural(metric.task)} yet.")
@@ -49,7 +50,7 @@ def ahead_unit(metric: Metric) -> str:
     """Return what differences between programs are counted in."""
     if metric.scale == "log":
         return "orders of magnitude"
-    return f"of {metric.name}" if metric.unit == 1 else f"units ({metric.unit:g} of {metric.name} each)"
+    return f"in {metric.label}" if metric.unit == 1 else f"times {metric.unit:g} in {metric.label}"
 
 
 def better(metric: Metric) -> str:

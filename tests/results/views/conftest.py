@@ -2,7 +2,8 @@
 
 import pytest
 
-from results.records import CurveRecord, EvaluationRecord
+from evaluators.records import Cost, Evaluation, Outcome, Score, Tag, Task, TaskResult
+from results.records import HeldOutEvaluation
 from results.store import open_store
 
 GAMES = {"kuhn2": 1.0, "leduc2": 4.0}
@@ -20,17 +21,15 @@ class Family:
     ends = ((0.1, 0.2), (0.05, 0.2), (0.01, 0.1))
     baselines = (("weak", (0.2, 0.4)), ("strong", (0.02, 0.01)))
 
-    def curves(self, ends):
-        """A run per game with exact payoffs, and two with perturbed ones on the first."""
-        kinds = [(game, "exact", end) for game, end in zip(GAMES, ends, strict=True)]
-        kinds += [("kuhn2", f"generic-{k}", ends[0] * factor) for k, factor in enumerate((0.25, 4.0))]
+    def results(self, ends):
+        """On each game with exact payoffs, and on two copies of the first with perturbed ones."""
+        kinds = [(Task(game, game, "exact", 50), end) for game, end in zip(GAMES, ends, strict=True)]
+        for k, factor in enumerate((0.25, 4.0)):
+            kinds.append((Task(f"kuhn2/generic-{k}", "kuhn2", "generic", 50, seed=k), ends[0] * factor))
         return tuple(
-            CurveRecord(
-                instance=f"{game}/{variant}", game=game, variant=variant, iterations=50, game_string=game,
-                uniform=GAMES[game], points=((1, 1.0), (50, end)), cpu_s=0.1, wall_s=0.1, candidate_cpu_s=0.05,
-            )
-            for game, variant, end in kinds
-        )  # fmt: skip
+            TaskResult(task=task, value=end, curve=((1, 1.0), (50, end)), uniform=GAMES[task.family])
+            for task, end in kinds
+        )
 
     def write(self, make, writer, *, names=("start", "", ""), notes=("", "grow", "tune")):
         ids = [
@@ -41,27 +40,38 @@ class Family:
             parents = () if k == 0 else (ids[k - 1],)
             operator = "seed" if k == 0 else "symbolic"
             writer.record_candidate(make.candidate(k, key, operator=operator, parents=parents, note=notes[k]))
-            writer.record_evaluation(self.evaluation(k, key, 1.0 + k, self.ends[k]))
+            self.evaluate(writer, k, key, 1.0 + k, self.ends[k])
             writer.tell(k)
         for name, ends in self.baselines:
             key = writer.add_program(f"# {name}\n", tree_hash=name, name=name)
-            writer.record_evaluation(self.evaluation(None, key, 2.5 if name == "strong" else 0.5, ends))
+            self.evaluate(writer, None, key, 2.5 if name == "strong" else 0.5, ends)
         return ids
 
-    def evaluation(self, ordinal, key, score, ends):
-        return EvaluationRecord(
-            ordinal=ordinal, program_id=key, plan="train", outcome="ok", isolation="kernel", cpu_s=1.0, wall_s=1.0,
-            scores={"train": score}, curves=self.curves(ends),
-        )  # fmt: skip
+    def evaluate(self, writer, ordinal, key, score, ends, stderr=0.0):
+        evaluation = Evaluation(
+            Outcome(Tag.OK), self.results(ends), {"train": Score(score, stderr)}, isolation="kernel", cost=Cost(1.0, 1.0)
+        )
+        writer.record_evaluation(evaluation, program_id=key, ordinal=ordinal, plan="train")
 
-    def look(self, writer, ids):
-        """Two sealed games; the best was run on the first twice."""
+    def hold_out(self, writer, ids):
+        """Two held-out games; the best was run on the first twice."""
         strong = writer.add_program("# strong\n", tree_hash="strong", name="strong")
         for key, game, value in [
             (ids[2], "kuhn4", 0.5), (ids[2], "kuhn4", 0.01), (strong, "kuhn4", 0.1),
             (ids[2], "goofspiel5", 0.04), (strong, "goofspiel5", 0.004), (ids[1], "kuhn4", None),
         ]:  # fmt: skip
-            writer.record_promotion(key, game=game, iterations=300, exploitability=value, purpose="promotion")
+            writer.record_held_out(
+                HeldOutEvaluation(
+                    program_id=key,
+                    task=Task(game, game, "exact", 300),
+                    outcome=Outcome(Tag.TIMEOUT if value is None else Tag.OK),
+                    value=value,
+                    stderr=0.0,
+                    score=None if value is None else -value,
+                    isolation="kernel",
+                    purpose="promotion",
+                )
+            )
 
 
 @pytest.fixture
@@ -79,6 +89,6 @@ def hunt(family, make, tmp_path):
                 make.candidate(3, None, operator="symbolic", outcome="invalid", message="no shape")
             )
             writer.tell(3)
-            family.look(writer, ids)
+            family.hold_out(writer, ids)
             writer.set_status("finished")
         yield store

@@ -14,7 +14,7 @@ from results.views.campaign import CampaignView
 from results.views.document import Block, Code, Figure, Section
 from results.views.figures import figures
 from results.views.sections import SECTIONS, sections
-from results.views.templating import STATIC, environment
+from results.views.templating import STATIC, environment, inline
 
 MARK = "evolve report"
 """Stands near the beginning of every report: what has it may be overwritten by another one."""
@@ -39,7 +39,7 @@ def html(view: CampaignView, *, command: str = "", settings: str = "") -> str:
         _sections(view, command, settings),
         css=Markup(css),
         policy=policy,
-        picture=_inline,
+        picture=_picture,
     )
 
 
@@ -87,6 +87,5 @@ def _render(template: str, view: CampaignView, made: list[Section], **values: ob
     )
 
 
-def _inline(figure: Figure) -> Markup:
-    svg = plots.svg(figure.draw(), name=figure.name, title=figure.title)
-    return Markup(f'<figure class="w{figure.width}">{svg}</figure>')
+def _picture(figure: Figure) -> Markup:
+    return inline(figure, plots.svg(figure.draw(), name=figure.name, title=figure.title))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from results.report.structure import Split, kind_of, split
+from results.views.structure import Split, kind_of, split
 
 BASE = '"""Doc."""\n\n\nclass A:\n    def f(self, x):\n        y = 1.5 * x\n        return y if x > 2 else None\n'
 
