@@ -102,8 +102,10 @@ def _panel(
             known = slice(-len(errors), None)
             bars = style if not lines else style | {"linestyle": "", "label": "_"}
             axis.errorbar(at[known], values[known], yerr=errors, capsize=2, marker="o", markersize=3, **bars)
+    limits = axis.get_ylim()
     for floor in {curve.floor for curve in own if curve.floor is not None}:
         axis.axhline(floor, color=theme.INK, linewidth=0.8, linestyle=(0, (1, 3)), zorder=1)
+    axis.set_ylim(limits)  # A floor that is far away does not matter.
     if not lines:
         axis.set_xticks([])
         axis.margins(x=0.1)

@@ -152,7 +152,8 @@ def legend(figure: Figure, *, columns: int = 4, where: Legend = "outside upper c
     known: dict[str, Any] = {}
     for axis in figure.axes:
         handles, labels = axis.get_legend_handles_labels()
-        known = dict(zip(labels, handles, strict=True)) | known
+        for name, handle in zip(labels, handles, strict=True):
+            known.setdefault(name, handle)
     if known:
         ncols = min(columns, len(known))
         figure.legend(

@@ -108,7 +108,8 @@ class CampaignView:
 
     def contenders(self) -> list[programs.Entry]:
         """Return the best candidate, what the search started from and the baselines: what figures compare."""
-        return [e for e in self.entries if e.baseline or e.ordinal == 0 or e is self.best]
+        shown = (e for e in self.entries if e.baseline or e.ordinal == 0 or e is self.best)
+        return [entry for entry in shown if entry.score is not None]
 
 
 def view(store: Store, name: str) -> CampaignView:

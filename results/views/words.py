@@ -100,9 +100,9 @@ def _score(view: CampaignView) -> str:
     if best.ordinal == 0:
         return (
             f"No candidate of {tried} is better than the program that the search started from; it scores "
-            f"{_of(best.score)} {objective}."
+            f"{_of(best.score)} ({objective})."
         )
-    scores = f"Candidate {best.ordinal} of {tried} scores {_of(best.score)} {objective}"
+    scores = f"Candidate {best.ordinal} of {tried} scores {_of(best.score)} ({objective})"
     if baseline is None or baseline.score is None:
         return f"{scores}; no baseline was scored."
     difference = best.score.mean - baseline.score.mean

@@ -86,7 +86,7 @@ def test_held_out_evaluations(seen):
 def test_the_verdict(seen):
     first, second, third = verdict(seen)
     assert first == (
-        "Candidate 2 of 4 scores 3.0000 train, 0.5000 more than the best baseline, strong (2.5000)."
+        "Candidate 2 of 4 scores 3.0000 (train), 0.5000 more than the best baseline, strong (2.5000)."
     )
     assert second == (
         "By exploitability (NashConv / N) it is the best, or tied with the best, among itself and 2 baselines on "
