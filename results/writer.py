@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from evaluators import records
-from evaluators.records import Provenance
+from evaluators.records import Candidate, Evaluation, Provenance
+from results import schema
 from results.calls import Texts, finish_call, load_calls, write_call
 from results.loading import load_campaign, load_held_out, load_programs, load_state
 from results.locks import Locks
@@ -25,7 +25,7 @@ from results.records import (
     ProgramRecord,
     Status,
 )
-from results.schema import Campaign, Candidate, Evaluation, Event, Program
+from results.schema import Campaign, Event, Program
 from results.transactions import HeldConnection, as_store_errors
 from results.writing import (
     TaskNumbers,
@@ -101,8 +101,10 @@ class CampaignWriter:
 
     def load_programs(self) -> dict[str, ProgramRecord]:
         """Id -> program: all that this campaign proposed or evaluated."""
-        ids = select(Candidate.program_id).where(Candidate.campaign_id == self._id)
-        evaluated = select(Evaluation.program_id).where(Evaluation.campaign_id == self._id)
+        ids, evaluated = (
+            select(of.program_id).where(of.campaign_id == self._id)
+            for of in (schema.Candidate, schema.Evaluation)
+        )
         with self._connection() as connection:
             return load_programs(connection, Program.id.in_(ids) | Program.id.in_(evaluated))
 
@@ -130,7 +132,7 @@ class CampaignWriter:
         with self._connection() as connection:
             return write_program(connection, source, tree_hash=tree_hash, name=name, provenance=provenance)
 
-    def record_candidate(self, candidate: records.Candidate) -> None:
+    def record_candidate(self, candidate: Candidate) -> None:
         """Store a candidate, or replace what is stored of it. Its programs must have been added.
 
         Raises:
@@ -141,7 +143,7 @@ class CampaignWriter:
                 raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
 
     def record_evaluation(
-        self, evaluation: records.Evaluation, *, program_id: str, ordinal: int | None, plan: str
+        self, evaluation: Evaluation, *, program_id: str, ordinal: int | None, plan: str
     ) -> None:
         """Store a finished evaluation. Its candidate must have been recorded.
 

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from evaluators import records
-from evaluators.records import LEVELS, SANDBOXES, Curve, Provenance
+from evaluators.records import (
+    LEVELS,
+    SANDBOXES,
+    Candidate,
+    Curve,
+    Evaluation,
+    Provenance,
+    Task,
+    TaskResult,
+)
+from results import schema
 from results.records import HeldOutEvaluation
-from results.schema import Candidate, Evaluation, HeldOut, Parent, Program, Score, Task, TaskResult
 from results.statements import Change, insert_new, of, table
 
-TaskNumbers = dict[tuple[records.Task, float | None, float | None, Curve], int]
+TaskNumbers = dict[tuple[Task, float | None, float | None, Curve], int]
 """A task with all that is known of it -> its number."""
 
 
-_PROGRAMS, _CANDIDATES, _PARENTS = map(table, (Program, Candidate, Parent))
-_EVALUATIONS, _SCORES, _TASKS, _TASK_RESULTS = map(table, (Evaluation, Score, Task, TaskResult))
+_PROGRAMS, _CANDIDATES, _PARENTS = map(table, (schema.Program, schema.Candidate, schema.Parent))
+_EVALUATIONS, _SCORES = map(table, (schema.Evaluation, schema.Score))
+_TASKS, _TASK_RESULTS = map(table, (schema.Task, schema.TaskResult))
 _KEY = ("campaign_id", "ordinal")
 _OURS = of(_CANDIDATES, _KEY)
 _ADD_PROGRAM, _ADD_CANDIDATE, _ADD_TASK = map(insert_new, (_PROGRAMS, _CANDIDATES, _TASKS))
@@ -37,7 +45,7 @@ _TELL = Change(
     .values(told_at=bindparam("now"))
 )
 _ADD_PARENT, _ADD_SCORE, _ADD_TASK_RESULT = (Change(insert(t)) for t in (_PARENTS, _SCORES, _TASK_RESULTS))
-_ADD_HELD_OUT = Change(insert(table(HeldOut)))
+_ADD_HELD_OUT = Change(insert(table(schema.HeldOut)))
 _FIND_TASK = select(_TASKS.c.id).where(*of(_TASKS, ["key"]))
 _ADD_EVALUATION = Change(insert(_EVALUATIONS).returning(_EVALUATIONS.c.id))
 
@@ -64,16 +72,20 @@ def write_program(
     """
     key = program_id(source)
     row = {"id": key, "tree_hash": tree_hash, "name": name, "source": normalised(source)}
-    stored = None if provenance is None else asdict(provenance)
+    stored = None if provenance is None else _json(provenance)
     added = _ADD_PROGRAM.run(connection, row | {"provenance": stored})
     if not added and provenance is not None:
         known = connection.execute(_FIND_PROVENANCE, {"its_id": key}).scalar_one()
-        merged = asdict(provenance if known is None else stricter(Provenance(**known), provenance))
+        merged = _json(provenance if known is None else stricter(Provenance(**known), provenance))
         if merged != known:
             _CHANGE_PROGRAM.run(connection, {"its_id": key, "provenance": merged})
     if not added and name:
         connection.execute(_NAME_PROGRAM, {"its_id": key, "name": name})
     return key
+
+
+def _json(provenance: Provenance) -> dict[str, Any]:
+    return vars(provenance) | {"limits": dict(provenance.limits)}
 
 
 def stricter(one: Provenance, other: Provenance) -> Provenance:
@@ -88,9 +100,7 @@ def stricter(one: Provenance, other: Provenance) -> Provenance:
     )
 
 
-def write_candidate(
-    connection: Connection, campaign_id: int, candidate: records.Candidate, now: datetime
-) -> bool:
+def write_candidate(connection: Connection, campaign_id: int, candidate: Candidate, now: datetime) -> bool:
     """Store a candidate, or replace what is stored of it; False, and nothing done, if it was told."""
     key = {"campaign_id": campaign_id, "ordinal": candidate.ordinal}
     outcome = candidate.outcome
@@ -119,7 +129,7 @@ def write_candidate(
 def write_evaluation(
     connection: Connection,
     campaign_id: int,
-    evaluation: records.Evaluation,
+    evaluation: Evaluation,
     now: datetime,
     *,
     program_id: str,
@@ -146,12 +156,13 @@ def write_evaluation(
             "stages": stages or None,
             "log": evaluation.log,
             "finished_at": now,
-        }
-        | vars(evaluation.cost),
+            **vars(evaluation.cost),
+        },
     )
     if evaluation.scores:
         rows = [
-            {"evaluation_id": number, "name": name} | vars(score) for name, score in evaluation.scores.items()
+            {"evaluation_id": number, "name": name, **vars(score)}
+            for name, score in evaluation.scores.items()
         ]
         _ADD_SCORE.run(connection, *rows)
     if evaluation.results:
@@ -163,15 +174,15 @@ def write_evaluation(
                 "points": result.curve,
                 "stderr": result.stderr,
                 "samples": result.samples,
-                "extra": dict(result.extra) or None,
+                "extra": dict(result.extra) if result.extra else None,
+                **vars(result.cost),
             }
-            | vars(result.cost)
             for position, result in enumerate(evaluation.results)
         ]
         _ADD_TASK_RESULT.run(connection, *rows)
 
 
-def _task(connection: Connection, result: records.TaskResult, known: TaskNumbers) -> int:
+def _task(connection: Connection, result: TaskResult, known: TaskNumbers) -> int:
     """Return the number of a result's task, which is stored if it is new."""
     key = (result.task, result.uniform, result.floor, result.reference)
     if key not in known:
