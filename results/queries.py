@@ -42,7 +42,7 @@ class CampaignSummary:
     """One line about a campaign.
 
     `status` is ``interrupted`` also when it says running but no living process writes it; `best` is the
-    best value of the campaign's objective so far, None before the first; `cpu_s` sums the evaluations.
+    best score so far by the campaign's objective, None before the first; `cpu_s` sums the evaluations.
     """
 
     name: str
