@@ -284,7 +284,8 @@ class Campaign:
         async with self._telling.take(ordinal):
             await self._tell_refinement(ordinal)
             self._tell(candidate)
-            self._begin_refinement(ordinal)
+            if self._history.refinements:
+                self._begin_refinement(ordinal)
 
     @staticmethod
     def _check_seed(candidate: Candidate) -> None:
