@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluators.base import Evaluation
+from evolve.distilling.documentation import corrected
 from evolve.distilling.search import Budget, Distilled, Distiller, Step
-from evolve.distilling.wording import reworded
 from evolve.evaluation.local import LocalExecutor
 from evolve.evaluation.service import EvaluationService, working
 from evolve.operators.base import Context
@@ -97,7 +97,7 @@ def distill(
     if distiller.state is None:
         return None
     context = Context(domain.components, domain.mechanisms, domain.name)
-    source = reworded(distiller.state.smallest.source, program.source, context)
+    source = corrected(distiller.state.smallest.source, program.source, context)
     return Distillation(distiller.state, source, stopped=not ended)
 
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from evaluators.base import Tag
+from evolve.distilling.documentation import corrected
 from evolve.distilling.search import BATCH, Budget, Distiller
-from evolve.distilling.wording import reworded
 from evolve.errors import EvolveError
 from evolve.source.canonical import canonical_hash
 
@@ -163,7 +163,7 @@ def test_a_cancelled_search_keeps_what_it_has(domain, evaluation, program):
 def test_no_blank_lines_are_left_where_something_went(context, program):
     before = program("y = 1", "", "", "z = 2", "", "return x", inside=["count = 0", ""])
     gone = program("", "", "return x", inside=["", ""])
-    assert "\n\n" not in reworded(gone.text, before.text, context).partition("def value")[2]
+    assert "\n\n" not in corrected(gone.text, before.text, context).partition("def value")[2]
 
 
 def test_the_wording_is_true(context, program):
@@ -179,18 +179,18 @@ def test_the_wording_is_true(context, program):
         inside=['"""Doubles and takes thirds."""', ""],
     )  # fmt: skip
     after = program("x = x + 1", "return x", above=['"""Thirds of a number.', "", "Far more.", '"""', "", ""])
-    text = reworded(after.text, before.text, context)
+    text = corrected(after.text, before.text, context)
     assert '"""Evolved from: Thirds of a number.' in text
     assert "Answer: its own formula altered." in text
     assert "Far more" not in text
     assert "double" not in text
     assert "with mechanisms" not in text
-    assert reworded(before.text, before.text, context) == before.text
+    assert corrected(before.text, before.text, context) == before.text
 
 
 def test_comments_about_what_changed_go_and_others_stay(context, program):
     before = program("# Adds one.", "y = x + 1 * x", "# Gives it.", "return y * y")
-    text = reworded(
+    text = corrected(
         program("# Adds one.", "y = x + 1", "# Gives it.", "return y * y").text, before.text, context
     )
     assert "Adds one" not in text
