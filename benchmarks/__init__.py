@@ -1,1 +1,1 @@
-"""Speed benchmarks: both sides of every comparison in one run, on one core."""
+"""Benchmarks: both sides of every comparison in one run, on one core. Part of the checkout, not of the wheel."""

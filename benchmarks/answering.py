@@ -17,11 +17,11 @@ _CHANGES = {
         "        return np.maximum(info_states.cumulative_regret + cfr_regrets, 0.0) * {0:.9f}"
     ),
 }
-"""A line of the seed CFR+, and what it becomes."""
+"""A line of the seed CFR+ -> what replaces it."""
 
 
 def change(text: str) -> str:
-    """An answer to a prompt of the CFR domain, another one for every prompt."""
+    """Return an answer to a prompt of the CFR domain, another one for every prompt."""
     digest = hashlib.sha256(text.encode()).digest()
     pattern, new = list(_CHANGES.items())[digest[0] % 2]
     number = 1.0 + int.from_bytes(digest[1:8], "big") / 2**56
@@ -32,7 +32,7 @@ def change(text: str) -> str:
 
 @contextmanager
 def server(latency_s: float) -> Iterator[tuple[str, int]]:
-    """A server that takes so long to answer, as long as the block runs: its address and its process."""
+    """Run a server that takes so long to answer while the block runs; gives its address and its process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, latency_s), daemon=True)
@@ -47,7 +47,7 @@ def server(latency_s: float) -> Iterator[tuple[str, int]]:
 
 
 def _serve(pipe: Connection, latency_s: float) -> None:
-    """In the server's process: serve until the other end of the pipe is closed."""
+    """Serve, in the server's process, until the other end of the pipe is closed."""
     # Ten thousand prompts, kept, would slow down everything else on the machine.
     with LoopbackServer(lambda text, number: Reply(change(text), delay_s=latency_s), keep=False) as loopback:
         pipe.send(loopback.url)

@@ -1,7 +1,8 @@
 """The engine's own speed: campaigns with a model on loopback, whose evaluations take a second, or next to nothing.
 
 Everything is as in ``evolve run``: the official client over HTTP, screening, the sandbox, the database, the prompts
-with all that was tried. Only the server's answers cost nothing to think of; it is a process of its own, not counted.
+with all earlier candidates. Only the server's answers cost nothing to think of; it is a process of its own that is
+not counted.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.table import Table
+
 from benchmarks.answering import server
-from benchmarks.processes import Cpu, DatabaseClock, campaign_cpu, python_start_ms, rss_mib
-from evaluators.base import Evaluation
+from benchmarks.processes import Cpu, DatabaseClock, campaign_cpu, python_start_ms, status_mib
+from evaluators.records import Evaluation
+from evolve.cli.output import console
+from evolve.cli.tables import plain_table
 from evolve.config import CampaignConfig, parse_config
 from evolve.evaluation.job import Job, run_job
 from evolve.search.events import Event, Told
@@ -122,6 +127,54 @@ class Report(NamedTuple):
     instant: Instant
     load: tuple[float, float]
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain data, with the targets."""
+        paced, instant = self.paced, self.instant
+        shares = {"ideal": paced.ideal, "share": paced.share, "total_share": paced.total_share}
+        return {
+            "load": list(self.load),
+            "paced": paced._asdict() | shares,
+            "instant": instant._asdict() | {"total_ms": instant.total_ms, "flat": instant.flat},
+            "targets": dict(TARGETS),
+        }
+
+    def show(self) -> None:
+        """Print the report for a person."""
+        out, paced, instant = console(), self.paced, self.instant
+        out.print(
+            f"{paced.candidates:,} candidates, model {paced.latency_s:g} s, evaluation {paced.evaluation_s:g} s in "
+            f"{paced.slots} slots, all training games:"
+        )
+        out.print(_paced_table(paced))
+        out.print(f"\n{instant.candidates:,} candidates, model at once, one call into a sandbox each:")
+        out.print(_instant_table(instant))
+        out.print("load average before and after: " + ", ".join(f"{value:.1f}" for value in self.load))
+
+
+def _paced_table(paced: Paced) -> Table:
+    table = plain_table("", right=["measured", "of the ideal", "target"])
+    whole = f"{paced.candidates / paced.total_s:.2f} candidates/s"
+    table.add_row(
+        "running", f"{paced.rate:.2f} candidates/s", f"{paced.share:.0%}", f"≥ {TARGETS['share']:.0%}"
+    )
+    table.add_row("with start and end", whole, f"{paced.total_share:.0%}", "")
+    table.add_row("database", f"{paced.disk_kb:.1f} kB a candidate", "", f"≤ {TARGETS['disk_kb']:g}")
+    return table
+
+
+def _instant_table(instant: Instant) -> Table:
+    table = plain_table("", right=["measured", "target"])
+    growth = f"{instant.last_ms:.1f} / {instant.first_ms:.1f} = {instant.flat:.2f}"
+    table.add_row("candidates/s", f"{instant.rate:.1f}", f"≥ {TARGETS['rate']:g}")
+    table.add_row("CPU of a candidate", f"{instant.total_ms:.1f} ms", f"≤ {TARGETS['total_ms']:g}")
+    for part, took in instant.cpu_ms.items():
+        table.add_row(f"  {part}", f"{took:.1f} ms", "")
+    table.add_row("  in the last tenth / in the first", growth, f"≤ {TARGETS['flat']:g}")
+    table.add_row("  starting Python, meanwhile", f"{instant.python_start_ms:.1f} ms", "")
+    table.add_row("memory of the campaign", f"{instant.memory_kb:+.1f} kB a candidate", "")
+    table.add_row("database", f"{instant.disk_kb:.1f} kB a candidate", f"≤ {TARGETS['disk_kb']:g}")
+    return table
+
 
 def measure(candidates: int, *, paced_candidates: int, progress: Callable[[str, int], None]) -> Report:
     """Run both campaigns.
@@ -129,7 +182,7 @@ def measure(candidates: int, *, paced_candidates: int, progress: Callable[[str, 
     Args:
         candidates: of the instant one.
         paced_candidates: of the paced one.
-        progress: is told which campaign runs, and how many candidates it has told.
+        progress: called with the campaign that runs, and how many candidates it has told.
     """
     before = os.getloadavg()[0]
     paced = measure_paced(paced_candidates, progress=partial(progress, "paced"))
@@ -184,7 +237,7 @@ def measure_instant(candidates: int, *, progress: Callable[[int], None] = lambda
 
 
 def _ms(start: Mark, end: Mark) -> float:
-    """CPU of a candidate between two marks."""
+    """Return the CPU of a candidate between two marks."""
     return 1e3 * sum(end.cpu.since(start.cpu)) / (end.told - start.told)
 
 
@@ -222,7 +275,7 @@ class _Bench:
         self._directory.cleanup()
 
     def run(self, told: list[int], work: Callable[[Job], Evaluation]) -> list[Mark]:
-        """Run the campaign; how it stood at these numbers of told candidates."""
+        """Run the campaign, and return how it stood at these numbers of told candidates."""
         self._wanted = set(told)
         with DatabaseClock() as self._clock:
             summary = run(self.config, db=str(self._db), observer=self._observe, work=work)
@@ -244,17 +297,5 @@ class _Bench:
     def _mark(self) -> Mark:
         cpu = campaign_cpu(self._clock.seconds, without=self._server_pid)
         return Mark(
-            self._told, time.monotonic(), cpu, rss_mib(os.getpid()), self.disk_bytes, python_start_ms()
+            self._told, time.monotonic(), cpu, status_mib(os.getpid()), self.disk_bytes, python_start_ms()
         )
-
-
-def to_json(report: Report) -> dict[str, Any]:
-    """The report as plain data, with the targets."""
-    paced, instant = report.paced, report.instant
-    return {
-        "load": list(report.load),
-        "paced": paced._asdict()
-        | {"ideal": paced.ideal, "share": paced.share, "total_share": paced.total_share},
-        "instant": instant._asdict() | {"total_ms": instant.total_ms, "flat": instant.flat},
-        "targets": dict(TARGETS),
-    }

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
 import seeds
-from benchmarks.timing import Work
+from benchmarks.floors import traversal
+from benchmarks.processes import directory_as
+from benchmarks.timing import Work, repeated
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import Play, shared_bytes
 from evaluators.games.compile import load_turn_based
@@ -21,7 +20,6 @@ from evaluators.games.game import Game
 from sandbox.inprocess import InProcessSandbox
 
 TRAVERSAL, ITERATION, EXPLOITABILITY = "traversal", "iteration", "exploitability"
-MEASURES = (TRAVERSAL, ITERATION, EXPLOITABILITY)
 """Regrets of all players without a rule (ours alone), a whole CFR+ iteration, NashConv of a policy."""
 
 OURS = "evolve"
@@ -50,7 +48,7 @@ class Engine:
 
 
 def engines() -> tuple[Engine, ...]:
-    """All of them, ours first, also those that are not installed here."""
+    """Return all of them, ours first, also those that are not installed here."""
     openspiel = version("open_spiel")
     liteefg = version("LiteEFG") if importlib.util.find_spec("LiteEFG") else None
     return (
@@ -71,25 +69,17 @@ def _too_large(*measures: str) -> Callable[[Game], Mapping[str, str]]:
 
 
 def _ours(game: Game) -> Mapping[str, Work]:
-    players = range(game.num_players)
-    profile = [game.uniform(p) for p in players]
+    profile = [game.uniform(p) for p in range(game.num_players)]
     rule = DOMAIN.rule(seeds.source("cfr", "cfr_plus"))
     own = Game(game.name, game.form)  # A play keeps its policies in the game.
     room = shared_bytes(own)
     session = InProcessSandbox().open(rule.guest, rule.source, limits=DOMAIN.limits, shared_bytes=room)
     play = Play(rule, own, session)
-
-    def traverse(units: int) -> None:
-        for _ in range(units):
-            for p in players:
-                game.regrets(p)
-                game.set_policy(p, profile[p])
-
-    def score(units: int) -> None:
-        for _ in range(units):
-            game.exploitability(profile)
-
-    return {TRAVERSAL: traverse, ITERATION: _repeated(play.iterate), EXPLOITABILITY: score}
+    return {
+        TRAVERSAL: traversal(game),
+        ITERATION: repeated(play.iterate),
+        EXPLOITABILITY: repeated(lambda: game.exploitability(profile)),
+    }
 
 
 def _openspiel_cpp(game: Game) -> Mapping[str, Work]:
@@ -99,8 +89,8 @@ def _openspiel_cpp(game: Game) -> Mapping[str, Work]:
     solver = pyspiel.CFRPlusSolver(tree)
     policy = pyspiel.UniformRandomPolicy(tree)
     return {
-        ITERATION: _repeated(solver.evaluate_and_update_policy),
-        EXPLOITABILITY: _repeated(lambda: pyspiel.nash_conv(tree, policy)),
+        ITERATION: repeated(solver.evaluate_and_update_policy),
+        EXPLOITABILITY: repeated(lambda: pyspiel.nash_conv(tree, policy)),
     }
 
 
@@ -111,13 +101,14 @@ def _openspiel_python(game: Game) -> Mapping[str, Work]:
     solver = cfr.CFRPlusSolver(tree)
     policy = solver.average_policy()
     return {
-        ITERATION: _repeated(solver.evaluate_and_update_policy),
-        EXPLOITABILITY: _repeated(lambda: exploitability.nash_conv(tree, policy)),
+        ITERATION: repeated(solver.evaluate_and_update_policy),
+        EXPLOITABILITY: repeated(lambda: exploitability.nash_conv(tree, policy)),
     }
 
 
 def _liteefg(game: Game) -> Mapping[str, Work]:
-    with _private_home(), contextlib.redirect_stdout(io.StringIO()):
+    # It writes game files into the home directory.
+    with directory_as("HOME"), contextlib.redirect_stdout(io.StringIO()):
         import LiteEFG
         from LiteEFG.baselines import CFRplus
 
@@ -134,29 +125,6 @@ def _liteefg(game: Game) -> Mapping[str, Work]:
 
     iterate()
     return {
-        ITERATION: _repeated(iterate),
-        EXPLOITABILITY: _repeated(lambda: environment.exploitability(graph.strategy, "linear-avg-iterate")),
+        ITERATION: repeated(iterate),
+        EXPLOITABILITY: repeated(lambda: environment.exploitability(graph.strategy, "linear-avg-iterate")),
     }
-
-
-@contextlib.contextmanager
-def _private_home() -> Iterator[None]:
-    """A home directory for the game files that LiteEFG writes there, gone afterwards."""
-    before = os.environ.get("HOME")
-    with tempfile.TemporaryDirectory(prefix="evolve-bench-") as home:
-        os.environ["HOME"] = home
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["HOME"]
-            else:
-                os.environ["HOME"] = before
-
-
-def _repeated(call: Callable[[], Any]) -> Work:
-    def work(units: int) -> None:
-        for _ in range(units):
-            call()
-
-    return work

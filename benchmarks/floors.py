@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from benchmarks.timing import Work, best_s, repeated
 from evaluators.games.form import Floats
 from evaluators.games.game import Game, load
 
@@ -40,7 +40,7 @@ class Floor(NamedTuple):
 
 
 def floor(game: Game, call_s: float) -> Floor:
-    """The floor of a traversal of `game`.
+    """Return the floor of a traversal of `game`.
 
     Args:
         game: what is traversed.
@@ -53,7 +53,7 @@ def floor(game: Game, call_s: float) -> Floor:
 
 
 def bytes_touched(game: Game) -> int:
-    """Bytes that a traversal (regrets and realization plan of every player) reads and writes at the least.
+    """Return the bytes that a traversal (regrets and realization plan of every player) reads and writes at the least.
 
     Gathers from plans count once per plan, though they repeat: plans stay in the first-level cache on most games.
     """
@@ -75,39 +75,36 @@ def bytes_touched(game: Game) -> int:
 
 
 def bandwidth(size: int) -> float:
-    """Bytes per second at which this core reads a working set of `size` bytes again and again: the best of 9."""
+    """Return the bytes per second at which this core reads a working set of `size` bytes again and again."""
     values = np.ones(size // 8)
-    rounds = max(1, (32 << 20) // size)
     _read(values)
-    best = float("inf")
-    for _ in range(9):
-        start = time.perf_counter()
-        for _ in range(rounds):
-            _read(values)
-        best = min(best, time.perf_counter() - start)
-    return rounds * values.nbytes / best
+    return values.nbytes / best_s(repeated(lambda: _read(values)), max(1, (32 << 20) // size))
 
 
 @numba.njit(cache=True, fastmath=True)
 def _read(values: Floats) -> float:
-    """Reads everything; a library's sum might use several cores."""
+    """Read everything; a library's sum might use several cores."""
     total = 0.0
     for i in range(values.shape[0]):
         total += values[i]
     return total
 
 
-def call_seconds() -> float:
-    """Seconds of one kernel call: a traversal of 2-player Kuhn poker, which is little else; the best of 9."""
-    game = load("kuhn2")
+def traversal(game: Game) -> Work:
+    """Return the work of traversing a game: regrets and realization plan of every player, without a rule."""
     players = range(game.num_players)
     profile = [game.uniform(p) for p in players]
-    rounds, best = 200, float("inf")
-    for _ in range(9):
-        start = time.perf_counter()
-        for _ in range(rounds):
+
+    def traverse(units: int) -> None:
+        for _ in range(units):
             for p in players:
                 game.regrets(p)
                 game.set_policy(p, profile[p])
-        best = min(best, time.perf_counter() - start)
-    return best / (rounds * CALLS_PER_PLAYER * game.num_players)
+
+    return traverse
+
+
+def call_seconds() -> float:
+    """Return the seconds of one kernel call: a traversal of 2-player Kuhn poker is little else."""
+    game = load("kuhn2")
+    return best_s(traversal(game), 200) / (CALLS_PER_PLAYER * game.num_players)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import seeds
-from benchmarks.timing import Spread, spread
+from benchmarks.processes import status_mib
+from benchmarks.timing import Spread, clock, spread
 from evaluators.cfr.domain import DOMAIN
 from evaluators.games import cache, suites
 from evolve.evaluation.job import Job, run_job
@@ -44,39 +44,32 @@ class Opening(NamedTuple):
 
 def openings(games: Sequence[str], *, repeats: int) -> list[Opening]:
     """Time the opening of each game's cache entry, which exists afterwards in any case."""
-    found = []
+    opened = []
     for name, string in map(suites.resolve, games):
-        form = cache.load(string)
-        times = []
-        for _ in range(repeats):
-            start = time.perf_counter()
-            cache.load(string)
-            times.append(1e3 * (time.perf_counter() - start))
-        limit = MAX_OPEN_MS_LARGE if form.num_terminals > LARGE else MAX_OPEN_MS
-        found.append(Opening(name, spread(times), limit))
-    return found
+        large = cache.load(string).num_terminals > LARGE
+        times = spread(1e3 * clock(cache.load, string) for _ in range(repeats))
+        opened.append(Opening(name, times, MAX_OPEN_MS_LARGE if large else MAX_OPEN_MS))
+    return opened
 
 
 def workers(small: Sequence[str], large: Sequence[str]) -> list[WorkerMemory]:
-    """A fresh worker's memory after `small` games, and after `large` ones on top where there are any."""
-    found = []
+    """Measure a fresh worker's memory after `small` games, and after `large` ones on top where there are any.
+
+    Raises:
+        RuntimeError: CFR+ did not end well.
+    """
+    measured = []
     with LocalExecutor(1) as executor:
         games: tuple[str, ...] = ()
         for more, limit in ((small, MAX_MIB), (large, MAX_MIB_LARGE)):
             if more:
                 games += tuple(more)
-                plan = DOMAIN.plan(more, iterations=2)
+                plan = DOMAIN.plan(more, budget=2)
                 job = Job(DOMAIN.name, seeds.source("cfr", "cfr_plus"), plan)
                 outcome = executor.submit(run_job, job).result().outcome
                 if not outcome.ok:
                     raise RuntimeError(f"CFR+ ended as {outcome.tag}: {outcome.message}")
-                rss, anonymous = executor.submit(resident_mib).result()
-                found.append(WorkerMemory(games, rss, anonymous, limit))
-    return found
-
-
-def resident_mib() -> tuple[float, float]:
-    """Resident memory of this process, all of it and the anonymous part, MiB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    fields = dict(line.split(":", 1) for line in lines)
-    return tuple(int(fields[key].split()[0]) / 1024 for key in ("VmRSS", "RssAnon"))  # type: ignore[return-value]
+                pid = executor.submit(os.getpid).result()
+                rss, anonymous = (status_mib(pid, field) for field in ("VmRSS", "RssAnon"))
+                measured.append(WorkerMemory(games, rss, anonymous, limit))
+    return measured

@@ -1,4 +1,4 @@
-"""What the kernel says of processes: who is below whom, who lives, and what each used of memory and CPU."""
+"""Processes as the kernel reports them: who is below whom, who lives, and what each uses of memory and CPU."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,18 +18,18 @@ from results.transactions import HeldConnection
 
 
 def below(pid: int) -> set[int]:
-    """All processes below `pid`."""
-    found: set[int] = set()
+    """Return all processes below `pid`."""
+    pids: set[int] = set()
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             with contextlib.suppress(OSError):
                 for child in map(int, (task / "children").read_text(encoding="ascii").split()):
-                    found |= {child} | below(child)
-    return found
+                    pids |= {child} | below(child)
+    return pids
 
 
 def alive(pid: int) -> bool:
-    """Whether `pid` runs; one that has ended and waits to be collected does not."""
+    """Return whether `pid` runs; one that has ended and waits to be collected does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -36,7 +37,7 @@ def alive(pid: int) -> bool:
 
 
 def private_mib(pid: int) -> float | None:
-    """Memory that only `pid` uses; None when this user may not know."""
+    """Return the memory that only `pid` uses; None when this user may not know."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
     except OSError:
@@ -45,13 +46,27 @@ def private_mib(pid: int) -> float | None:
     return sum(int(rows[name].split()[0]) for name in ("Private_Dirty", "Private_Clean")) / 1024
 
 
-def rss_mib(pid: int) -> float:
-    """Resident memory of `pid`, 0 when it is gone."""
+def status_mib(pid: int, field: str = "VmRSS") -> float:
+    """Return a field of what the kernel says of the memory of `pid`, resident memory by default; 0 when it is gone."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) / 1024
     return 0.0
+
+
+@contextlib.contextmanager
+def directory_as(variable: str) -> Iterator[Path]:
+    """Have an environment variable name a directory of its own; both are as before afterwards."""
+    before = os.environ.get(variable)
+    with tempfile.TemporaryDirectory(prefix="evolve-bench-") as directory:
+        os.environ[variable] = directory
+        try:
+            yield Path(directory)
+        finally:
+            del os.environ[variable]
+            if before is not None:
+                os.environ[variable] = before
 
 
 class Cpu(NamedTuple):
@@ -66,12 +81,12 @@ class Cpu(NamedTuple):
     """Runners and candidates, those that ended included."""
 
     def since(self, before: Cpu) -> Cpu:
-        """What was used in between."""
+        """Return what was used in between."""
         return Cpu(*(now - then for now, then in zip(self, before, strict=True)))
 
 
 def campaign_cpu(database_s: float, *, without: int) -> Cpu:
-    """What this process, its evaluation workers and their sandboxes have used.
+    """Return what this process, its evaluation workers and their sandboxes have used.
 
     Args:
         database_s: how much of this process's CPU the database took.
@@ -86,7 +101,7 @@ def campaign_cpu(database_s: float, *, without: int) -> Cpu:
 
 
 def _cpu_s(pid: int) -> tuple[float, float]:
-    """CPU of a process itself, and of its children that ended and were collected."""
+    """Return the CPU of a process itself, and of its children that ended and were collected."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
@@ -97,7 +112,7 @@ def _cpu_s(pid: int) -> tuple[float, float]:
 
 
 def python_start_ms() -> float:
-    """Milliseconds of CPU that starting Python takes now: what they are worth on this machine while it is as busy."""
+    """Return the milliseconds of CPU that starting Python takes now, by which measurements on other days compare."""
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", "pass"], os.environ)
     usage = os.wait4(pid, 0)[2]
     return 1e3 * (usage.ru_utime + usage.ru_stime)

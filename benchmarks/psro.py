@@ -6,24 +6,25 @@ import contextlib
 import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
 import seeds
-from benchmarks.timing import Measurement, Spread, Work, interleave, machine, pinned, ratio
-from evaluators.base import Evaluation
+from benchmarks import whole
+from benchmarks.timing import Work, describe, machine, pinned, repeated
 from evaluators.games import suites
 from evaluators.games.compile import load_turn_based
 from evaluators.psro.domain import DOMAIN
+from evolve.cli.output import console
+from evolve.cli.tables import plain_table
 from sandbox.base import Sandbox
-from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
 
-IN_PROCESS, SANDBOXED, OPENSPIEL = "in-process", "sandboxed", "OpenSpiel psro_v2"
+OPENSPIEL = "OpenSpiel psro_v2"
 
-GAME, TARGET = "leduc2", 100.0
-"""A game, and how many times faster than psro_v2 the project wants to be on it."""
+TARGETS = {"leduc2": 100.0}
+"""Game -> how many times faster than psro_v2 the project wants to be on it."""
 
 COSTLY, COSTLY_ITERATIONS, COSTLY_TARGET_CPU_S = "shor_psro", 100, 180.0
 """A program whose own inner loops are most of its cost, and its CPU seconds on the training games together."""
@@ -32,31 +33,6 @@ TRAINING = suites.SUITES["train"]
 
 NEEDS = ("matplotlib", "networkx", "cvxpy")
 """What OpenSpiel's psro_v2 imports and OpenSpiel does not install."""
-
-
-@dataclass(frozen=True)
-class Whole:
-    """`iterations` PSRO iterations of the uniform solver, with exact payoffs and best responses.
-
-    Ours are evaluations as in a search, with their sessions and scores; psro_v2 scores nothing. `skipped` says why
-    psro_v2 was not measured, or is "".
-    """
-
-    game: str
-    iterations: int
-    isolation: str
-    measured: Mapping[str, Measurement]
-    skipped: str
-
-    def speedup(self, side: str) -> Spread | None:
-        """How many times faster than psro_v2 `side` is, if that was measured."""
-        theirs = self.measured.get(OPENSPIEL)
-        return ratio(theirs, self.measured[side]) if theirs else None
-
-    @property
-    def target(self) -> float | None:
-        """What `speedup` should be, on the game that there is a target for."""
-        return TARGET if self.game == GAME else None
 
 
 @dataclass(frozen=True)
@@ -76,12 +52,47 @@ class Costly:
 
 @dataclass(frozen=True)
 class Report:
-    """All of it; `costly` where it was asked for."""
+    """All of it; `skipped` is why psro_v2 was not measured, or ""; `costly` is there where it was asked for."""
 
     machine: Mapping[str, Any]
     openspiel: str
-    whole: Whole
+    whole: whole.Whole
+    skipped: str
     costly: Costly | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain data; a spread is [min, median, max]."""
+        sides = {
+            side: {"seconds": list(self.whole.seconds(side)), "repeats": len(measured.seconds)}
+            for side, measured in self.whole.measured.items()
+        }
+        run = {"game": self.whole.games[0], "measured": sides, "skipped": self.skipped or None}
+        costly = self.costly and {
+            **asdict(self.costly),
+            "total_cpu_s": self.costly.total_cpu_s,
+            "target_cpu_s": COSTLY_TARGET_CPU_S,
+        }
+        return {
+            "machine": dict(self.machine),
+            "open_spiel": self.openspiel,
+            "whole": run | self.whole.to_json(),
+            "costly": costly,
+        }
+
+    def show(self) -> None:
+        """Print the report for a person."""
+        out = console()
+        out.print(describe(self.machine))
+        out.print(
+            f"{self.whole.iterations} PSRO iterations on {self.whole.games[0]}: uniform solver, exact payoffs and "
+            f"responses.\nOpenSpiel {self.openspiel}; min–median–max of interleaved repeats:",
+            markup=False,
+        )
+        out.print(self.whole.table())
+        if self.skipped:
+            out.print(f"{OPENSPIEL}: {self.skipped}", markup=False)
+        if self.costly is not None:
+            _show_costly(self.costly)
 
 
 def measure(
@@ -101,66 +112,45 @@ def measure(
         repeats: interleaved repeats; psro_v2 makes do with two.
         costly_games: what `COSTLY` is evaluated on.
         costly_iterations: of these evaluations.
-        progress: is told what is being measured.
+        progress: called with what is being measured.
     """
-    name = suites.resolve(game).name
+    name, absent = suites.resolve(game).name, missing()
+    skipped = f"not installed: {', '.join(absent)}; pip install {' '.join(absent)}" if absent else ""
     with pinned() as core, ProcessSandbox(modules=DOMAIN.sandbox_modules) as sandbox:
         progress(f"{iterations} iterations on {name}")
-        whole = _whole(name, sandbox, iterations=iterations, repeats=repeats)
-        costly = (
-            _costly(costly_games, sandbox, iterations=costly_iterations, progress=progress)
-            if costly_games
-            else None
+        measured = whole.measure(
+            DOMAIN,
+            seeds.source("psro", "uniform"),
+            [name],
+            iterations=iterations,
+            sandbox=sandbox,
+            repeats=repeats,
+            peer={} if absent else {OPENSPIEL: _psro_v2(name, iterations)},
+            few=True,
         )
-        return Report(machine() | {"core": core}, version("open_spiel"), whole, costly)
+        targets = dict.fromkeys((whole.IN_PROCESS, whole.SANDBOXED), TARGETS[name]) if name in TARGETS else {}
+        run = whole.Whole((name,), iterations, sandbox.level.label, OPENSPIEL, measured, targets)
+        costly = _costly(costly_games, sandbox, costly_iterations, progress) if costly_games else None
+        return Report(machine() | {"core": core}, version("open_spiel"), run, skipped, costly)
 
 
 def missing() -> tuple[str, ...]:
-    """What psro_v2 imports and is not installed here."""
+    """Return what psro_v2 imports and is not installed here."""
     return tuple(name for name in NEEDS if importlib.util.find_spec(name) is None)
 
 
-def _whole(name: str, sandbox: Sandbox, *, iterations: int, repeats: int) -> Whole:
-    source, absent = seeds.source("psro", "uniform"), missing()
-    works = {
-        side: _evaluation(source, [name], iterations, box)
-        for side, box in ((IN_PROCESS, InProcessSandbox()), (SANDBOXED, sandbox))
-    }
-    if not absent:
-        works[OPENSPIEL] = _psro_v2(name, iterations)
-    found = interleave(works, repeats=repeats, slice_s=0.0, few=[OPENSPIEL])
-    skipped = f"not installed: {', '.join(absent)}; pip install {' '.join(absent)}" if absent else ""
-    return Whole(name, iterations, sandbox.level.label, found, skipped)
-
-
 def _costly(
-    games: Sequence[str], sandbox: Sandbox, *, iterations: int, progress: Callable[[str], None]
+    games: Sequence[str], sandbox: Sandbox, iterations: int, progress: Callable[[str], None]
 ) -> Costly:
     source, cpu_s = seeds.source("psro", COSTLY), {}
     for game in games:
         progress(f"{COSTLY} on {game}")
-        cpu_s[game] = _evaluated(source, [game], iterations, sandbox).cpu_s
+        cpu_s[game] = whole.evaluated(DOMAIN, source, [game], iterations, sandbox).cost.cpu_s
     return Costly(COSTLY, iterations, sandbox.level.label, cpu_s)
 
 
-def _evaluated(source: str, games: Sequence[str], iterations: int, sandbox: Sandbox) -> Evaluation:
-    plan = DOMAIN.plan(games, tiers=("exact",), iterations=iterations)
-    found = DOMAIN.evaluate(source, plan, sandbox)
-    if not found.outcome.ok:
-        raise RuntimeError(f"a seed ended as {found.outcome.tag}: {found.outcome.message}")
-    return found
-
-
-def _evaluation(source: str, games: Sequence[str], iterations: int, sandbox: Sandbox) -> Work:
-    def work(units: int) -> None:
-        for _ in range(units):
-            _evaluated(source, games, iterations, sandbox)
-
-    return work
-
-
 def _psro_v2(name: str, iterations: int) -> Work:
-    """OpenSpiel's solver with its best-response oracle in C++ and its exact payoffs; nothing is scored."""
+    """Return OpenSpiel's solver with its best-response oracle in C++ and its exact payoffs; nothing is scored."""
     from open_spiel.python.algorithms.expected_game_score import policy_value
     from open_spiel.python.algorithms.psro_v2 import best_response_oracle, psro_v2
 
@@ -170,59 +160,29 @@ def _psro_v2(name: str, iterations: int) -> Work:
 
     game = load_turn_based(suites.resolve(name).game_string)
 
-    def work(units: int) -> None:
-        for _ in range(units):
-            with contextlib.redirect_stdout(io.StringIO()):
-                solver = Exact(
-                    game,
-                    best_response_oracle.BestResponseOracle(game=game),
-                    1,
-                    meta_strategy_method="uniform",
-                    training_strategy_selector="probabilistic",
-                    sample_from_marginals=True,
-                )
-            for _ in range(iterations):
-                solver.iteration()
+    def run() -> None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            solver = Exact(
+                game,
+                best_response_oracle.BestResponseOracle(game=game),
+                1,
+                meta_strategy_method="uniform",
+                training_strategy_selector="probabilistic",
+                sample_from_marginals=True,
+            )
+        for _ in range(iterations):
+            solver.iteration()
 
-    return work
-
-
-def to_json(report: Report) -> dict[str, Any]:
-    """The report as plain data; a spread is [min, median, max]."""
-    whole = report.whole
-    sides = {
-        side: {
-            "seconds": [ms / 1e3 for ms in value.ms],
-            "repeats": len(value.seconds),
-        }
-        for side, value in whole.measured.items()
-    }
-    speedups = [(side, whole.speedup(side)) for side in (IN_PROCESS, SANDBOXED)]
-    return {
-        "machine": dict(report.machine),
-        "open_spiel": report.openspiel,
-        "whole": {
-            "game": whole.game,
-            "iterations": whole.iterations,
-            "isolation": whole.isolation,
-            "measured": sides,
-            "skipped": whole.skipped or None,
-            "speedups": [
-                {"side": side, "times": list(times), "target": whole.target}
-                for side, times in speedups
-                if times
-            ],
-        },
-        "costly": _costly_json(report.costly) if report.costly else None,
-    }
+    return repeated(run)
 
 
-def _costly_json(costly: Costly) -> dict[str, Any]:
-    return {
-        "program": costly.program,
-        "iterations": costly.iterations,
-        "isolation": costly.isolation,
-        "cpu_s": dict(costly.cpu_s),
-        "total_cpu_s": costly.total_cpu_s,
-        "target_cpu_s": COSTLY_TARGET_CPU_S,
-    }
+def _show_costly(costly: Costly) -> None:
+    out = console()
+    out.print(
+        f"{costly.program}, {costly.iterations} iterations, exact payoffs, {costly.isolation}:", markup=False
+    )
+    table = plain_table("game", right=["CPU s", "target"])
+    for game, cpu_s in costly.cpu_s.items():
+        table.add_row(game, f"{cpu_s:.1f}")
+    table.add_row("together", f"{costly.total_cpu_s:.1f}", f"≤ {COSTLY_TARGET_CPU_S:.0f}")
+    out.print(table)

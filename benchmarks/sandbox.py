@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import statistics
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.processes import below, private_mib
+from benchmarks.timing import clock, pinned
+from evolve.cli.output import console
+from evolve.cli.tables import plain_table
 from evolve.doctor import open_sandbox
-from sandbox.base import Limits, Sandbox
+from sandbox.base import Limits, Sandbox, Session
 from sandbox.process import ProcessSandbox
 
 SIZES = (33, 2_000, 50_000)
@@ -40,17 +40,34 @@ class Costs(NamedTuple):
     """Medians, in the units that the names say."""
 
     level: str
-    core: int
+    core: int | None
     call_us: dict[int, float]
     """Floats -> a call that sends and returns that many."""
     callback_us: float
-    """A question of the guest's to this side and its answer, `ASKED` floats each, while it is in a call."""
+    """A question of the guest to this side and its answer, `ASKED` floats each, while it is in a call."""
     session_ms: float
     """Opening and closing a session."""
     start_ms: float
     """Starting a runner."""
     private_mib: float | None
     """Memory that a candidate does not share with its runner; None when this user may not know."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the costs as plain data."""
+        return self._asdict()
+
+    def show(self) -> None:
+        """Print the costs for a person."""
+        table = plain_table("median", right=["takes"])
+        for size, call_us in self.call_us.items():
+            table.add_row(f"call with {size:,} floats there and back", f"{call_us:.1f} µs")
+        table.add_row(f"callback with {ASKED} floats there and back", f"{self.callback_us:.1f} µs")
+        table.add_row("session, opened and closed", f"{self.session_ms:.1f} ms")
+        table.add_row("runner, started", f"{self.start_ms:.0f} ms")
+        private = f"{self.private_mib:.1f} MiB" if self.private_mib is not None else "unknown"
+        table.add_row("memory of a candidate alone", private)
+        console().print(table)
+        console().print(f"isolation {self.level}, all on core {self.core}")
 
 
 def measure(kind: str, *, calls: int = 3000, sessions: int = 60, starts: int = 3) -> Costs:
@@ -60,33 +77,22 @@ def measure(kind: str, *, calls: int = 3000, sessions: int = 60, starts: int = 3
         ConfigError: no such kind of sandbox.
         SandboxFault: it does not start.
     """
-    with _one_core() as core:
-        started = [_ms(lambda: open_sandbox(kind).close()) for _ in range(starts)]
+    with pinned() as core:
+        start_s = [clock(lambda: open_sandbox(kind).close()) for _ in range(starts)]
         with open_sandbox(kind) as sandbox:
-            call_us = {size: _call_us(sandbox, size, calls) for size in SIZES}
+            session_s = [clock(lambda: _open(sandbox).close()) for _ in range(sessions)]
             return Costs(
                 level=sandbox.level.label,
                 core=core,
-                call_us=call_us,
+                call_us={size: _call_us(sandbox, size, calls) for size in SIZES},
                 callback_us=_callback_us(sandbox, calls),
-                session_ms=statistics.median(_ms(lambda: _open(sandbox).close()) for _ in range(sessions)),
-                start_ms=statistics.median(started),
+                session_ms=1e3 * statistics.median(session_s),
+                start_ms=1e3 * statistics.median(start_s),
                 private_mib=_private(sandbox),
             )
 
 
-@contextmanager
-def _one_core() -> Iterator[int]:
-    """Stay on one core, as workers do; what is started from here stays there too."""
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield max(cores)
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
-def _open(sandbox: Sandbox) -> Any:
+def _open(sandbox: Sandbox) -> Session:
     return sandbox.open(
         GUEST,
         PROGRAM,
@@ -97,39 +103,26 @@ def _open(sandbox: Sandbox) -> Any:
 
 
 def _call_us(sandbox: Sandbox, size: int, calls: int) -> float:
-    session = _open(sandbox)
     values = np.random.default_rng(0).random(size)
-    times = []
-    for _ in range(calls):
-        began = time.perf_counter()
-        session.call("step", (0.0, 1.0), (values,))
-        times.append(time.perf_counter() - began)
-    session.close()
+    with contextlib.closing(_open(sandbox)) as session:
+        times = [clock(session.call, "step", (0.0, 1.0), (values,)) for _ in range(calls)]
     return 1e6 * statistics.median(times)
 
 
 def _callback_us(sandbox: Sandbox, callbacks: int) -> float:
-    """A tenth of them in each call, whose own round trip counts little."""
-    session = _open(sandbox)
+    """Measure a tenth of them in each call, whose own round trip counts little."""
     each = max(callbacks // 10, 1)
     values = np.random.default_rng(0).random(ASKED)
-    times = [_ms(lambda: session.call("ask", (each,), (values,))) for _ in range(10)]
-    session.close()
-    return 1e3 * statistics.median(times) / each
+    with contextlib.closing(_open(sandbox)) as session:
+        times = [clock(session.call, "ask", (each,), (values,)) for _ in range(10)]
+    return 1e6 * statistics.median(times) / each
 
 
 def _private(sandbox: Sandbox) -> float | None:
-    """Private memory of a child that has answered a call."""
+    """Return the private memory of a child that has answered a call."""
     if not isinstance(sandbox, ProcessSandbox):
         return None
-    session = _open(sandbox)
-    session.call("step", (), (np.ones(SIZES[1]),))
-    found = [private_mib(pid) for pid in below(sandbox.runner_pid) if not below(pid)]
-    session.close()
-    return found[0] if found else None
-
-
-def _ms(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return 1e3 * (time.perf_counter() - began)
+    with contextlib.closing(_open(sandbox)) as session:
+        session.call("step", (), (np.ones(SIZES[1]),))
+        children = [private_mib(pid) for pid in below(sandbox.runner_pid) if not below(pid)]
+    return children[0] if children else None

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.processes import alive, below, rss_mib
+from benchmarks.processes import alive, below, directory_as, status_mib
 from benchmarks.sandbox import GUEST
+from evolve.cli.output import console
 from evolve.evaluation.job import warm_sandbox
 from evolve.evaluation.local import LocalExecutor
 from sandbox.attacks import ATTACKS, Attack, Planted, attempt, planted
@@ -32,7 +32,7 @@ _HONEST = "def step(x):\n    return x * {factor}\n"
 
 
 class Share(NamedTuple):
-    """What a worker says after some candidates."""
+    """How a worker stands after some candidates."""
 
     pid: int
     wrong: tuple[str, ...]
@@ -45,13 +45,26 @@ class Share(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What came of a soak; it is as it should be when `wrong` is empty."""
+    """The result of a soak, which is as it should be when `wrong` is empty."""
 
     candidates: int
     hostile: int
     seconds: float
     growth_mib: float
     wrong: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {"ok": not self.wrong} | self._asdict()
+
+    def show(self) -> None:
+        """Print the report for a person."""
+        for line in self.wrong:
+            console().print(line, markup=False)
+        console().print(
+            f"{self.candidates:,} candidates, {self.hostile:,} hostile, in {self.seconds:.0f} s: "
+            f"{len(self.wrong)} wrong; memory of a worker {self.growth_mib:+.1f} MiB"
+        )
 
 
 def soak(candidates: int, kind: str = "process", progress: Callable[[int], None] | None = None) -> Report:
@@ -60,11 +73,11 @@ def soak(candidates: int, kind: str = "process", progress: Callable[[int], None]
     Args:
         candidates: how many.
         kind: of sandbox, see `sandbox.kinds`.
-        progress: hears how many are done.
+        progress: called with how many are done.
     """
     began = time.monotonic()
     starts = range(0, candidates, _SHARE)
-    with _own_temporary() as directory, LocalExecutor(WORKERS) as executor:
+    with directory_as("TMPDIR") as directory, LocalExecutor(WORKERS) as executor:
         waiting = [executor.submit(run_share, kind, s, min(_SHARE, candidates - s)) for s in starts]
         shares = []
         for future, start in zip(waiting, starts, strict=True):
@@ -106,7 +119,7 @@ def run_share(kind: str, start: int, count: int) -> Share:
     return Share(
         os.getpid(),
         tuple(wrong),
-        rss_mib(os.getpid()),
+        status_mib(os.getpid()),
         len(list(Path("/proc/self/fd").iterdir())),
         Path("/proc/self/maps").read_text(encoding="utf-8").count("memfd:session"),
         frozenset(below(os.getpid())),
@@ -135,21 +148,16 @@ def _hostile(sandbox: Sandbox, attack: Attack, plants: Planted) -> list[str]:
 
 
 def _growth(shares: list[Share]) -> float:
-    """The most that a worker's memory grew from its first share to its last."""
-    by_worker: dict[int, list[float]] = {}
-    for share in shares:
-        by_worker.setdefault(share.pid, []).append(share.rss_mib)
-    return max(rss[-1] - rss[0] for rss in by_worker.values())
+    """Return the most that a worker's memory grew from its first share to its last."""
+    first = {share.pid: share.rss_mib for share in reversed(shares)}
+    return max(rss - first[pid] for pid, rss in {share.pid: share.rss_mib for share in shares}.items())
 
 
 def _changes(shares: list[Share]) -> list[str]:
-    """Descriptors, mappings and processes that a worker had after its last share and not after its first."""
-    first: dict[int, Share] = {}
-    last: dict[int, Share] = {}
-    for share in shares:
-        first.setdefault(share.pid, share)
-        last[share.pid] = share
-    found = []
+    """Return the descriptors, mappings and processes that a worker had after its last share and not after its first."""
+    first = {share.pid: share for share in reversed(shares)}
+    last = {share.pid: share for share in shares}
+    changes = []
     for pid, end in last.items():
         for what, before, after in (
             ("descriptors", first[pid].descriptors, end.descriptors),
@@ -157,29 +165,15 @@ def _changes(shares: list[Share]) -> list[str]:
             ("processes", len(first[pid].below), len(end.below)),
         ):
             if after > before:
-                found.append(f"worker {pid} has {after} {what}, after its first share it had {before}")
-    return found
+                changes.append(f"worker {pid} has {after} {what}, after its first share it had {before}")
+    return changes
 
 
 def _left(pids: set[int], patience_s: float = 5.0) -> list[int]:
     deadline = time.monotonic() + patience_s
-    while (found := sorted(filter(alive, pids))) and time.monotonic() < deadline:
+    while (left := sorted(filter(alive, pids))) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return found
-
-
-@contextlib.contextmanager
-def _own_temporary() -> Iterator[Path]:
-    """A directory that workers started from here use for temporary files, and nobody else."""
-    before = os.environ.get("TMPDIR")
-    with tempfile.TemporaryDirectory(prefix="evolve-soak-") as directory:
-        os.environ["TMPDIR"] = directory
-        try:
-            yield Path(directory)
-        finally:
-            del os.environ["TMPDIR"]
-            if before is not None:
-                os.environ["TMPDIR"] = before
+    return left
 
 
 def _containers() -> int:

@@ -11,10 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
-from evaluators.base import InputError, InvalidAnswer
+from evaluators.contract import InputError, InvalidAnswer
 from sandbox.base import Callback, Limits, Sandbox, SandboxFault, Session
-from sandbox.inprocess import InProcessSandbox
-from sandbox.process import ProcessSandbox
 
 
 class ProgramFailed(InputError):
@@ -32,14 +30,14 @@ class HostedProgram:
 
     called: ClassVar[str]
 
-    def __init__(self, modules: tuple[str, ...], *, in_process: bool) -> None:
-        """Prepare a sandbox; the program starts with `_open`.
+    limits: ClassVar[Limits] = Limits(
+        cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=60.0, memory_mib=4096
+    )
+    """A host is somebody's own and may stay open for days; only a call that hangs is ended early."""
 
-        Args:
-            modules: libraries that the sandbox loads beforehand.
-            in_process: run the program in this process, without a sandbox.
-        """
-        self._sandbox: Sandbox = InProcessSandbox() if in_process else ProcessSandbox(modules=modules)
+    def __init__(self, sandbox: Sandbox) -> None:
+        """Own a sandbox from now on; the program starts with `_open`."""
+        self._sandbox = sandbox
         self._close = weakref.finalize(self, _release, self._sandbox)
 
     @property

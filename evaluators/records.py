@@ -22,6 +22,10 @@ SMALLEST = 1e-16
 """On a log scale, smaller values count as this: an exploitability may come out as -4e-16."""
 
 
+class NotFiniteError(ValueError):
+    """A number that nobody can compare: NaN or infinity."""
+
+
 class Tag(StrEnum):
     """How a candidate ended: one vocabulary in code, database and JSON. Only `OK` reaches selection."""
 
@@ -44,7 +48,9 @@ class Tag(StrEnum):
 LIMIT_TAGS = frozenset({Tag.TIMEOUT, Tag.CPU_LIMIT, Tag.MEMORY})
 """Outcomes that may depend on the machine's load: retried once, alone, at double limits, then recorded facts."""
 
-NOT_THE_PROGRAMS_FAULT = frozenset({Tag.OK, Tag.EARLY_STOPPED, Tag.DUPLICATE, Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR})
+NOT_THE_PROGRAMS_FAULT = frozenset(
+    {Tag.OK, Tag.EARLY_STOPPED, Tag.DUPLICATE, Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR}
+)
 """Outcomes that say nothing about what is wrong with a program; the others are shown to models as failures."""
 
 
@@ -72,8 +78,8 @@ class Metric:
         scale: on ``log``, differences are decades and values are positive.
         resolution: differences below it are ties; decades on a log scale, else in the metric's unit.
         unit: on a linear scale, the difference that counts as an advantage of 1.
-        task: what views call a task, such as ``game``.
-        budget: what views call a task's budget, such as ``iterations``.
+        task: what views call a task, in the singular, such as ``game``.
+        budget: what views call a unit of a task's budget, such as ``iteration``.
     """
 
     name: str
@@ -83,7 +89,7 @@ class Metric:
     resolution: float
     unit: float = 1.0
     task: str = "task"
-    budget: str = "budget"
+    budget: str = "step"
 
     def better(self, one: float, other: float) -> bool:
         """Return whether value `one` is better than `other`."""
@@ -154,7 +160,8 @@ class TaskResult:
         cost: what the task cost.
 
     Raises:
-        ValueError: a number that is not finite, or a curve that ends elsewhere.
+        NotFiniteError: a number that is not finite.
+        ValueError: a curve that ends elsewhere.
     """
 
     task: Task
@@ -176,9 +183,11 @@ class TaskResult:
         numbers += [value for _, value in (*self.curve, *self.reference)]
         numbers += [value for value in (self.uniform, self.floor) if value is not None]
         if not all(map(math.isfinite, numbers)):
-            raise ValueError(f"{self.task.name}: expected finite numbers; got {numbers}")
+            raise NotFiniteError(f"{self.task.name}: expected finite numbers; the value is {self.value}")
         if self.curve[-1][1] != self.value:
-            raise ValueError(f"{self.task.name}: expected a curve that ends at {self.value}; got {self.curve[-1]}")
+            raise ValueError(
+                f"{self.task.name}: expected a curve that ends at {self.value}; got {self.curve[-1]}"
+            )
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,8 @@ class Evaluation:
         log: what the program printed, and for an `engine_error` the traceback.
 
     Raises:
-        ValueError: scores beside an outcome other than ok, or a number that is not finite.
+        ValueError: scores beside an outcome other than ok.
+        NotFiniteError: a score that is not finite.
     """
 
     outcome: Outcome
@@ -224,13 +234,24 @@ class Evaluation:
     def __post_init__(self) -> None:
         """See that a failure has no score, and that no score is NaN."""
         if self.scores and not self.outcome.ok:
-            raise ValueError(f"an evaluation that ended as {self.outcome.tag} has scores: {dict(self.scores)}")
-        if not all(math.isfinite(score.mean) and math.isfinite(score.stderr) for score in self.scores.values()):
-            raise ValueError(f"an evaluation has a score that is not finite: {dict(self.scores)}")
+            raise ValueError(
+                f"an evaluation that ended as {self.outcome.tag} has scores: {dict(self.scores)}"
+            )
+        if not all(
+            math.isfinite(score.mean) and math.isfinite(score.stderr) for score in self.scores.values()
+        ):
+            raise NotFiniteError(f"an evaluation has a score that is not finite: {dict(self.scores)}")
 
     def values(self) -> dict[Task, float]:
         """Return the final value of every task that finished."""
         return {result.task: result.value for result in self.results}
+
+
+LEVELS = ("none", "rlimits", "kernel", "kernel+ns", "docker", "gvisor")
+"""Labels of the sandbox's levels, weakest first."""
+
+SANDBOXES = ("process", "docker", "gvisor")
+"""Kinds of sandbox, weakest first."""
 
 
 @dataclass(frozen=True)
@@ -247,10 +268,21 @@ class Provenance:
     sandbox: str = "process"
     limits: Mapping[str, float] = field(default_factory=dict)
 
+    def stricter(self, other: Provenance) -> Provenance:
+        """Return what is at least as strict as both: the stronger level and sandbox, and each limit's smaller value."""
+        return Provenance(
+            minimum=max(self.minimum, other.minimum, key=LEVELS.index),
+            sandbox=max(self.sandbox, other.sandbox, key=SANDBOXES.index),
+            limits={
+                name: min(limits[name] for limits in (self.limits, other.limits) if name in limits)
+                for name in {**self.limits, **other.limits}
+            },
+        )
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one ordinal of a campaign came to.
+    """What one ordinal of a campaign came to: the unit that operators read, populations keep and databases store.
 
     Attributes:
         ordinal: its number; 0 is the program that the search started from.
@@ -260,6 +292,8 @@ class Candidate:
         note: what the operator says it did.
         island: which archive it belongs to.
         outcome: None until it is decided.
+        source: the program, "" when none came of it.
+        evaluation: None when it was not evaluated.
     """
 
     ordinal: int
@@ -269,3 +303,23 @@ class Candidate:
     note: str = ""
     island: int = 0
     outcome: Outcome | None = None
+    source: str = ""
+    evaluation: Evaluation | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it has scores."""
+        return self.outcome is not None and self.outcome.ok and self.evaluation is not None
+
+    @property
+    def scores(self) -> Mapping[str, Score]:
+        """Its scores by name; empty unless it ended ok."""
+        return self.evaluation.scores if self.ok and self.evaluation is not None else {}
+
+    def mean(self, score: str) -> float:
+        """Return the mean of one of its scores.
+
+        Raises:
+            KeyError: it has none of this name.
+        """
+        return self.scores[score].mean

@@ -1,85 +1,39 @@
-"""Objectives over exploitability: numbers that selection compares, larger is better; for any domain that plays games.
-
-``decades`` is how many powers of ten a program gained over the uniform policy (clipped to [0, 6]: below about 1e-6
-the usual small games measure their degeneracy, not the program), averaged over games and tiers.
-"""
+"""Scores of several tasks: means over families of the means over their tasks, with standard errors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
-from statistics import fmean
+from collections.abc import Callable, Iterable
+from statistics import fmean, variance
 
-from evaluators.base import Instance, InstanceResult
-
-DEFAULT = "decades"
-DECADES_MAX = 6.0
-_SMALLEST = 1e-16
+from evaluators.records import Metric, Score, TaskResult
 
 
-def decades(exploitability: float, uniform: float) -> float:
-    """log10(uniform / exploitability), clipped to [0, 6]; exploitability may come out as -4e-16."""
-    return min(max(math.log10(uniform / max(exploitability, _SMALLEST)), 0.0), DECADES_MAX)
+def stderr_of(result: TaskResult, metric: Metric) -> float:
+    """Return the standard error of a result on the metric's scale: in decades where it is a log scale (delta rule)."""
+    if metric.scale == "log":
+        return result.stderr / (max(result.value, math.ulp(0.0)) * math.log(10)) if result.stderr else 0.0
+    return result.stderr / metric.unit
 
 
-def score(result: InstanceResult) -> float:
-    """`decades` of one instance at its last iteration."""
-    return decades(result.exploitability, result.uniform)
+def family_score(
+    results: Iterable[TaskResult], metric: Metric, value: Callable[[TaskResult], float]
+) -> Score:
+    """Return the mean over families of the mean of `value` over their tasks.
 
-
-def area(result: InstanceResult) -> float:
-    """Mean of `decades` along the curve over log10(iteration): early progress counts too."""
-    points = [(math.log10(k), decades(e, result.uniform)) for k, e in result.curve]
-    if len(points) == 1:
-        return points[0][1]
-    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points)) / (
-        points[-1][0] - points[0][0]
-    )
-
-
-def tier(variant: str) -> str:
-    """The tier that a payoff variant belongs to: ``generic-2`` is one seed of ``generic``."""
-    return variant.partition("-")[0]
-
-
-def balanced(results: Iterable[InstanceResult]) -> float:
-    """Mean score in which every game counts the same in every tier, however many seeds the tier has."""
-    cells: dict[tuple[str, str], list[float]] = {}
-    for result in results:
-        cells.setdefault((result.instance.game, tier(result.instance.variant)), []).append(score(result))
-    return fmean([fmean(values) for values in cells.values()])
-
-
-def names(instances: Sequence[Instance]) -> tuple[str, ...]:
-    """Names of the objectives that results of these instances give."""
-    games = dict.fromkeys(i.game for i in instances)
-    exact = [i.game for i in instances if i.variant == "exact"]
-    return (
-        DEFAULT,
-        *(f"{DEFAULT}/{game}" for game in games),
-        *(f"{DEFAULT}_{name}" for name in dict.fromkeys(tier(i.variant) for i in instances)),
-        "log_area",
-        *(["neg_exploitability", *(f"neg_exploitability/{game}" for game in exact)] if exact else []),
-    )
-
-
-def objectives(results: Sequence[InstanceResult]) -> dict[str, float]:
-    """All objectives of a complete evaluation.
-
-    ``decades`` and ``decades/<game>``; ``decades_<tier>`` for each tier; ``log_area``; and the objectives of
-    arXiv 2602.16928, ``neg_exploitability`` and ``neg_exploitability/<game>``, over exact games.
+    Tasks are the unit of the standard error: within a family their spread, or, where that is unknown or smaller, the
+    standard errors that they bring. Families count alike, however many tasks they have, and are no sample.
     """
-    found = {DEFAULT: balanced(results)}
-    games = dict.fromkeys(r.instance.game for r in results)
-    for game in games:
-        found[f"decades/{game}"] = balanced(r for r in results if r.instance.game == game)
-    tiers = dict.fromkeys(tier(r.instance.variant) for r in results)
-    for name in tiers:
-        found[f"decades_{name}"] = fmean([score(r) for r in results if tier(r.instance.variant) == name])
-    found["log_area"] = fmean([area(r) for r in results])
-    exact = {r.instance.game: -r.exploitability for r in results if r.instance.variant == "exact"}
-    if exact:
-        found["neg_exploitability"] = fmean(exact.values())
-        found.update({f"neg_exploitability/{game}": value for game, value in exact.items()})
-    return found
+    families: dict[str, list[TaskResult]] = {}
+    for result in results:
+        families.setdefault(result.task.family, []).append(result)
+    means, variances = [], []
+    for members in families.values():
+        values = [value(member) for member in members]
+        within = sum(stderr_of(member, metric) ** 2 for member in members) / len(members) ** 2
+        spread = variance(values) / len(values) if len(values) > 1 else 0.0
+        means.append(fmean(values))
+        variances.append(max(within, spread))
+    return Score(
+        fmean(means), math.sqrt(math.fsum(variances)) / len(families), sum(map(len, families.values()))
+    )

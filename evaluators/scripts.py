@@ -5,11 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol
 
-from evaluators.base import Domain, ProgramError
 from evaluators.source import parse
 
 _MIDDLE = """
@@ -40,22 +37,6 @@ class Exporter(Protocol):
             ProgramError: `source` is no program of the domain.
         """
         ...
-
-
-def exporter(domain: Domain) -> Exporter:
-    """How programs of a domain become files that run on their own.
-
-    Raises:
-        ProgramError: the domain has no such files.
-    """
-    module = type(domain).__module__.rpartition(".")[0] + ".export"
-    if find_spec(module) is None:
-        raise ProgramError(
-            f"export: the domain {domain.name} has no files that run on their own.",
-            "--format json works for all.",
-        )
-    found: Exporter = import_module(module).as_script
-    return found
 
 
 def script(source: str, machinery: Sequence[str], *, head: str, title: str, about: str, foot: str) -> str:

@@ -6,7 +6,7 @@ import ast
 import sys
 from functools import lru_cache
 
-from evaluators.base import ProgramError, nearest
+from evaluators.contract import ProgramError, nearest
 
 MAX_DEPTH = 100
 """Levels that a syntax tree may have, so that everything that walks or prints one recursively can do so."""

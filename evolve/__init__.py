@@ -21,8 +21,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evaluators.base import Evaluation, InstanceResult
     from evaluators.games.policies import StoredPolicy
+    from evaluators.records import Evaluation, TaskResult
     from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
     from evolve.frames import frame
@@ -34,11 +34,11 @@ __all__ = [
     "CampaignConfig",
     "CampaignSummary",
     "Evaluation",
-    "InstanceResult",
     "Program",
     "RankedCandidate",
     "StoredPolicy",
     "Summary",
+    "TaskResult",
     "campaigns",
     "evaluate",
     "frame",
@@ -51,8 +51,8 @@ __all__ = [
 _HOMES = {
     "CampaignConfig": "evolve.config",
     "CampaignSummary": "results.queries",
-    "Evaluation": "evaluators.base",
-    "InstanceResult": "evaluators.base",
+    "Evaluation": "evaluators.records",
+    "TaskResult": "evaluators.records",
     "Program": "evolve.programs",
     "RankedCandidate": "results.queries",
     "StoredPolicy": "evaluators.games.policies",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from evaluators.base import Evaluation
 from evaluators.games.policies import StoredPolicy
+from evaluators.records import Evaluation
 from evolve.config import CampaignConfig, load_config, parse_config
 from evolve.database_url import default_database
 from evolve.programs import Program, find_program
@@ -49,37 +47,39 @@ def load_policy(path: str | Path) -> StoredPolicy:
 def evaluate(
     program: Program | str | Path,
     *,
-    games: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
     suite: str = "train",
-    tiers: Sequence[str] = ("exact",),
-    iterations: int | None = None,
+    tiers: Sequence[str] | None = None,
+    budget: int | None = None,
+    domain: str | None = None,
     in_process: bool = False,
     unsafe_in_process: bool = False,
     db: str | None = None,
 ) -> Evaluation:
-    """Score a program on games; stores nothing. A program that fails is an outcome of the evaluation, not an error.
+    """Score a program on tasks; stores nothing. A program that fails is an outcome of the evaluation, not an error.
 
     Args:
         program: a `Program`, or what `load_program` takes.
-        games: short names or OpenSpiel strings; instead of a suite.
-        suite: ``train``, ``test`` or ``extended``.
-        tiers: which payoffs: ``exact``, ``generic``, ``jitter``, ``scale``.
-        iterations: of each run; the domain's (1000 for CFR) by default.
+        tasks: names instead of a suite; for games short names or OpenSpiel strings.
+        suite: one of the domain's, such as ``train`` or ``test``.
+        tiers: which kinds of tasks, such as ``exact`` and ``generic``; the domain's first by default.
+        budget: of each task, such as iterations; the domain's (1000 for CFR) by default.
+        domain: name or folder of the program's domain; seen from its classes by default.
         in_process: run it in this process, without a sandbox: for files of your own.
         unsafe_in_process: the same for stored programs, which a model may have written.
         db: results database, when `program` is an id.
 
     Raises:
-        InputError: an unknown program, game, suite or tier.
+        InputError: an unknown program, task, suite or tier.
         ConfigError: a stored program asked for in process.
+        IsolationError: the sandbox is weaker than the program's campaign demanded.
     """
-    from evolve.evaluation.job import make_sandbox
+    from evolve.evaluation.service import evaluate_here
 
-    found = program if isinstance(program, Program) else load_program(program, db=db)
-    unprotected = found.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
-    plan = found.domain.plan(games, suite=suite, tiers=tiers, iterations=iterations)
-    with make_sandbox(found.domain.sandbox_modules, in_process=unprotected) as sandbox:
-        return found.domain.evaluate(found.source, plan, sandbox)
+    chosen = program if isinstance(program, Program) else load_program(program, db=db, domain=domain)
+    demanded = chosen.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
+    plan = chosen.domain.plan(tasks, suite=suite, tiers=tiers or chosen.domain.tiers[:1], budget=budget)
+    return evaluate_here(chosen.domain, chosen.source, plan, demanded)
 
 
 def run(
@@ -110,16 +110,7 @@ def run(
     settings = _config(config)
     where = default_database(db, settings.db)
 
-    def search() -> Summary:
-        return run_campaign(settings, db=where, observer=observer or _nobody)
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return search()
-    # A notebook has an event loop in this thread already; the campaign's own needs another.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(search).result()
+    return run_campaign(settings, db=where, observer=observer or _nobody)
 
 
 def campaigns(*, db: str | None = None) -> list[CampaignSummary]:

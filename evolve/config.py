@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from evaluators.base import nearest
+from evaluators import registry
+from evaluators.contract import nearest
 from evolve.errors import ConfigError
 from evolve.models.config import DECISIVE, LlmConfig
 from evolve.search.population import Settings as PopulationSettings
@@ -19,12 +20,14 @@ from sandbox.kinds import Kind
 RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
 """Budgets: a continued campaign may have them raised."""
 
-FREE = frozenset({"workers", "min_isolation", "db"})
+SYNONYMS = {"games": "tasks", "iterations": "budget"}
+
+FREE = frozenset({"workers", "min_isolation", "db", "max_engine_errors"})
 """What changes neither programs nor scores: a continued campaign takes what the new command says."""
 
 
 class LimitsConfig(BaseModel):
-    """Overrides of the domain's limits for one sandbox session (one program on one game)."""
+    """Overrides of the domain's limits for one sandbox session (one program on one task)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -46,7 +49,8 @@ class CampaignConfig(BaseModel):
     name: str = Field("", pattern=r"^[\w.+-]*$")
     """What the campaign is called; <domain>-<operator>-s<seed> when empty."""
     domain: str = "cfr"
-    """Problem domain: which interface the programs implement, and what scores them."""
+    """Problem domain: which interface the programs implement, and what scores them; a name, or a folder with a file
+    domain.py."""
     operator: str = "symbolic"
     """What proposes programs: symbolic or llm."""
     model: tuple[str, ...] = ()
@@ -57,13 +61,15 @@ class CampaignConfig(BaseModel):
     seed: int = Field(0, ge=0)
     """Of everything random."""
     suite: str = "train"
-    """Named set of games to train on."""
-    games: tuple[str, ...] = ()
-    """Short names or OpenSpiel strings, instead of the suite."""
+    """Named set of tasks to search on."""
+    tasks: tuple[str, ...] = ()
+    """Names of tasks (for games, short names or OpenSpiel strings), instead of the suite."""
     tiers: tuple[str, ...] = ()
-    """Payoff tiers that are scored; the domain's own when empty."""
-    iterations: int | None = Field(None, ge=1)
-    """Of each run; the domain's own unless given."""
+    """Tiers of tasks that are scored; the domain's own when empty."""
+    budget: int | None = Field(None, ge=1)
+    """Of each task, such as iterations; the domain's own unless given."""
+    refinements: int | None = Field(None, ge=0)
+    """How often an island's leader is evaluated on further seeds; the domain's own unless given."""
     objective: str = ""
     """What decides "better"; the domain's default when empty."""
     baselines: tuple[str, ...] = ()
@@ -84,6 +90,8 @@ class CampaignConfig(BaseModel):
     """Share of the children that are a crossover of two parents."""
     attempts: int = Field(3, ge=1)
     """How often an operator tries again when its child fails screening."""
+    max_engine_errors: int = Field(5, ge=1)
+    """So many candidates in a row that end by a fault of the engine end the campaign."""
     db: str = ""
     """Results database, when neither an option nor the environment names one."""
     sandbox: Kind = "process"
@@ -91,11 +99,31 @@ class CampaignConfig(BaseModel):
     min_isolation: str = ""
     """Refuse to start below this level; when empty, what the operator needs (`evolve.evaluation.isolation`)."""
     limits: LimitsConfig = LimitsConfig()
-    """Limits of one program on one game; the domain's own unless given."""
+    """Limits of one program on one task; the domain's own unless given."""
     population: PopulationSettings = PopulationSettings()
     """How programs are kept and parents chosen."""
     llm: LlmConfig = LlmConfig()
     """How a model is asked, where the operator is llm."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _synonyms(cls, given: Any) -> Any:
+        """Domains that play games may say games and iterations, as configurations of earlier versions do."""
+        if not isinstance(given, Mapping):
+            return given
+        values = dict(given)
+        for old, new in SYNONYMS.items():
+            if old in values:
+                if new in values:
+                    raise ValueError(f"expected {new} or its synonym {old}, not both")
+                values[new] = values.pop(old)
+        return values
+
+    @field_validator("domain")
+    @classmethod
+    def _wherever_it_runs(cls, given: str) -> str:
+        """A folder is stored as an absolute path: later commands may run elsewhere."""
+        return registry.reference(given)
 
     @field_validator("model", mode="before")
     @classmethod
@@ -113,7 +141,7 @@ class CampaignConfig(BaseModel):
     @property
     def campaign_name(self) -> str:
         """The given name, or ``<domain>-<operator>-s<seed>``."""
-        return self.name or f"{self.domain}-{self.operator}-s{self.seed}"
+        return self.name or f"{Path(self.domain).name}-{self.operator}-s{self.seed}"
 
 
 def load_config(path: Path | None, options: Mapping[str, Any]) -> CampaignConfig:

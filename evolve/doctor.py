@@ -137,16 +137,17 @@ def _words(result: Result) -> str:
 
 def _kernels() -> Finding:
     """Compile and run the smallest training game with the seed, in process."""
-    import seeds
-    from evaluators.base import get_domain
+    from evaluators.registry import get_domain
     from sandbox.inprocess import InProcessSandbox
 
     domain = get_domain("cfr")
-    plan = domain.plan(["kuhn2"], tiers=("exact",), iterations=100)
+    plan = domain.plan(["kuhn2"], tiers=("exact",), budget=100)
     with InProcessSandbox() as sandbox:
-        evaluation = domain.evaluate(seeds.source("cfr", domain.seed), plan, sandbox)
-    came = evaluation.results[0].exploitability if evaluation.outcome.ok else evaluation.outcome.message
-    return Finding("CFR+ on Kuhn poker", evaluation.outcome.ok, f"exploitability {came} after 100 iterations")
+        evaluation = domain.evaluate(domain.seed_source(domain.seed), plan, sandbox)
+    ended = evaluation.results[0].value if evaluation.outcome.ok else evaluation.outcome.message
+    return Finding(
+        "CFR+ on Kuhn poker", evaluation.outcome.ok, f"exploitability {ended} after 100 iterations"
+    )
 
 
 def _database(db: str) -> Finding:

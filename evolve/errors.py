@@ -7,7 +7,7 @@ EvolveError
 └── ProposalError     an operator finds no child of its parents (`evolve.operators.base`); a campaign tries another
 
 Two packages below have trees of their own, because they import nothing of the engine; the command line treats all
-three alike: `evaluators.base.InputError` (domains, games, programs) and `results.errors.StoreError` (databases).
+three alike: `evaluators.contract.InputError` (domains, games, programs) and `results.errors.StoreError` (databases).
 """
 
 from __future__ import annotations

@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import seeds
-from evaluators.base import Domain, InputError, ProgramError, domains, nearest
+from evaluators.contract import ProgramError, nearest
+from evaluators.records import Provenance
+from evaluators.registry import domains, get_domain
+from evaluators.task_domain import TaskDomain
 from evolve.errors import ConfigError
+from evolve.evaluation.isolation import strictest
+from evolve.evaluation.job import IN_PROCESS
+from evolve.evaluation.service import limited, open_sandbox
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
@@ -19,30 +24,27 @@ if TYPE_CHECKING:
 _STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
 """An id (or its beginning), campaign:ordinal or campaign:best."""
 
-_IN_OPENSPIEL = {
-    "cfr": "Program.cfr_solver(game) makes an OpenSpiel solver of it, `evolve solve GAME` runs it.",
-    "psro": "Program.meta_strategy_method() plugs it into OpenSpiel's psro_v2.PSROSolver, `evolve evaluate` scores it.",
-}
-"""Domain -> how its programs meet OpenSpiel, for whoever tries it with one of another domain."""
-
 
 @dataclass(frozen=True)
 class Program:
     """A program's source with its identity (see `results.writing.program_id`), its domain and a name to show.
 
-    `stored`: it comes from a results database, so a model may have written it.
+    Attributes:
+        stored: it comes from a results database, so a model may have written it.
+        provenance: what the campaign that made it demands of whatever runs it; None for files and seeds.
     """
 
     id: str
     name: str
-    domain: Domain
+    domain: TaskDomain
     source: str
     stored: bool = False
+    provenance: Provenance | None = None
 
     def cfr_solver(
         self, game: Any, *, in_process: bool = False, unsafe_in_process: bool = False
     ) -> CfrSolver:
-        """The program as a solver with the calls of OpenSpiel's ``CFRSolver``; close it, or use it in a ``with``.
+        """Return the program as a solver with the calls of OpenSpiel's ``CFRSolver``; close it, or use a ``with``.
 
         Args:
             game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name.
@@ -50,16 +52,16 @@ class Program:
             unsafe_in_process: the same for a stored program, which a model may have written.
 
         Raises:
-            ProgramError: it is no CFR program.
+            CapabilityError: its domain has no solver.
             GameError: a game that cannot be compiled.
             ConfigError: a stored program asked for in process.
+            IsolationError: the sandbox is weaker than the program's campaign demanded.
             ProgramFailed: it does not start.
         """
-        from evaluators.cfr.openspiel import CfrSolver
-
-        self._expect("cfr")
-        unprotected = self.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
-        return CfrSolver(self.source, game, in_process=unprotected)
+        solver = self.domain.require("solver", command="solve")
+        demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
+        running: CfrSolver = _plugged(solver, self, demanded, game)
+        return running
 
     def meta_strategy_method(
         self,
@@ -68,7 +70,7 @@ class Program:
         in_process: bool = False,
         unsafe_in_process: bool = False,
     ) -> MetaStrategyMethod:
-        """The program as ``meta_strategy_method`` of OpenSpiel's ``psro_v2.PSROSolver``; close it, or use a ``with``.
+        """Return the program as ``meta_strategy_method`` of ``psro_v2.PSROSolver``; close it, or use a ``with``.
 
         One method serves one solver. Called as ``method(solver, return_joint=True)``, it gives the marginals and, flat,
         the joint distribution. OpenSpiel's psro_v2 imports networkx and cvxpy, which are not installed with it.
@@ -79,36 +81,37 @@ class Program:
             unsafe_in_process: the same for a stored program, which a model may have written.
 
         Raises:
-            ProgramError: it is no PSRO program.
+            CapabilityError: its domain has no meta-strategy method.
             ConfigError: a stored program asked for in process, or `which` is neither.
+            IsolationError: the sandbox is weaker than the program's campaign demanded.
         """
-        from evaluators.psro.openspiel import MetaStrategyMethod
-
-        self._expect("psro")
+        method = self.domain.require("meta_strategy_method", command="meta_strategy_method")
         if which not in ("train", "eval"):
             raise ConfigError(f"which: expected 'train' or 'eval'; got {which!r}.")
-        unprotected = self.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
-        return MetaStrategyMethod(self.source, which, in_process=unprotected)
+        demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
+        plugged: MetaStrategyMethod = _plugged(method, self, demanded, which)
+        return plugged
 
-    def _expect(self, domain: str) -> None:
-        if self.domain.name != domain:
-            raise ProgramError(
-                f"program: expected one of the domain {domain}; {self.name} is one of {self.domain.name}.",
-                _IN_OPENSPIEL.get(self.domain.name, ""),
-            )
-
-    def unprotected(self, *, in_process: bool, unsafe_in_process: bool) -> bool:
-        """Whether to run it without a sandbox.
+    def demanded(self, *, in_process: bool = False, unsafe_in_process: bool = False) -> Provenance:
+        """Return what running the program demands of the sandbox.
 
         Raises:
-            ConfigError: a stored program, and `unsafe_in_process` was not asked for.
+            ConfigError: a stored program asked for in process, and not by `unsafe_in_process`.
         """
         if in_process and self.stored and not unsafe_in_process:
             raise ConfigError(
                 f"--in-process: expected a file or a seed; {self.name!r} is a stored program.",
                 "It runs in the sandbox; --unsafe-in-process runs it in this very process.",
             )
-        return in_process or unsafe_in_process
+        if in_process or unsafe_in_process:
+            return Provenance("none", IN_PROCESS)
+        return strictest([self.provenance])
+
+
+def _plugged(host: type[Any], program: Program, demanded: Provenance, what: Any) -> Any:
+    """Return a program in one of its domain's hosts, in a sandbox and under limits as demanded."""
+    sandbox = open_sandbox(program.domain.sandbox_modules, demanded)
+    return host(program.source, what, sandbox=sandbox, limits=limited(host.limits, demanded))
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:
@@ -123,14 +126,14 @@ def find_program(ref: str, *, domain: str | None = None, db: str | None = None) 
         ProgramError: nothing of that name, or no program of the domain.
         StoreError: an id that is ambiguous, or a database that cannot be read.
     """
-    found = domains()
-    known = {name: d for d in found for name in seeds.names(d)}
+    chosen = get_domain(domain) if domain else None
+    known = {name: d for d in ([chosen] if chosen else domains().values()) for name in d.seed_names()}
     path = Path(ref)
     if ref in known:
-        return _identified(ref, seeds.source(known[ref], ref), domain or known[ref])
+        return _identified(ref, known[ref].seed_source(ref), known[ref])
     if path.suffix == ".py" or path.is_file():
         try:
-            return _identified(path.stem, path.read_text(encoding="utf-8"), domain)
+            return _identified(path.stem, path.read_text(encoding="utf-8"), chosen)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ProgramError(f"program: expected a Python file at {ref}; {reason}.") from error
@@ -144,21 +147,21 @@ def find_program(ref: str, *, domain: str | None = None, db: str | None = None) 
     )
 
 
-def baseline_sources(domain: Domain, names: Sequence[str] = ()) -> dict[str, str]:
-    """Name -> source of the seeds that programs of a domain are compared with; the domain's choice without `names`.
+def baseline_sources(domain: TaskDomain, names: Sequence[str] = ()) -> dict[str, str]:
+    """Return name -> source of the seeds that programs of a domain are compared with; its choice without `names`.
 
     Raises:
         ConfigError: a name that no seed of the domain has.
     """
-    known = seeds.names(domain.name)
+    known = domain.seed_names()
     for name in names:
         if name not in known:
             raise ConfigError(f"baselines: expected names of seeds; got {name!r}.", nearest(name, known))
-    return {name: seeds.source(domain.name, name) for name in names or domain.baselines}
+    return {name: domain.seed_source(name) for name in names or domain.baselines}
 
 
 def _stored(ref: str, db: str) -> Program | None:
-    """The stored program that `ref` stands for; None where there is no database and it may be meant otherwise."""
+    """Return the stored program of a reference; None where there is no database and it may be meant otherwise."""
     from results.programs import program
     from results.store import open_store
 
@@ -166,26 +169,25 @@ def _stored(ref: str, db: str) -> Program | None:
         return None
     with open_store(db, create=False, read_only=True) as store:
         details = program(store, ref)
+        names = [*(origin.campaign for origin in details.origins), *(name for name, _ in details.evaluations)]
+        campaigns = [store.find_campaign(name) for name in dict.fromkeys(names)]
     record = details.program
     name = record.name or f"{details.origins[0].campaign}:{details.origins[0].ordinal}"
-    return Program(record.id, name, _domain_of(record.source, None), record.source, stored=True)
+    made_by = [
+        campaign.config.get("domain", campaign.domain) for campaign in campaigns if campaign is not None
+    ]
+    domain = get_domain(made_by[0]) if made_by else _domain_of(record.source)
+    return Program(record.id, name, domain, record.source, stored=True, provenance=record.provenance)
 
 
-def _identified(name: str, source: str, domain: str | None) -> Program:
+def _identified(name: str, source: str, domain: TaskDomain | None) -> Program:
     from results.writing import program_id
 
-    chosen = _domain_of(source, domain)
+    chosen = domain or _domain_of(source)
     chosen.check(source)
     return Program(program_id(source), name, chosen, source)
 
 
-def _domain_of(source: str, name: str | None) -> Domain:
-    """The named domain, or the only one whose interface the source comes closest to."""
-    found = domains()
-    if name is not None:
-        if name not in found:
-            raise InputError(
-                f"domain: expected the name of a domain; got {name!r}.", nearest(name, sorted(found))
-            )
-        return found[name]
-    return max(found.values(), key=lambda d: sum(f"class {c.name}" in source for c in d.components))
+def _domain_of(source: str) -> TaskDomain:
+    """Return the domain whose interface a source comes closest to."""
+    return max(domains().values(), key=lambda domain: domain.resembles(source))

@@ -79,7 +79,7 @@ class CompressedText(TypeDecorator[str]):
 
 
 class PackedPoints(TypeDecorator[Points]):
-    """A curve: all iterations (uint32), then all values (float64), little-endian; 12 bytes a point, exact."""
+    """A curve: all budgets (uint32), then all values (float64), little-endian; 12 bytes a point, exact."""
 
     impl = LargeBinary
     cache_ok = True
@@ -88,11 +88,11 @@ class PackedPoints(TypeDecorator[Points]):
         """The packed curve."""
         if value is None:
             return None
-        iterations = [iteration for iteration, _ in value]
-        return struct.pack(f"<{len(value)}I{len(value)}d", *iterations, *(number for _, number in value))
+        budgets = [budget for budget, _ in value]
+        return struct.pack(f"<{len(value)}I{len(value)}d", *budgets, *(number for _, number in value))
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Points | None:
-        """The curve as (iteration, exploitability) pairs."""
+        """The curve as (budget, value) pairs."""
         if value is None:
             return None
         count = len(value) // _POINT_BYTES

@@ -57,7 +57,8 @@ def open_engine(where: str | os.PathLike[str], *, create: bool, read_only: bool)
             raise EmptyDatabaseError(f"The database {path} is empty.", "Start a campaign with `evolve run`.")
         if look != head():
             _check_upgradable(path, look)
-            with disposing(_sqlite_engine(path, "rwc")) as engine:
+            # SQLite changes a table by making it anew, while others refer to it.
+            with disposing(_sqlite_engine(path, "rwc", foreign_keys=False)) as engine:
                 upgrade(engine)
         engine = reading_engine(path) if read_only else _sqlite_engine(path, "rw")
         engine.connect().close()
@@ -202,20 +203,25 @@ def _revision(connection: Connection, where: str) -> str | None:
     """The schema's revision; None for a database without any table.
 
     Raises:
-        DatabaseError: newer than this program, or somebody else's.
+        DatabaseError: newer than this program, older than its first release, or somebody else's.
     """
     tables = set(inspect(connection).get_table_names())
     if not tables:
         return None
     if not {"alembic_version", "campaigns", "programs", "candidates"} <= tables:
         raise DatabaseError(f"{where} is a database of something else.", _OTHER)
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    found = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+    if found < revisions()[0]:
+        raise DatabaseError(
+            f"{where} has schema {found}, which is older than {revisions()[0]}, the first that was released.",
+            _OTHER,
+        )
     if found not in revisions():
         raise DatabaseError(
             f"{where} has schema {found}, which is newer than this program's {head()}.",
             "Run `pip install --upgrade evolve-marl`, or name another database with --db.",
         )
-    return str(found)
+    return found
 
 
 def revision_of_server(url: URL) -> str | None:
@@ -261,7 +267,7 @@ def as_database_errors(where: object) -> Iterator[None]:
         raise DatabaseError(f"The database {where} cannot be opened: {reason}.", _OTHER) from error
 
 
-def _sqlite_engine(path: Path, mode: str, *, immutable: bool = False) -> Engine:
+def _sqlite_engine(path: Path, mode: str, *, immutable: bool = False, foreign_keys: bool = True) -> Engine:
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}&immutable={int(immutable)}"
     creator = partial(
         sqlite3.connect, uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
@@ -274,7 +280,7 @@ def _sqlite_engine(path: Path, mode: str, *, immutable: bool = False) -> Engine:
             if mode != "ro":
                 cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = NORMAL")
-            cursor.execute("PRAGMA foreign_keys = ON")
+            cursor.execute(f"PRAGMA foreign_keys = {int(foreign_keys)}")
 
     return engine
 

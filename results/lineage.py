@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, select
 
+from evaluators.records import Tag
 from results.errors import UnknownNameError
 from results.loading import get_campaign, load_programs
 from results.programs import program as details_of
-from results.records import OK, CampaignRecord
+from results.records import CampaignRecord
 from results.schema import Candidate, Evaluation, Parent, Program, Score
 from results.store import Store
 
@@ -106,11 +107,11 @@ def _steps(
     ours = (Candidate.campaign_id == campaign.id, Candidate.ordinal.in_(chain))
     scores: dict[int | None, float] = {}
     for ordinal, value in connection.execute(
-        select(Evaluation.ordinal, Score.value)
+        select(Evaluation.ordinal, Score.mean)
         .join(Score, Score.evaluation_id == Evaluation.id)
         .where(
             and_(Evaluation.campaign_id == campaign.id, Evaluation.ordinal.in_(chain)),
-            and_(Evaluation.plan == campaign.plan, Score.objective == campaign.objective),
+            and_(Evaluation.plan == campaign.plan, Score.name == campaign.objective),
         )
     ):
         scores[ordinal] = value
@@ -129,7 +130,7 @@ def _steps(
             operator=row.operator,
             note=row.note,
             outcome=row.outcome,
-            score=scores.get(row.ordinal) if row.outcome == OK else None,
+            score=scores.get(row.ordinal) if row.outcome == Tag.OK else None,
             others=tuple(parents.get(row.ordinal, [])[1:]),
         )
         for row in rows

@@ -7,33 +7,31 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
+from evaluators.records import (
+    Candidate,
+    Cost,
+    Evaluation,
+    Metric,
+    Outcome,
+    Provenance,
+    Score,
+    Tag,
+    Task,
+    TaskResult,
+)
+from results import schema
 from results.errors import UnknownNameError, nearest
 from results.records import (
     CampaignRecord,
     CampaignState,
-    CandidateRecord,
-    CurveRecord,
-    EvaluationRecord,
+    HeldOutEvaluation,
     ProgramRecord,
-    PromotionRecord,
     StoredCandidate,
+    StoredEvaluation,
 )
-from results.schema import (
-    Campaign,
-    Candidate,
-    Curve,
-    Evaluation,
-    Instance,
-    Parent,
-    Program,
-    Promotion,
-    Score,
-)
+from results.schema import Campaign, Parent, Program
 
 _CAMPAIGN_FIELDS = tuple(CampaignRecord.__dataclass_fields__)
-_CURVE_FIELDS = tuple(CurveRecord.__dataclass_fields__)
-_CURVE_COLUMNS = [getattr(Instance if hasattr(Instance, name) else Curve, name) for name in _CURVE_FIELDS]
-_LOOK_FIELDS = tuple(PromotionRecord.__dataclass_fields__)
 
 
 def find_campaign(connection: Connection, name: str) -> CampaignRecord | None:
@@ -68,78 +66,118 @@ def all_campaigns(connection: Connection) -> list[CampaignRecord]:
 def load_programs(connection: Connection, *where: ColumnElement[bool]) -> dict[str, ProgramRecord]:
     """Id -> program, those that meet the conditions."""
     rows = connection.execute(
-        select(Program.id, Program.tree_hash, Program.name, Program.source).where(*where)
+        select(Program.id, Program.tree_hash, Program.name, Program.source, Program.provenance).where(*where)
     )
     return {
-        row.id: ProgramRecord(id=row.id, tree_hash=row.tree_hash, name=row.name, source=row.source)
+        row.id: ProgramRecord(
+            **dict(row._mapping)
+            | {"provenance": None if row.provenance is None else Provenance(**row.provenance)}
+        )
         for row in rows
     }
 
 
-def load_evaluations(connection: Connection, *where: ColumnElement[bool]) -> dict[int, EvaluationRecord]:
-    """Number -> evaluation with scores and curves, those that meet the conditions, as they finished."""
-    chosen = select(Evaluation.id).where(*where)
-    scores: dict[int, dict[str, float]] = defaultdict(dict)
-    for number, objective, value in connection.execute(
-        select(Score.evaluation_id, Score.objective, Score.value).where(Score.evaluation_id.in_(chosen))
-    ):
-        scores[number][objective] = value
-    curves: dict[int, list[CurveRecord]] = defaultdict(list)
-    for row in connection.execute(
-        select(Curve.evaluation_id, *_CURVE_COLUMNS)
-        .join(Instance, Instance.id == Curve.instance_id)
-        .where(Curve.evaluation_id.in_(chosen))
-        .order_by(Curve.evaluation_id, Curve.position)
-    ):
-        curves[row[0]].append(CurveRecord(**dict(zip(_CURVE_FIELDS, row[1:], strict=True))))
+def load_evaluations(connection: Connection, *where: ColumnElement[bool]) -> dict[int, StoredEvaluation]:
+    """Number -> evaluation with its scores and results, those that meet the conditions, as they finished."""
     rows = connection.execute(
-        select(
-            Evaluation.id,
-            Evaluation.ordinal,
-            Evaluation.program_id,
-            Evaluation.plan,
-            Evaluation.outcome,
-            Evaluation.message,
-            Evaluation.isolation,
-            Evaluation.cpu_s,
-            Evaluation.wall_s,
-            Evaluation.log,
-        )
-        .where(*where)
-        .order_by(Evaluation.id)
-    )
+        select(*schema.Evaluation.__table__.c).where(*where).order_by(schema.Evaluation.id)
+    ).all()
+    chosen = select(schema.Evaluation.id).where(*where)
+    scores = load_scores(connection, schema.Score.evaluation_id.in_(chosen))
+    results = _load_results(connection, schema.TaskResult.evaluation_id.in_(chosen))
     return {
-        row.id: EvaluationRecord(
+        row.id: StoredEvaluation(
             ordinal=row.ordinal,
             program_id=row.program_id,
             plan=row.plan,
-            outcome=row.outcome,
-            message=row.message,
-            isolation=row.isolation,
-            cpu_s=row.cpu_s,
-            wall_s=row.wall_s,
-            log=row.log,
-            scores=scores.get(row.id, {}),
-            curves=tuple(curves.get(row.id, ())),
+            evaluation=Evaluation(
+                outcome=Outcome(Tag(row.outcome), row.message),
+                results=tuple(results.get(row.id, ())),
+                scores=scores.get(row.id, {}),
+                stages={name: Score(*numbers) for name, numbers in (row.stages or {}).items()},
+                isolation=row.isolation,
+                cost=Cost(row.cpu_s, row.wall_s, row.candidate_cpu_s, row.oracle_calls),
+                log=row.log,
+            ),
         )
         for row in rows
     }
 
 
-def load_looks(connection: Connection, campaign_id: int) -> list[PromotionRecord]:
-    """Every look of a campaign at a sealed game, oldest first."""
+def load_scores(connection: Connection, *where: ColumnElement[bool]) -> dict[int, dict[str, Score]]:
+    """Number of an evaluation -> its scores by name, those that meet the conditions."""
+    scores: dict[int, dict[str, Score]] = defaultdict(dict)
+    of = schema.Score
+    for number, name, mean, stderr, n in connection.execute(
+        select(of.evaluation_id, of.name, of.mean, of.stderr, of.n).where(*where)
+    ):
+        scores[number][name] = Score(mean, stderr, n)
+    return scores
+
+
+def _load_results(connection: Connection, *where: ColumnElement[bool]) -> dict[int, list[TaskResult]]:
+    """Number of an evaluation -> what it achieved on its tasks, in the plan's order."""
+    of = schema.TaskResult
+    # Tasks are few, and their results many: one record for all results of a task.
+    tasks = {
+        row.id: {
+            "task": Task(row.name, row.family, row.tier, row.budget, row.seed),
+            "reference": row.reference or (),
+            "uniform": row.uniform,
+            "floor": row.floor,
+        }
+        for row in connection.execute(
+            select(*schema.Task.__table__.c).where(
+                schema.Task.id.in_(select(of.task_id).where(*where).distinct())
+            )
+        )
+    }
+    results: dict[int, list[TaskResult]] = defaultdict(list)
+    for row in connection.execute(
+        select(*of.__table__.c).where(*where).order_by(of.evaluation_id, of.position)
+    ):
+        results[row.evaluation_id].append(
+            TaskResult(
+                **tasks[row.task_id],
+                value=row.points[-1][1],
+                stderr=row.stderr,
+                samples=row.samples,
+                curve=row.points,
+                extra=row.extra or {},
+                cost=Cost(row.cpu_s, row.wall_s, row.candidate_cpu_s, row.oracle_calls),
+            )
+        )
+    return results
+
+
+def load_held_out(connection: Connection, campaign_id: int) -> list[HeldOutEvaluation]:
+    """Everything that a campaign evaluated on tasks that its search did not see, oldest first."""
     rows = connection.execute(
-        select(*(getattr(Promotion, name) for name in _LOOK_FIELDS))
-        .where(Promotion.campaign_id == campaign_id)
-        .order_by(Promotion.id)
+        select(*schema.HeldOut.__table__.c)
+        .where(schema.HeldOut.campaign_id == campaign_id)
+        .order_by(schema.HeldOut.id)
     )
-    return [PromotionRecord(**row._mapping) for row in rows]
+    return [
+        HeldOutEvaluation(
+            program_id=row.program_id,
+            task=Task(row.task, row.family, row.tier, row.budget, row.seed),
+            outcome=Outcome(Tag(row.outcome), row.message),
+            value=row.value,
+            stderr=row.stderr,
+            floor=row.floor,
+            score=row.score,
+            isolation=row.isolation,
+            purpose=row.purpose,
+            evaluated_at=row.evaluated_at,
+        )
+        for row in rows
+    ]
 
 
 def load_state(connection: Connection, campaign_id: int) -> CampaignState:
     """Everything that a continued campaign starts from."""
-    evaluations: dict[int | None, list[EvaluationRecord]] = defaultdict(list)
-    for evaluation in load_evaluations(connection, Evaluation.campaign_id == campaign_id).values():
+    evaluations: dict[int | None, list[StoredEvaluation]] = defaultdict(list)
+    for evaluation in load_evaluations(connection, schema.Evaluation.campaign_id == campaign_id).values():
         evaluations[evaluation.ordinal].append(evaluation)
     parents: dict[int, list[str]] = defaultdict(list)
     for ordinal, program_id in connection.execute(
@@ -148,35 +186,26 @@ def load_state(connection: Connection, campaign_id: int) -> CampaignState:
         .order_by(Parent.ordinal, Parent.position)
     ):
         parents[ordinal].append(program_id)
+    rows = connection.execute(
+        select(*schema.Candidate.__table__.c)
+        .where(schema.Candidate.campaign_id == campaign_id)
+        .order_by(schema.Candidate.ordinal)
+    )
     stored = [
         StoredCandidate(
-            candidate=CandidateRecord(
+            candidate=Candidate(
                 ordinal=row.ordinal,
                 operator=row.operator,
                 program_id=row.program_id,
                 parents=tuple(parents.get(row.ordinal, ())),
                 note=row.note,
                 island=row.island,
-                outcome=row.outcome,
-                message=row.message,
+                outcome=None if row.outcome is None else Outcome(Tag(row.outcome), row.message),
             ),
             evaluations=tuple(evaluations.get(row.ordinal, ())),
             told=row.told_at is not None,
         )
-        for row in connection.execute(
-            select(
-                Candidate.ordinal,
-                Candidate.operator,
-                Candidate.program_id,
-                Candidate.note,
-                Candidate.island,
-                Candidate.outcome,
-                Candidate.message,
-                Candidate.told_at,
-            )
-            .where(Candidate.campaign_id == campaign_id)
-            .order_by(Candidate.ordinal)
-        )
+        for row in rows
     ]
     return CampaignState(
         told=tuple(one for one in stored if one.told),
@@ -190,4 +219,4 @@ def _campaigns() -> Select[Any]:
 
 
 def _campaign(row: Row[Any]) -> CampaignRecord:
-    return CampaignRecord(**row._mapping)
+    return CampaignRecord(**dict(row._mapping) | {"metric": Metric(**row.metric)})

@@ -8,9 +8,10 @@ from statistics import fmean
 
 from sqlalchemy import func, select
 
+from evaluators.records import Tag
 from results.loading import get_campaign
 from results.progress import PAID, Trial, trials
-from results.records import OK, ModelShare
+from results.records import ModelShare
 from results.rewards import rewards
 from results.schema import ModelCall
 from results.store import Store
@@ -34,7 +35,7 @@ def _with_candidates(spent: ModelShare, asked: Sequence[Trial], worth: dict[int,
     return replace(
         spent,
         candidates=len(own),
-        valid=sum(trial.outcome == OK for trial in own),
+        valid=sum(trial.outcome == Tag.OK for trial in own),
         improved=sum(trial.over_parent > 0 for trial in own),
         records=sum(trial.gain > 0 for trial in own),
         reward=fmean(worth[trial.ordinal] for trial in own) if own else 0.0,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, func, select
 from results.errors import AmbiguousError, UnknownNameError, nearest
 from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
 from results.queries import RankedCandidate, top
-from results.records import CampaignRecord, EvaluationRecord, ProgramRecord
+from results.records import CampaignRecord, ProgramRecord, StoredEvaluation
 from results.schema import Candidate, Evaluation, Parent, Program
 from results.store import Store
 
@@ -63,7 +63,7 @@ class ProgramDetails:
     """Everything known of a program; `evaluations` are (campaign's name, evaluation) pairs."""
 
     program: ProgramRecord
-    evaluations: tuple[tuple[str, EvaluationRecord], ...]
+    evaluations: tuple[tuple[str, StoredEvaluation], ...]
     origins: tuple[Origin, ...]
     children: tuple[Child, ...]
 

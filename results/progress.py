@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
+from evaluators.records import Tag
 from results.loading import get_campaign
-from results.records import OK, CampaignRecord
+from results.records import CampaignRecord
 from results.schema import Candidate, Evaluation, ModelCall, Parent, Score
 from results.store import Store
 
@@ -120,7 +121,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
     best, cpu_s, cost_usd = None, 0.0, 0.0
     before: dict[int, float] = {}
     for row in rows:
-        value = values.get(row.ordinal) if row.outcome == OK else None
+        value = values.get(row.ordinal) if row.outcome == Tag.OK else None
         parent = parents.get(row.ordinal)
         known = before.get(parent) if parent is not None else None
         over_parent = max(0.0, value - known) if value is not None and known is not None else 0.0
@@ -159,7 +160,9 @@ def failures(store: Store, campaign: str) -> list[Failure]:
         rows = connection.execute(
             select(Candidate.outcome, Candidate.message, times)
             .where(
-                Candidate.campaign_id == record.id, Candidate.outcome.is_not(None), Candidate.outcome != OK
+                Candidate.campaign_id == record.id,
+                Candidate.outcome.is_not(None),
+                Candidate.outcome != Tag.OK,
             )
             .group_by(Candidate.outcome, Candidate.message)
             .order_by(times.desc(), Candidate.message)
@@ -238,7 +241,7 @@ def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
         shares[name] = Share(
             name,
             old.proposed + 1,
-            old.valid + (trial.outcome == OK),
+            old.valid + (trial.outcome == Tag.OK),
             old.improvements + (trial.gain > 0),
             old.gain + trial.gain,
             old.cpu_s + trial.cpu_s,
@@ -257,13 +260,13 @@ def _evaluated(record: CampaignRecord) -> ColumnElement[bool]:
 
 def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, float]:
     rows = connection.execute(
-        select(Evaluation.ordinal, Score.value)
+        select(Evaluation.ordinal, Score.mean)
         .join(Score, Score.evaluation_id == Evaluation.id)
         .where(
             Evaluation.campaign_id == record.id,
             Evaluation.ordinal.is_not(None),
             Evaluation.plan == record.plan,
-            Score.objective == record.objective,
+            Score.name == record.objective,
         )
     )
     return {ordinal: value for ordinal, value in rows if ordinal is not None}

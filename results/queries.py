@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +9,28 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
+from evaluators.records import Metric, Score, Tag
 from results.calls import load_calls
 from results.errors import UnknownNameError, nearest
-from results.loading import all_campaigns, get_campaign, load_evaluations, load_looks, load_programs
+from results.loading import (
+    all_campaigns,
+    get_campaign,
+    load_evaluations,
+    load_held_out,
+    load_programs,
+    load_scores,
+)
 from results.records import (
-    OK,
     CallRecord,
     CampaignRecord,
-    EvaluationRecord,
     EventRecord,
+    HeldOutEvaluation,
     ProgramRecord,
-    PromotionRecord,
     Status,
+    StoredEvaluation,
 )
-from results.schema import Campaign, Candidate, Evaluation, Event, Program, Score
+from results.schema import Campaign, Candidate, Evaluation, Event, Program
+from results.schema import Score as ScoreRow
 from results.store import Store
 
 _Query = TypeVar("_Query", bound="Select[*tuple[Any, ...]]")
@@ -43,6 +50,7 @@ class CampaignSummary:
     status: Status
     candidates: int
     objective: str
+    metric: Metric
     best: float | None
     cpu_s: float
     created_at: datetime
@@ -51,13 +59,16 @@ class CampaignSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class RankedCandidate:
-    """A place in a table: a candidate whose evaluation ended ok, and all of its scores."""
+    """A place in a table: a candidate whose evaluation ended ok, and all of its scores.
+
+    `value` is the mean of the score that it ranks by.
+    """
 
     rank: int
     ordinal: int
     program_id: str
     value: float
-    scores: Mapping[str, float]
+    scores: Mapping[str, Score]
     operator: str
     note: str
     island: int
@@ -85,9 +96,9 @@ def campaigns(store: Store) -> list[CampaignSummary]:
         )
         best = _by_campaign(
             connection,
-            _scored(select(Candidate.campaign_id, func.max(Score.value)))
+            _scored(select(Candidate.campaign_id, func.max(ScoreRow.mean)))
             .join(Campaign, Campaign.id == Candidate.campaign_id)
-            .where(Campaign.plan == Evaluation.plan, Campaign.objective == Score.objective)
+            .where(Campaign.plan == Evaluation.plan, Campaign.objective == ScoreRow.name)
             .group_by(Candidate.campaign_id),
         )
     return [
@@ -97,6 +108,7 @@ def campaigns(store: Store) -> list[CampaignSummary]:
             status=living_status(store, record),
             candidates=counts.get(record.id, 0),
             objective=record.objective,
+            metric=record.metric,
             best=best.get(record.id),
             cpu_s=cpu.get(record.id, 0.0),
             created_at=record.created_at,
@@ -127,7 +139,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                     Evaluation.id,
                     Candidate.ordinal,
                     Candidate.program_id,
-                    Score.value,
+                    ScoreRow.mean,
                     Candidate.operator,
                     Candidate.note,
                     Candidate.island,
@@ -135,21 +147,16 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                 )
             )
             .where(*_on(record, wanted))
-            .order_by(Score.value.desc(), Candidate.ordinal)
+            .order_by(ScoreRow.mean.desc(), Candidate.ordinal)
             .limit(n)
         ).all()
-        scores: dict[int, dict[str, float]] = defaultdict(dict)
-        chosen = [row.id for row in rows]
-        for number, name, value in connection.execute(
-            select(Score.evaluation_id, Score.objective, Score.value).where(Score.evaluation_id.in_(chosen))
-        ):
-            scores[number][name] = value
+        scores = load_scores(connection, ScoreRow.evaluation_id.in_([row.id for row in rows]))
     return [
         RankedCandidate(
             rank=place,
             ordinal=row.ordinal,
             program_id=row.program_id,
-            value=row.value,
+            value=row.mean,
             scores=scores[row.id],
             operator=row.operator,
             note=row.note,
@@ -166,7 +173,7 @@ def best_so_far(store: Store, campaign: str, objective: str | None = None) -> li
         record = get_campaign(connection, campaign)
         wanted = _checked_objective(connection, record, objective)
         rows = connection.execute(
-            _scored(select(Candidate.ordinal, Score.value))
+            _scored(select(Candidate.ordinal, ScoreRow.mean))
             .where(*_on(record, wanted))
             .order_by(Candidate.ordinal)
         ).all()
@@ -202,10 +209,10 @@ def outcomes(store: Store, campaign: str) -> dict[str, int]:
         return {outcome: count for outcome, count in rows if outcome is not None}
 
 
-def looks(store: Store, campaign: str) -> list[PromotionRecord]:
-    """Every look of a campaign at a sealed game, oldest first."""
+def held_out(store: Store, campaign: str) -> list[HeldOutEvaluation]:
+    """Everything that a campaign evaluated on tasks that its search did not see, oldest first."""
     with store.reading() as connection:
-        return load_looks(connection, get_campaign(connection, campaign).id)
+        return load_held_out(connection, get_campaign(connection, campaign).id)
 
 
 def calls(store: Store, campaign: str, ordinal: int | None = None) -> list[CallRecord]:
@@ -226,7 +233,7 @@ def events(store: Store, campaign: str) -> list[EventRecord]:
         return [EventRecord(kind=kind, payload=payload, happened_at=moment) for kind, payload, moment in rows]
 
 
-def baselines(store: Store, campaign: str) -> list[tuple[ProgramRecord, EvaluationRecord]]:
+def baselines(store: Store, campaign: str) -> list[tuple[ProgramRecord, StoredEvaluation]]:
     """The programs that a campaign evaluated for comparison, in the order they finished."""
     with store.reading() as connection:
         record = get_campaign(connection, campaign)
@@ -245,8 +252,8 @@ def _scored(query: _Query) -> _Query:
             Evaluation,
             and_(Evaluation.campaign_id == Candidate.campaign_id, Evaluation.ordinal == Candidate.ordinal),
         )
-        .join(Score, Score.evaluation_id == Evaluation.id)
-        .where(Candidate.outcome == OK)
+        .join(ScoreRow, ScoreRow.evaluation_id == Evaluation.id)
+        .where(Candidate.outcome == Tag.OK)
     )
 
 
@@ -254,7 +261,7 @@ def _on(record: CampaignRecord, objective: str) -> tuple[ColumnElement[bool], ..
     return (
         Candidate.campaign_id == record.id,
         Evaluation.plan == record.plan,
-        Score.objective == objective,
+        ScoreRow.name == objective,
     )
 
 
@@ -268,9 +275,9 @@ def _checked_objective(connection: Connection, record: CampaignRecord, objective
         return record.objective
     known = set(
         connection.scalars(
-            select(Score.objective)
+            select(ScoreRow.name)
             .distinct()
-            .join(Evaluation, Evaluation.id == Score.evaluation_id)
+            .join(Evaluation, Evaluation.id == ScoreRow.evaluation_id)
             .where(Evaluation.campaign_id == record.id)
         )
     )

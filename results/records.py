@@ -1,18 +1,16 @@
-"""Plain records of a campaign: what the store takes and gives back.
+"""Plain records of a campaign: what the store takes and gives back beside those of `evaluators.records`.
 
-Frozen data without behaviour and without a database behind it. Outcomes are the engine's words (``ok``,
-``timeout``, ...), stored as they come; the only one that means something here is ``ok``: scores need it.
+Frozen data without behaviour and without a database behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
 from typing import Any, Literal
 
-OK = "ok"
+from evaluators.records import Candidate, Evaluation, Metric, Outcome, Provenance, Task
 
 Status = Literal["running", "finished", "interrupted"]
 
@@ -21,14 +19,16 @@ Status = Literal["running", "finished", "interrupted"]
 class CampaignSpec:
     """One search as it was asked for. `config`, `versions` and `machine` are JSON objects.
 
-    `objective` is the one that decides "better", and `plan` the name of the plan whose evaluations
-    selection reads: tables rank by these two.
+    `objective` is the name of the score that decides "better", and `plan` that of the plan whose evaluations
+    selection reads: tables rank by these two. `metric` says what the tasks' values are, and in which words views
+    speak of them.
     """
 
     name: str
     domain: str
     seed: int
     objective: str
+    metric: Metric
     plan: str
     config: Mapping[str, Any]
     versions: Mapping[str, Any]
@@ -48,86 +48,37 @@ class CampaignRecord(CampaignSpec):
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramRecord:
-    """A program: `id` is the SHA-256 (hex) of `source`, `name` a seed's or baseline's, "" for evolved."""
+    """A program: `id` is the SHA-256 (hex) of `source`, `name` a seed's or baseline's, "" for evolved.
+
+    `provenance` is the strictest under which a campaign made it; None for what no campaign made.
+    """
 
     id: str
     tree_hash: str
     name: str
     source: str
+    provenance: Provenance | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class CandidateRecord:
-    """The program that one ordinal of a campaign stands for, and how it came about.
+@dataclass(frozen=True)
+class StoredEvaluation:
+    """An evaluation of a campaign. `ordinal` is None for a baseline, evaluated for comparison and never selected.
 
-    `program_id` is None when no program came of it (its operator failed); `parents` are program ids, the
-    first one being the one that was changed; `outcome` is None until it is decided.
-    """
-
-    ordinal: int
-    operator: str
-    program_id: str | None = None
-    parents: tuple[str, ...] = ()
-    note: str = ""
-    island: int = 0
-    outcome: str | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurveRecord:
-    """One instance of an evaluation: (iteration, exploitability) pairs, the last one final; costs."""
-
-    instance: str
-    game: str
-    variant: str
-    iterations: int
-    game_string: str
-    uniform: float
-    points: tuple[tuple[int, float], ...]
-    cpu_s: float
-    wall_s: float
-    candidate_cpu_s: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationRecord:
-    """One program on one plan. `ordinal` is None for a baseline, evaluated for comparison and never selected.
-
-    Raises:
-        ValueError: a number that is not finite, or scores beside an outcome other than ok.
+    A candidate has one on each plan: on the campaign's own, by which it ranks, and on others that refine it.
     """
 
     ordinal: int | None
     program_id: str
     plan: str
-    outcome: str
-    isolation: str
-    cpu_s: float
-    wall_s: float
-    message: str = ""
-    log: str = ""
-    scores: Mapping[str, float] = field(default_factory=dict)
-    curves: tuple[CurveRecord, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Stop what selection must never see: SQLite would store NaN as NULL, and a failure has no score."""
-        if self.scores and self.outcome != OK:
-            raise ValueError(f"an evaluation that ended as {self.outcome!r} has scores: {dict(self.scores)}")
-        numbers = [self.cpu_s, self.wall_s, *self.scores.values()]
-        for curve in self.curves:
-            numbers += [curve.uniform, curve.cpu_s, curve.wall_s, curve.candidate_cpu_s]
-            numbers += [value for _, value in curve.points]
-        if not all(map(isfinite, numbers)):
-            raise ValueError("an evaluation has a number that is not finite")
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCandidate:
     """A candidate as the database has it, with the evaluations that finished. Told: selection has seen it."""
 
-    candidate: CandidateRecord
-    evaluations: tuple[EvaluationRecord, ...]
+    candidate: Candidate
+    evaluations: tuple[StoredEvaluation, ...]
     told: bool
 
 
@@ -143,19 +94,36 @@ class CampaignState:
 
     told: tuple[StoredCandidate, ...]
     pending: Mapping[int, StoredCandidate]
-    baselines: tuple[EvaluationRecord, ...]
+    baselines: tuple[StoredEvaluation, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromotionRecord:
-    """One look at a sealed game. `exploitability` is None when the program failed there: still a look."""
+class HeldOutEvaluation:
+    """One program on one task that the search did not see. A program that failed there was evaluated all the same.
+
+    Attributes:
+        program_id: candidate or baseline.
+        task: which.
+        outcome: how it ended.
+        value: in the metric's unit; None unless the outcome is ok.
+        stderr: standard error of `value`.
+        floor: values beyond it cannot be told apart; None where there is no such value.
+        score: what the domain made of it, larger is better; None where there is none.
+        isolation: label of the sandbox's level.
+        purpose: why it was run.
+        evaluated_at: when it was stored; the writer says it.
+    """
 
     program_id: str
-    game: str
-    iterations: int
-    exploitability: float | None
+    task: Task
+    outcome: Outcome
+    value: float | None
+    stderr: float
+    score: float | None
+    isolation: str
     purpose: str
-    looked_at: datetime
+    floor: float | None = None
+    evaluated_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

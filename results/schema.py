@@ -52,6 +52,7 @@ class Campaign(Base):
     domain: Mapped[str]
     seed: Mapped[int] = mapped_column(BigInteger)
     objective: Mapped[str]
+    metric: Mapped[dict[str, Any]]
     plan: Mapped[str]
     config: Mapped[dict[str, Any]]
     versions: Mapped[dict[str, Any]]
@@ -63,7 +64,10 @@ class Campaign(Base):
 
 
 class Program(Base):
-    """A program, once, whichever campaigns found it: `id` is the SHA-256 of its normalised source."""
+    """A program, once, whichever campaigns made it: `id` is the SHA-256 of its normalised source.
+
+    `provenance` is the strictest under which a campaign made it, null for seeds and baselines.
+    """
 
     __tablename__ = "programs"
 
@@ -71,6 +75,7 @@ class Program(Base):
     tree_hash: Mapped[str]
     name: Mapped[str]
     source: Mapped[str] = mapped_column(CompressedText)
+    provenance: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Candidate(Base):
@@ -106,7 +111,7 @@ class Parent(Base):
 
 
 class Evaluation(Base):
-    """One program on one plan; `ordinal` is null for baselines."""
+    """One program on one plan; `ordinal` is null for baselines. `stages`: stage -> [mean, stderr, n]."""
 
     __tablename__ = "evaluations"
     __table_args__ = (
@@ -133,68 +138,87 @@ class Evaluation(Base):
     isolation: Mapped[str]
     cpu_s: Mapped[float]
     wall_s: Mapped[float]
+    candidate_cpu_s: Mapped[float]
+    oracle_calls: Mapped[int] = mapped_column(BigInteger)
+    stages: Mapped[dict[str, list[Any]] | None] = mapped_column(JSON(none_as_null=True))
     log: Mapped[str] = mapped_column(CompressedText)
     finished_at: Mapped[datetime]
 
 
 class Score(Base):
-    """One objective of an evaluation that ended ok; larger is better."""
+    """One score of an evaluation that ended ok; larger is better."""
 
     __tablename__ = "scores"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
-    objective: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[float]
+    name: Mapped[str] = mapped_column(primary_key=True)
+    mean: Mapped[float]
+    stderr: Mapped[float]
+    n: Mapped[int] = mapped_column(BigInteger)
 
 
-class Instance(Base):
-    """A game at a tier, played for so many iterations, once, whoever played it."""
+class Task(Base):
+    """A task and what is known of it whichever program works on it, once.
 
-    __tablename__ = "instances"
-    __table_args__ = (
-        UniqueConstraint(
-            "instance", "game", "variant", "iterations", "game_string", "uniform", name="uq_instances"
-        ),
-    )
+    `key` is a hash of all other columns: some of them may be null, and nulls do not compare.
+    """
+
+    __tablename__ = "tasks"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    instance: Mapped[str]
-    game: Mapped[str]
-    variant: Mapped[str]
-    iterations: Mapped[int] = mapped_column(BigInteger)
-    game_string: Mapped[str]
-    uniform: Mapped[float]
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str]
+    family: Mapped[str]
+    tier: Mapped[str]
+    budget: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    uniform: Mapped[float | None]
+    floor: Mapped[float | None]
+    reference: Mapped[Points | None] = mapped_column(PackedPoints)
 
 
-class Curve(Base):
-    """What one instance of an evaluation gave, in the plan's order."""
+class TaskResult(Base):
+    """What a program achieved on one task of an evaluation, in the plan's order; the last point is the value."""
 
-    __tablename__ = "curves"
+    __tablename__ = "task_results"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    instance_id: Mapped[int] = mapped_column(ForeignKey("instances.id"))
+    task_id: Mapped[int] = mapped_column(ForeignKey("tasks.id"))
     points: Mapped[Points] = mapped_column(PackedPoints)
+    stderr: Mapped[float]
+    samples: Mapped[int] = mapped_column(BigInteger)
+    extra: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
     cpu_s: Mapped[float]
     wall_s: Mapped[float]
     candidate_cpu_s: Mapped[float]
+    oracle_calls: Mapped[int] = mapped_column(BigInteger)
 
 
-class Promotion(Base):
-    """One look at a sealed game; `exploitability` is null when the program failed there."""
+class HeldOut(Base):
+    """A program on a task that the search did not see; `value` is null when it failed there."""
 
-    __tablename__ = "promotions"
+    __tablename__ = "held_out"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.id"))
-    game: Mapped[str]
-    iterations: Mapped[int] = mapped_column(BigInteger)
-    exploitability: Mapped[float | None]
+    task: Mapped[str]
+    family: Mapped[str]
+    tier: Mapped[str]
+    budget: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+    outcome: Mapped[str]
+    message: Mapped[str]
+    value: Mapped[float | None]
+    stderr: Mapped[float]
+    floor: Mapped[float | None]
+    score: Mapped[float | None]
+    isolation: Mapped[str]
     purpose: Mapped[str]
-    looked_at: Mapped[datetime]
+    evaluated_at: Mapped[datetime]
 
 
 class Event(Base):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Self
 
@@ -54,14 +55,21 @@ def open_store(
 #
 # A candidate's way. record_candidate makes the row of an ordinal and may replace it, until tell marks it;
 # from then on it never changes. record_evaluation is called when an evaluation finishes, in whatever order
-# that happens, and before its candidate is told, so a killed campaign finds the evaluation again and does
-# not repeat it. The engine tells in the order of ordinals; `load` gives the told candidates in that order,
-# and what was recorded but not told by ordinal. A candidate is told only when it has an outcome.
+# that happens, and on the campaign's own plan before its candidate is told, so a killed campaign finds the
+# evaluation again and does not repeat it. Evaluations on further plans, which refine a score, may follow
+# after it was told; no stored evaluation ever changes. The engine tells in the order of ordinals; `load`
+# gives the told candidates in that order, and what was recorded but not told by ordinal. A candidate is
+# told only when it has an outcome. An evaluation comes back as it was recorded, to the last bit.
+#
+# Held-out tasks. Every evaluation on a task that the search did not see is a row of its own, also when the
+# program failed there, and nothing removes it: the more often a test set is used, the less it proves.
 #
 # Who may write. A campaign has exactly one writer: the CampaignWriter that holds its lock, which dies with
 # the process. Different campaigns in one database may be written by different processes; SQLite makes their
 # commits queue. Readers need no lock, never wait and never make anyone wait. Programs belong to no
-# campaign: they are content-addressed, only ever added, and the same one added twice is one row.
+# campaign: they are content-addressed, only ever added, and the same one added twice is one row. Its
+# provenance, under what it must run, only ever gets stricter: of two campaigns that made it, the stronger
+# level and sandbox and the smaller limits count, whichever was first. Tasks are shared in the same way.
 #
 # Threads. A CampaignWriter belongs to one thread at a time. A Store may be read from several.
 
@@ -107,7 +115,8 @@ class Store:
         Raises:
             BusyError: there is a campaign of this name (another process may have begun it just now).
         """
-        row = vars(spec) | {"status": "running", "created_at": self._clock(), "finished_at": None}
+        row = vars(spec) | {"metric": asdict(spec.metric), "status": "running"}
+        row |= {"created_at": self._clock(), "finished_at": None}
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(Campaign), row)

@@ -102,7 +102,7 @@ def signed(value: float) -> str:
 
 
 def small(value: float | None) -> str:
-    """An exploitability with three significant digits, or a dash."""
+    """A metric's value with three significant digits, or a dash."""
     return NONE if value is None else _minus(f"{value:.2e}")
 
 

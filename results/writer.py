@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
+from evaluators import records
+from evaluators.records import Provenance
 from results.calls import Texts, finish_call, load_calls, write_call
-from results.loading import load_campaign, load_looks, load_programs, load_state
+from results.loading import load_campaign, load_held_out, load_programs, load_state
 from results.locks import Locks
 from results.records import (
     CallAnswer,
@@ -18,15 +21,21 @@ from results.records import (
     CallState,
     CampaignRecord,
     CampaignState,
-    CandidateRecord,
-    EvaluationRecord,
+    HeldOutEvaluation,
     ProgramRecord,
-    PromotionRecord,
     Status,
 )
-from results.schema import Campaign, Candidate, Evaluation, Event, Program, Promotion
+from results.schema import Campaign, Candidate, Evaluation, Event, Program
 from results.transactions import HeldConnection, as_store_errors
-from results.writing import Instances, mark_told, write_candidate, write_evaluation, write_program
+from results.writing import (
+    TaskNumbers,
+    mark_told,
+    replace_scores,
+    write_candidate,
+    write_evaluation,
+    write_held_out,
+    write_program,
+)
 
 Clock = Callable[[], datetime]
 
@@ -40,7 +49,7 @@ class CampaignWriter:
         self._clock = clock
         self._id = campaign_id
         self._current: Connection | None = None
-        self._instances: Instances = {}
+        self._tasks: TaskNumbers = {}
         self._texts: Texts = {}
 
     def close(self) -> None:
@@ -74,7 +83,7 @@ class CampaignWriter:
                 self._current = connection
                 yield connection
         except BaseException:
-            self._instances.clear()  # Those that were new are not stored.
+            self._tasks.clear()  # Those that were new are not stored.
             self._texts.clear()
             raise
         finally:
@@ -107,18 +116,22 @@ class CampaignWriter:
         """Replace the resolved configuration, as when a budget is raised."""
         self._update(config=dict(config))
 
-    def add_program(self, source: str, *, tree_hash: str, name: str = "") -> str:
-        """Store a program unless it is known, and give its id.
+    def add_program(
+        self, source: str, *, tree_hash: str, name: str = "", provenance: Provenance | None = None
+    ) -> str:
+        """Store a program unless it is known, and return its id.
 
         Args:
             source: Python source; newlines are normalised before it is hashed.
             tree_hash: hash of the canonical syntax tree, as the engine makes it.
             name: a seed's or baseline's; "" for evolved programs. A known program keeps the name it has.
+            provenance: under what a campaign runs a program that it made; None for seeds and baselines. A known
+                program keeps what it has, or gets what is stricter than either.
         """
         with self._connection() as connection:
-            return write_program(connection, source, tree_hash=tree_hash, name=name)
+            return write_program(connection, source, tree_hash=tree_hash, name=name, provenance=provenance)
 
-    def record_candidate(self, candidate: CandidateRecord) -> None:
+    def record_candidate(self, candidate: records.Candidate) -> None:
         """Store a candidate, or replace what is stored of it. Its programs must have been added.
 
         Raises:
@@ -128,14 +141,36 @@ class CampaignWriter:
             if not write_candidate(connection, self._id, candidate, self._clock()):
                 raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
 
-    def record_evaluation(self, evaluation: EvaluationRecord) -> None:
-        """Store a finished evaluation. Its candidate must have been recorded (a baseline has none).
+    def record_evaluation(
+        self, evaluation: records.Evaluation, *, program_id: str, ordinal: int | None, plan: str
+    ) -> None:
+        """Store a finished evaluation. Its candidate must have been recorded.
+
+        Args:
+            evaluation: what came of it.
+            program_id: of which program.
+            ordinal: of which candidate; None for a baseline.
+            plan: on which plan; the campaign's own is what the candidate ranks by.
 
         Raises:
             sqlalchemy.exc.IntegrityError: the candidate, or baseline, has an evaluation on this plan already.
         """
         with self._connection() as connection:
-            write_evaluation(connection, self._id, evaluation, self._clock(), instances=self._instances)
+            write_evaluation(
+                connection,
+                self._id,
+                evaluation,
+                self._clock(),
+                program_id=program_id,
+                ordinal=ordinal,
+                plan=plan,
+                tasks=self._tasks,
+            )
+
+    def replace_scores(self, ordinal: int, plan: str, scores: Mapping[str, records.Score]) -> None:
+        """Replace the scores of a candidate's evaluation on a plan, as when further results refine them."""
+        with self._connection() as connection:
+            replace_scores(connection, self._id, ordinal, plan, scores)
 
     def tell(self, ordinal: int) -> None:
         """Mark a candidate as seen by selection.
@@ -147,33 +182,15 @@ class CampaignWriter:
             if not mark_told(connection, self._id, ordinal, self._clock()):
                 raise ValueError(f"candidate {ordinal} cannot be told: unknown, undecided or told before")
 
-    def record_promotion(
-        self, program_id: str, *, game: str, iterations: int, exploitability: float | None, purpose: str
-    ) -> None:
-        """Store a look at a sealed game.
-
-        Args:
-            program_id: the program that was looked at; candidate or baseline.
-            game: which sealed game.
-            iterations: how many it was run for.
-            exploitability: what came out; None when the program failed there.
-            purpose: why somebody looked.
-        """
-        row = PromotionRecord(
-            program_id=program_id,
-            game=game,
-            iterations=iterations,
-            exploitability=exploitability,
-            purpose=purpose,
-            looked_at=self._clock(),
-        )
+    def record_held_out(self, evaluation: HeldOutEvaluation) -> None:
+        """Store what a program achieved on a task that the search did not see, as of now."""
         with self._connection() as connection:
-            connection.execute(insert(Promotion), vars(row) | {"campaign_id": self._id})
+            write_held_out(connection, self._id, replace(evaluation, evaluated_at=self._clock()))
 
-    def looks(self) -> list[PromotionRecord]:
-        """The looks at sealed games that this campaign has had, oldest first."""
+    def held_out(self) -> list[HeldOutEvaluation]:
+        """Everything that this campaign evaluated on tasks that its search did not see, oldest first."""
         with self._connection() as connection:
-            return load_looks(connection, self._id)
+            return load_held_out(connection, self._id)
 
     def begin_call(self, call: CallRecord) -> int:
         """Store a call to a model before it is sent; its number, for `end_call`."""

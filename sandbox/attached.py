@@ -1,4 +1,4 @@
-"""A container's standard streams, as they come over one connection to the daemon."""
+"""Talks to a container over its standard streams, which the daemon carries in one connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHUNK = 1 << 16
 
 
 class AttachedStreams:
-    """Implements `sandbox.link.Control` over input and output; what comes on the error stream is kept apart."""
+    """Implements `sandbox.link.Control` over input and output; what the error stream says is kept apart."""
 
     def __init__(self, container: Container, *, stdin: bool) -> None:
         """Attach to `container`, which does not run yet.
@@ -41,11 +41,11 @@ class AttachedStreams:
         self.errors = bytearray()
 
     def fileno(self) -> int:
-        """The connection's descriptor."""
+        """Return the connection's descriptor."""
         return self._socket.fileno()
 
     def settimeout(self, timeout_s: float) -> None:
-        """How long sending or receiving may stand still before it raises `TimeoutError`."""
+        """Limit how long sending or receiving may stand still before it raises `TimeoutError`."""
         self._socket.settimeout(timeout_s)
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
@@ -59,7 +59,7 @@ class AttachedStreams:
         self._socket.sendall(data)
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
-        """At most `size` bytes of the container's output, none when it has ended."""
+        """Return at most `size` bytes of the container's output, none when it has ended."""
         while not self._output and not self._ended:
             self._read()
         data = bytes(self._output[:size])
@@ -67,7 +67,7 @@ class AttachedStreams:
         return data, []
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether there is output, or nothing any more, within `timeout_s`."""
+        """Return whether there is output, or no more to come, within `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not self._output and not self._ended:
             if not self._readable(deadline):
@@ -76,18 +76,18 @@ class AttachedStreams:
         return True
 
     def wait_for_end(self, timeout_s: float) -> bool:
-        """Whether the container ends within `timeout_s`."""
+        """Return whether the container ends within `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not self._ended and self._readable(deadline):
             self._read()
         return self._ended
 
-    def forget(self) -> None:
-        """Leave the connection as it is, in a process that was forked."""
+    def detach(self) -> None:
+        """Detach from the connection without closing it, in a process that was forked."""
         self._socket.detach()
 
     def close(self) -> None:
-        """End the container's input; what it still says is heard."""
+        """End the container's input; its output can still be read."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
@@ -104,7 +104,7 @@ class AttachedStreams:
         return bool(poll.poll(max(1000 * (deadline - time.monotonic()), 0.0)))
 
     def _read(self) -> None:
-        """Take what there is, and sort the pieces that are complete."""
+        """Read what there is, and sort the complete pieces into output and errors."""
         got = self._socket.recv(_CHUNK)
         self._ended = not got
         self._pieces += got

@@ -1,4 +1,4 @@
-"""Contract of the sandbox: run one untrusted program and call it with arrays.
+"""Defines the contract of a sandbox: run one untrusted program and call it with arrays.
 
 The sandbox knows nothing of games, scores or databases. A caller opens a *session*: a fresh child
 process in which a *guest* (a small trusted module, sent as text) and one untrusted *program* live
@@ -14,8 +14,8 @@ A guest is Python source that may import what its runner pre-loaded and defines 
 It raises ``BadResult`` (a name the runner puts into its globals) when the *program* returned
 something of the wrong type or shape, so that the caller sees ``Verdict.BAD_RESULT`` and the text.
 Input arrays are views of shared memory that the next call overwrites: a guest copies what it, or
-the program, may keep. The generators ``random`` and ``numpy.random`` start every session in the same state, and
-strings hash alike in all sessions.
+the program, may keep. The global generators of ``random`` and ``numpy.random`` start every session in the same
+state, or in one that the session's seed decides, and strings hash alike in all sessions.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class Level(IntEnum):
 
     @property
     def label(self) -> str:
-        """The level's name in configuration, results and messages, such as ``kernel+ns``."""
+        """Return the level's name in configuration, results and messages, such as ``kernel+ns``."""
         return self.name.lower().replace("_", "+")
 
     @classmethod
     def parse(cls, text: str) -> Level:
-        """The level whose label is `text`.
+        """Return the level whose label is `text`.
 
         Raises:
             ValueError: naming the labels that exist.
@@ -91,7 +91,7 @@ class Limits:
     """How much of the program's output is kept; far beyond it the program is killed as a log flood."""
 
     def doubled(self) -> Limits:
-        """The limits of the one retry that a limit outcome gets."""
+        """Return the limits of the one retry that a limit outcome gets."""
         return Limits(
             2 * self.cpu_s, 2 * self.wall_s, 2 * self.call_wall_s, 2 * self.memory_mib, self.log_bytes
         )
@@ -124,6 +124,16 @@ class SandboxFault(Exception):
         return SandboxFault, (self.verdict, self.message)
 
 
+def check_seed(seed: int | None) -> None:
+    """Refuse what no session can start its generators from.
+
+    Raises:
+        ValueError: it is negative or too large.
+    """
+    if seed is not None and not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed: expected None or 0 <= seed < 2**64; got {seed}")
+
+
 class Session(Protocol):
     """One program in one fresh process. Not thread-safe. After a fault only `close` may be called."""
 
@@ -150,10 +160,10 @@ class Session(Protocol):
         ...
 
     def close(self) -> Usage:
-        """End the program (SIGKILL), reap it and say what it cost. Safe to call after a fault, and twice.
+        """End the program (SIGKILL), reap it and return what it cost. Safe to call after a fault, and twice.
 
         Raises:
-            SandboxFault: `SANDBOX_ERROR`: nobody can say what it cost, the runner is gone.
+            SandboxFault: `SANDBOX_ERROR`: its cost is unknown, since the runner is gone.
         """
         ...
 
@@ -163,7 +173,7 @@ class Sandbox(Protocol):
 
     @property
     def level(self) -> Level:
-        """The isolation that this sandbox achieved when it tried (never what was asked for)."""
+        """Return the isolation that this sandbox achieved when it tried (never what was asked for)."""
         ...
 
     def open(
@@ -174,6 +184,7 @@ class Sandbox(Protocol):
         limits: Limits,
         shared_bytes: int,
         callbacks: Mapping[str, Callback] | None = None,
+        seed: int | None = None,
     ) -> Session:
         """Start `program` beside `guest` in a fresh process.
 
@@ -184,9 +195,12 @@ class Sandbox(Protocol):
             shared_bytes: room for the arrays of the largest call, inputs and results together.
             callbacks: functions of the caller that the guest may ask for by name
                 (``callback(name, scalars, arrays)`` in its globals).
+            seed: what the global generators of ``random`` and ``numpy.random`` start from, below 2**64; None: the
+                state that all sessions without a seed start from.
 
         Raises:
             SandboxFault: the program did not start (its own top level failed, or a limit hit).
+            ValueError: a seed out of range.
             RuntimeError: the session before is still open.
         """
         ...
@@ -196,7 +210,7 @@ class Sandbox(Protocol):
         ...
 
     def __enter__(self) -> Sandbox:
-        """The sandbox itself."""
+        """Return the sandbox itself."""
         ...
 
     def __exit__(self, *exc: object) -> None:

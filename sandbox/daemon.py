@@ -1,4 +1,4 @@
-"""The Docker daemon: a client of it, or one line that says what is missing."""
+"""Connects to the Docker daemon, or says in one line what is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def connect() -> DockerClient:
-    """A client of the daemon.
+    """Return a client of the daemon.
 
     Raises:
         SandboxFault: `SANDBOX_ERROR`, in one line what is missing and what to do.
@@ -40,5 +40,5 @@ def connect() -> DockerClient:
 
 
 def missing(what: str, remedy: str) -> SandboxFault:
-    """The fault of a machine where Docker sandboxes cannot run: what is missing, and what to do."""
+    """Return the fault for a machine where Docker sandboxes cannot run: what is missing, and what to do."""
     return SandboxFault(Verdict.SANDBOX_ERROR, f"docker: {what}; {remedy}.")

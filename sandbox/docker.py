@@ -1,13 +1,13 @@
-"""The Docker sandbox: the warm runner of the process sandbox in a hardened container, as a wall around its own.
+"""Runs the process sandbox's warm runner in a hardened Docker container, as a second wall around its own.
 
 The container has no network, no capabilities, no writable file and no user of the host; the only thing mounted
 is a read-only directory with the socket that driver and runner talk over. Arrays lie in memory files that pass
 through that socket, so a call costs what it costs without Docker. A runner ends with its driver and its
-container with it; containers that a killed engine left before that are removed when the next one starts.
+container with it; containers that a killed engine left behind are removed when the next one starts.
 
 Needs the Python package ``docker`` (``pip install 'evolve-marl[docker]'``), a daemon (``DOCKER_HOST`` or the
-usual socket) whose file system is this one, and the image that ``make sandbox-image`` builds. Whoever may talk
-to a Docker daemon is root on its host: the process sandbox asks for less.
+usual socket) whose file system is this one, and the image that ``make sandbox-image`` builds. Access to a Docker
+daemon amounts to root on its host: the process sandbox asks for less.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class DockerSandbox(WarmSandbox):
 
     @property
     def level(self) -> Level:
-        """The isolation that the runner achieved when it tried; without its own walls the outer one is not enough."""
+        """Return the isolation that the runner achieved: without its own layers a container is not enough."""
         return Level.DOCKER if self._holds("landlock", "seccomp") else Level.RLIMITS
 
     def close(self) -> None:
@@ -90,11 +90,11 @@ class DockerSandbox(WarmSandbox):
         return RunnerLink.start(host, control, self._config())
 
     def _config(self) -> dict[str, Any]:
-        """What the runner is told: the container is its namespaces, and stays on its cores by itself."""
+        """Return the runner's configuration: the container brings namespaces and cores."""
         return {"modules": self.modules, "namespaces": False, "cpu": None, "parent": None}
 
     def _run(self, arguments: Sequence[str], **options: Any) -> ContainerHost:
-        """A started container.
+        """Return a started container.
 
         Args:
             arguments: how its runner finds the driver.
@@ -106,7 +106,7 @@ class DockerSandbox(WarmSandbox):
         from docker.errors import APIError
 
         try:
-            host = ContainerHost(self._create(arguments, options), talks=bool(options.get("stdin_open")))
+            host = ContainerHost(self._create(arguments, options), stdin=bool(options.get("stdin_open")))
             try:
                 host.container.start()
             except BaseException:
@@ -152,21 +152,21 @@ class DockerSandbox(WarmSandbox):
 class ContainerHost:
     """Implements `sandbox.link.Host`: the runner is the first process of a container."""
 
-    def __init__(self, container: Container, *, talks: bool = False) -> None:
-        """Listen to what `container`, which does not run yet, is going to print; it `talks` if it is to hear us."""
+    def __init__(self, container: Container, *, stdin: bool = False) -> None:
+        """Attach to `container`, which does not run yet; with `stdin`, its input stays open for frames."""
         self.container = container
-        self.streams = AttachedStreams(container, stdin=talks)
+        self.streams = AttachedStreams(container, stdin=stdin)
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it has ended by itself within `timeout_s`: the end of its output is its own."""
+        """Return whether it has ended by itself within `timeout_s`, which the end of its output shows."""
         return self.streams.wait_for_end(timeout_s)
 
     def kill(self) -> None:
-        """End the container and have it removed."""
+        """End and remove the container."""
         _remove(self.container)
 
     def printed(self) -> str:
-        """What it printed on its error stream."""
+        """Return what it printed on its error stream."""
         return self.streams.errors.decode(errors="replace")
 
     def release(self) -> None:
@@ -175,13 +175,13 @@ class ContainerHost:
 
 
 def owner() -> str:
-    """This process, so that no other is ever taken for it: boot, namespace of processes, number, start."""
+    """Return what identifies this process for ever: boot, process namespace, process id and start time."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return f"{boot} {Path('/proc/self/ns/pid').readlink()} {os.getpid()} {_started(os.getpid())}"
 
 
 def sweep(client: DockerClient) -> int:
-    """Remove the containers of processes that are dead; how many there were.
+    """Remove the containers of dead processes, and return how many there were.
 
     Those of another boot or of processes that cannot be seen from here are left alone.
     """
@@ -196,7 +196,7 @@ def sweep(client: DockerClient) -> int:
 
 
 def _started(pid: int) -> str:
-    """When the process `pid` started, in ticks since the boot; "" when there is none."""
+    """Return when the process `pid` started, in ticks since the boot; "" when there is none."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except OSError:
@@ -213,7 +213,7 @@ def _remove(container: Container) -> None:
 
 @contextlib.contextmanager
 def _listening() -> Iterator[tuple[Path, socket.socket]]:
-    """A directory with a socket that any user may connect to; both are needed until the runner has."""
+    """Make a directory with a socket that any user may connect to; both go once the runner has connected."""
     directory = Path(tempfile.mkdtemp(prefix="evolve-sandbox-"))
     listener = socket.socket(socket.AF_UNIX)
     try:
@@ -228,7 +228,7 @@ def _listening() -> Iterator[tuple[Path, socket.socket]]:
 
 
 def _accept(listener: socket.socket, host: ContainerHost) -> socket.socket:
-    """The connection from the runner in `host`.
+    """Return the connection from the runner in `host`.
 
     Raises:
         SandboxFault: `SANDBOX_ERROR`: the container ended, or its runner does not see the socket.

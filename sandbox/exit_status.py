@@ -1,4 +1,4 @@
-"""What the end of a child means: from what the runner and the kernel say of it to a verdict and its words."""
+"""Translates how a child ended, as the runner and the kernel report it, into a verdict and a message."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sandbox.runner import wire
 from sandbox.runner.execute import FAILURES
 
 
-def meaning(ended: Ended, limits: Limits, *, callback_cpu_s: float) -> tuple[Verdict, str]:
-    """The verdict on a child that ended without an answer, and why.
+def exit_verdict(ended: Ended, limits: Limits, *, callback_cpu_s: float) -> tuple[Verdict, str]:
+    """Return the verdict on a child that ended without an answer, and why.
 
     Args:
-        ended: what the runner says of it.
+        ended: the runner's report.
         limits: what it was allowed.
         callback_cpu_s: CPU time that callbacks used for it.
     """
@@ -30,21 +30,29 @@ def meaning(ended: Ended, limits: Limits, *, callback_cpu_s: float) -> tuple[Ver
     if number == signal.SIGSYS:
         return Verdict.VIOLATION, "made a system call that no program needs"
     if number:
-        return Verdict.CRASH, f"ended by {signal.Signals(number).name}"
+        return Verdict.CRASH, f"killed by {_signal_name(number)}"
     status = os.waitstatus_to_exitcode(ended.status)
     return Verdict.NO_RESULT, f"exited with status {status} without a result"
 
 
+def _signal_name(number: int) -> str:
+    """Return the name of a signal, or ``signal 40``: most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def cpu_message(limits: Limits) -> str:
-    """What is said of a program that used too much CPU time."""
+    """Return the message for a program that used too much CPU time."""
     return f"used more than {limits.cpu_s:g} s of CPU"
 
 
-def claimed(token: bytes) -> tuple[Verdict, str]:
-    """The verdict and the message of an error token, as far as the inside may claim one.
+def parse_error(token: bytes) -> tuple[Verdict, str]:
+    """Return the verdict and the message of an error token, which may only claim what is in `FAILURES`.
 
     Raises:
-        WireError: it may not, or the token is malformed.
+        WireError: it claims another verdict, or is malformed.
     """
     body = token[3 : wire.body_end(token)]
     if not body or body[0] >= len(FAILURES):

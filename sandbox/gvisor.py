@@ -1,4 +1,4 @@
-"""The gVisor sandbox: the container of the Docker sandbox on a kernel of its own, which is a program like any other.
+"""Runs the Docker sandbox's container under gVisor: on a kernel of its own, which is an ordinary program.
 
 A program's system calls reach gVisor's kernel, written in a memory-safe language and confined by the host's filters,
 in place of the host's. No memory and no socket passes its boundary, so tokens and arrays travel over the
@@ -32,12 +32,12 @@ class GvisorSandbox(DockerSandbox):
 
     @property
     def level(self) -> Level:
-        """The isolation that the runner achieved when it tried: a filter, on a kernel that is not this one."""
+        """Return the isolation that the runner achieved: `GVISOR` needs a filter, and a kernel that is not this one."""
         return Level.GVISOR if self._holds("seccomp", "kernel") else super().level
 
     @property
     def layers(self) -> Mapping[str, str]:
-        """What holds; `kernel` is ``on`` where the runner's is not this machine's."""
+        """Return what holds; `kernel` is ``on`` where the runner's is not this machine's."""
         kernel = "on: its own" if self._link.own_kernel else "off: it is this machine's"
         landlock = self._link.layers["landlock"]
         if self._link.own_kernel and not landlock.startswith("on"):

@@ -1,4 +1,4 @@
-"""The image that Docker sandboxes run: an interpreter, numpy and scipy, and the runner; no shell, nothing else.
+"""Builds the image that Docker sandboxes run: an interpreter, numpy and scipy, and the runner; no shell, nothing else.
 
 ``make sandbox-image`` builds it from ``Dockerfile`` with pinned packages. Where there is no network, the same
 layout is made of the interpreter that runs this: ``python -m sandbox.image --offline``. The tag is a digest of
@@ -37,7 +37,7 @@ _LEFT_OUT = shutil.ignore_patterns(
 
 
 def reference() -> str:
-    """Name and tag of the image that belongs to this version of the runner."""
+    """Return name and tag of the image that belongs to this version of the runner."""
     digest = hashlib.sha256()
     for path in sorted(RUNNER.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -93,14 +93,14 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _libraries(files: Sequence[str]) -> set[str]:
-    """The shared libraries that `files` are linked to, with the loader, as the loader finds them here."""
+    """Return the shared libraries that `files` are linked to, and the loader, by their paths here."""
     lines = subprocess.run(["ldd", *files], capture_output=True, text=True, check=False).stdout.splitlines()
     words = [word for line in lines if line.startswith("\t") for word in line.split()]
     return {word for word in words if word.startswith("/")}
 
 
 def _anybody(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Everything belongs to root and anybody may read it."""
+    """Give a file to root, and let anybody read it."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
     entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644

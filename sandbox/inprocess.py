@@ -1,21 +1,24 @@
-"""No sandbox at all, behind the same contract: guest and program run in this very process.
+"""Runs guest and program in this very process: the contract of a sandbox without any isolation.
 
 For a user's own files, and for tests of what uses a sandbox. Nothing is limited: a program may loop for ever,
-read the keys of this process or end it. Exceptions become the verdicts that a process sandbox gives them.
+read the keys of this process or end it. Exceptions become the verdicts that a process sandbox gives them. The global
+generators of a session with a seed are its own; without one it shares those of this process, as they are.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import random
 import sys
 import time
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from sandbox.base import Array, Callback, Level, Limits, SandboxFault, Usage, Verdict
+from sandbox.base import Array, Callback, Level, Limits, SandboxFault, Usage, Verdict, check_seed
 from sandbox.runner import execute, wire
 
 
@@ -37,14 +40,20 @@ class InProcessSession:
         self._usage: Usage | None = None
         self._ends: dict[tuple[object, ...], int] = {}
         self._fitting: set[tuple[object, ...]] = set()
+        self._generators: tuple[Any, Any] | None = None
+        """With a seed, the states of the session's global generators, or of the caller's while the program runs."""
 
-    def start(self, guest: str, program: str) -> None:
+    def start(self, guest: str, program: str, seed: int | None) -> None:
         """Load guest and program.
 
         Raises:
             SandboxFault: one of them raised.
         """
         self._program = program
+        if seed is not None:
+            self._generators = random.getstate(), np.random.get_state()
+            execute.seed_generators(seed)
+            self._swap_generators()
         with self._inside():
             self._loaded = execute.Loaded(guest, program, self._ask)
 
@@ -70,10 +79,10 @@ class InProcessSession:
                 wire.place(execute.result_specs(name, results), end, self._room)
                 if None not in kind:
                     self._fitting.add(kind)
-        return tuple(value.copy() for value in results)
+            return tuple(value.copy() for value in results)
 
     def _end(self, name: str, scalars: Sequence[float], arrays: Sequence[Array]) -> int:
-        """Where a call's arrays would end in shared memory: worked out once for each kind of call.
+        """Return where a call's arrays would end in shared memory, worked out once for each kind of call.
 
         A trusted loop makes the same call thousands of times, and the checks took as long as small programs do.
 
@@ -102,6 +111,13 @@ class InProcessSession:
             self._on_end()
         return self._usage
 
+    def _swap_generators(self) -> None:
+        """Exchange the states of the global generators for those that are kept, in a session with a seed."""
+        if self._generators is not None:
+            kept, self._generators = self._generators, (random.getstate(), np.random.get_state())
+            random.setstate(kept[0])
+            np.random.set_state(kept[1])
+
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:
         """Run program code: its prints are the log, its exceptions are faults, its time is counted."""
@@ -109,6 +125,7 @@ class InProcessSession:
         before = sys.modules.get(execute.PROGRAM)
         if self._module is not None:
             sys.modules[execute.PROGRAM] = self._module
+        self._swap_generators()
         try:
             with contextlib.redirect_stdout(self._log), contextlib.redirect_stderr(self._log):
                 yield
@@ -120,6 +137,7 @@ class InProcessSession:
             self.close()
             raise SandboxFault(Verdict(failure.verdict), failure.message) from error
         finally:
+            self._swap_generators()
             self._cpu_s += time.process_time() - began
             self._module = sys.modules.pop(execute.PROGRAM, None)
             if before is not None:
@@ -135,15 +153,19 @@ class InProcessSession:
             raise execute.BadResult(f"callback: expected one of {known}; got {name!r}")
         for i, value in enumerate(arrays):
             wire.spec_of(value, f"callback {name}: array {i}")
+        numbers = tuple(float(value) for value in scalars)
+        copies = tuple(value.copy() for value in arrays)
+        self._swap_generators()
         try:
-            numbers = tuple(float(value) for value in scalars)
-            return tuple(value.copy() for value in function(numbers, tuple(value.copy() for value in arrays)))
+            return tuple(value.copy() for value in function(numbers, copies))
         except Exception as error:
             raise _CallersError(error) from error
+        finally:
+            self._swap_generators()
 
 
 def _kind(value: object) -> tuple[object, ...] | None:
-    """What decides whether the wire carries an array; None for whatever needs a closer look."""
+    """Return what decides whether the wire carries an array; None for anything that is no plain array."""
     return (value.dtype, value.shape) if type(value) is np.ndarray else None
 
 
@@ -163,7 +185,7 @@ class InProcessSandbox:
 
     @property
     def level(self) -> Level:
-        """`Level.NONE`."""
+        """Return `Level.NONE`."""
         return Level.NONE
 
     def open(
@@ -174,29 +196,32 @@ class InProcessSandbox:
         limits: Limits,
         shared_bytes: int,
         callbacks: Mapping[str, Callback] | None = None,
+        seed: int | None = None,
     ) -> InProcessSession:
         """Load `program` beside `guest` into this process; see `sandbox.base.Sandbox.open`.
 
         Raises:
             SandboxFault: the program did not start.
             RuntimeError: the session before is still open.
+            ValueError: a seed out of range.
         """
+        check_seed(seed)
         if self._open:
             raise RuntimeError("sandbox: expected one session at a time, the last one is still open")
         self._open = True
         session = InProcessSession(limits, wire.rounded_room(shared_bytes), callbacks or {}, self._ended)
-        session.start(guest, program)
+        session.start(guest, program, seed)
         return session
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def __enter__(self) -> InProcessSandbox:
-        """The sandbox itself."""
+        """Return the sandbox itself."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
     def _ended(self) -> None:
         self._open = False

@@ -1,4 +1,4 @@
-"""The kinds of sandbox that one may choose from, by name."""
+"""Makes a sandbox of a kind chosen by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Kind = Literal["process", "docker", "gvisor"]
 
 
 def make(kind: str, modules: Sequence[str] = ("numpy",)) -> WarmSandbox:
-    """A sandbox of that kind, whose programs may use `modules` beside the standard library.
+    """Return a sandbox of that kind, whose programs may use `modules` beside the standard library.
 
     Raises:
         SandboxFault: `SANDBOX_ERROR`, it does not start; for containers the message says what is missing.

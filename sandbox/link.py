@@ -1,4 +1,4 @@
-"""The driver's side of a warm runner: send it sessions, hear how they ended, stop it.
+"""Controls a warm runner from the driver's side: has it start and end sessions, and stops it.
 
 Where the runner lives, in a process or in a container, is its `Host`'s business.
 """
@@ -31,7 +31,7 @@ class Host(Protocol):
     """What a runner lives in."""
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it has ended by itself within `timeout_s`."""
+        """Return whether it has ended by itself within `timeout_s`."""
         ...
 
     def kill(self) -> None:
@@ -39,7 +39,7 @@ class Host(Protocol):
         ...
 
     def printed(self) -> str:
-        """What the runner printed, once it has ended."""
+        """Return what the runner printed, once it has ended."""
         ...
 
     def release(self) -> None:
@@ -51,11 +51,11 @@ class Control(frames.Stream, Protocol):
     """The driver's end of what frames travel on."""
 
     def settimeout(self, timeout_s: float) -> None:
-        """How long sending or receiving may stand still before it raises `TimeoutError`."""
+        """Limit how long sending or receiving may stand still before it raises `TimeoutError`."""
         ...
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether there is something to receive, or nothing any more, within `timeout_s`."""
+        """Return whether there is something to receive, or the end of the stream, within `timeout_s`."""
         ...
 
     def close(self) -> None:
@@ -64,7 +64,7 @@ class Control(frames.Stream, Protocol):
 
 
 class Ended(NamedTuple):
-    """What the runner says of a session that is over."""
+    """The runner's report on a session that is over."""
 
     status: int
     """As ``wait`` returns it."""
@@ -124,19 +124,19 @@ class RunnerLink:
         self._cap = frames.MAX_FRAME + head["shared_bytes"]
         self._send({"do": "open", **head}, fds=fds, raw=sources)
 
-    def tell(self, token: bytes, arrays: bytes) -> None:
-        """Have the runner hand a token to the child, with the arrays that it speaks of.
+    def send_token(self, token: bytes, arrays: bytes) -> None:
+        """Have the runner pass a token to the child, with the arrays that it speaks of.
 
         Raises:
             SandboxFault: `SANDBOX_ERROR`: the runner is gone.
         """
-        self._send({"do": "tell", "token_bytes": len(token)}, raw=token + arrays)
+        self._send({"do": "token", "token_bytes": len(token)}, raw=token + arrays)
 
-    def hear(self, patience_s: float) -> tuple[bytes, bytes] | None:
-        """A token of the child (b"" when it is gone) with its arrays; None when none comes within `patience_s`.
+    def receive_token(self, patience_s: float) -> tuple[bytes, bytes] | None:
+        """Return the child's next token (b"" when it is gone) and its arrays; None after `patience_s`.
 
         Raises:
-            SandboxFault: `SANDBOX_ERROR`: the runner is gone, or says something else.
+            SandboxFault: `SANDBOX_ERROR`: the runner is gone, or answers something else.
         """
         try:
             if not self._control.wait(patience_s):
@@ -144,13 +144,13 @@ class RunnerLink:
         except BaseException:
             self.stop()
             raise
-        head, raw, _ = self._receive("tell", ANSWER_S)
+        head, raw, _ = self._receive("token", ANSWER_S)
         if "token_bytes" not in head:
             raise self.fail(f"the runner answered {head}")
         return raw[: head["token_bytes"]], raw[head["token_bytes"] :]
 
     def charge(self, cpu_s: float) -> None:
-        """Take CPU time that was spent for the child outside off its limit.
+        """Deduct from the child's limit CPU time that was spent for it outside.
 
         Raises:
             SandboxFault: `SANDBOX_ERROR`: the runner is gone.
@@ -164,7 +164,7 @@ class RunnerLink:
             SandboxFault: `SANDBOX_ERROR`: the runner is gone or hangs.
         """
         head, log = self._ask({"do": "end", "grace_s": grace_s}, ANSWER_S + grace_s)
-        while "token_bytes" in head:  # It was on its way already.
+        while "token_bytes" in head:  # A token that was sent before the order arrived.
             head, log, _ = self._receive("end", ANSWER_S + grace_s)
         try:
             return Ended(**head, log=log)
@@ -172,16 +172,16 @@ class RunnerLink:
             raise self.fail(f"the runner answered {head}") from error
 
     def stop(self) -> None:
-        """End the runner and everything below it, and reap it."""
+        """End and reap the runner and everything below it."""
         self.alive = False
-        # Without its driver a runner ends, and what waits for it ends after all below; else it is killed.
+        # Without its driver a runner ends, and with it everything below; else it is killed.
         self._control.close()
         if not self.host.wait(_STOP_S):
             self.host.kill()
         self.host.release()
 
     def fail(self, message: str) -> SandboxFault:
-        """Stop a runner that cannot be used any more; the fault to raise."""
+        """Stop a runner that cannot be used any more, and return the fault to raise."""
         self._control.close()
         printed = self.host.printed()[-1500:] if self.host.wait(_STOP_S) else ""
         self.stop()
@@ -196,7 +196,7 @@ class RunnerLink:
         except OSError as error:
             raise self.fail(f"the runner is gone: {error}") from error
         except BaseException:
-            # An interrupt between two halves of a frame: nobody could read on.
+            # An interrupt between two halves of a frame: what follows could not be read any more.
             self.stop()
             raise
 

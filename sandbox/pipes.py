@@ -1,4 +1,4 @@
-"""The driver's end of a child's channel: tokens out, tokens in, and never a longer wait than agreed."""
+"""Carries tokens between driver and child over pipes, and never waits longer than agreed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ class Pipes:
     def __init__(self) -> None:
         calls, self._out = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
         self._in, results = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
-        # A child that does not read must not hold us up.
+        # Neither a child that does not read may hold us up, nor one that takes back what we were about to read.
         os.set_blocking(self._out, False)
+        os.set_blocking(self._in, False)
         self.theirs = [calls, results]
         poll = select.poll()
         poll.register(self._in, select.POLLIN)
@@ -50,7 +51,10 @@ class Pipes:
         # As `receive`, without the cost of calling it.
         if not self._poll(patience_ms):
             raise ChannelTimeout
-        answer = os.read(self._in, wire.MAX_TOKEN)
+        try:
+            answer = os.read(self._in, wire.MAX_TOKEN)
+        except BlockingIOError:
+            raise ChannelClosed from None
         if not answer:
             raise ChannelClosed
         return answer
@@ -59,12 +63,15 @@ class Pipes:
         """Receive one token.
 
         Raises:
-            ChannelClosed: the child is gone.
+            ChannelClosed: the child is gone, or takes its own tokens back.
             ChannelTimeout: it takes longer than `patience_ms`.
         """
         if not self._poll(patience_ms):
             raise ChannelTimeout
-        answer = os.read(self._in, wire.MAX_TOKEN)
+        try:
+            answer = os.read(self._in, wire.MAX_TOKEN)
+        except BlockingIOError:
+            raise ChannelClosed from None
         if not answer:
             raise ChannelClosed
         return answer

@@ -1,4 +1,4 @@
-"""The process sandbox: untrusted programs in children of a warm runner, held by the kernel.
+"""Runs untrusted programs in children of a warm runner, confined by the kernel.
 
 Covered: CPU, memory, files, environment, network, other processes, native code that was not loaded before,
 the state of other sessions, deadlines. Not covered: errors of the kernel in the system calls that are
@@ -53,12 +53,12 @@ class ProcessSandbox(WarmSandbox):
 
     @property
     def runner_pid(self) -> int:
-        """Process below which the session's is."""
+        """Return the id of the process below which the session's is."""
         return self._process.pid
 
     @property
     def level(self) -> Level:
-        """The isolation that the runner achieved when it tried."""
+        """Return the isolation that the runner achieved when it tried."""
         if not self._holds("landlock", "seccomp"):
             return Level.RLIMITS
         return Level.KERNEL_NS if self.layers["namespaces"].startswith("on") else Level.KERNEL
@@ -94,7 +94,7 @@ class ProcessHost:
         self.process = process
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it has ended by itself within `timeout_s`."""
+        """Return whether it has ended by itself within `timeout_s`."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout_s)
         return self.process.poll() is not None
@@ -105,7 +105,7 @@ class ProcessHost:
         self.process.wait()
 
     def printed(self) -> str:
-        """What the runner printed, once it has ended."""
+        """Return what the runner printed, once it has ended."""
         if self.process.stderr is None:
             return ""
         os.set_blocking(self.process.stderr.fileno(), False)
@@ -118,5 +118,5 @@ class ProcessHost:
 
 
 def interpreter() -> str:
-    """The interpreter below any virtual environment, whose packages are thereby out of reach."""
+    """Return the interpreter below any virtual environment, whose packages are thereby out of reach."""
     return str(Path(getattr(sys, "_base_executable", None) or sys.executable).resolve())

@@ -1,7 +1,7 @@
-"""A short attack suite through real sessions: what this sandbox contains on this machine.
+"""Attacks a sandbox through real sessions, to see what it contains on this machine.
 
-Shown by ``evolve doctor``, and the ground for the level that is recorded with results: a sandbox that says
-`Level.KERNEL` and lets one of these through is not what it says.
+Shown by ``evolve doctor``, and the ground for the level that is recorded with results: a sandbox that claims
+`Level.KERNEL` and lets one of these through does not have it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.base import Level, Sandbox
 
 
 def check(sandbox: Sandbox, attacks: Sequence[Attack] = SHORT) -> list[Result]:
-    """Attack `sandbox` and say what came; a short attack beyond the claimed level is tried all the same.
+    """Attack `sandbox` and return the results; a short attack beyond the claimed level is tried all the same.
 
     At `Level.NONE` nothing is tried: the attacks would hit this very process, and nothing would end them.
 
@@ -54,11 +54,11 @@ def check_all(sandbox: Sandbox, attacks: Sequence[Attack] | None = None) -> Iter
 
 
 def confirmed(level: Level, results: Sequence[Result]) -> Level:
-    """The level that `results` leave of the claimed one: below any that should have contained what got through."""
+    """Return what `results` leave of a claimed level: one below any that promised to contain what got through."""
     broken = [result.attack.since for result in results if not result.contained]
     return min([level, *(Level(needed - 1) for needed in broken)])
 
 
 def may_try(attack: Attack, level: Level) -> bool:
-    """Whether to try `attack` at `level`: where nothing promises to stop it, only if it does no harm."""
+    """Return whether to try `attack` at `level`: where nothing promises to stop it, only if it does no harm."""
     return attack.machine in {"", platform.machine()} and (attack.short or level >= attack.since)

@@ -1,4 +1,4 @@
-"""A session with a child process: calls over its transport, deadlines, and what an ended child means."""
+"""Runs a session with a child process: calls over its transport, deadlines, and the faults that a child ends with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from numpy import ndarray
 
 from sandbox.base import Array, Callback, Limits, SandboxFault, Usage, Verdict
-from sandbox.exit_status import claimed, cpu_message, meaning
+from sandbox.exit_status import cpu_message, exit_verdict, parse_error
 from sandbox.link import Ended, RunnerLink
 from sandbox.pipes import ChannelClosed, ChannelTimeout
 from sandbox.runner import wire
@@ -31,7 +31,7 @@ _read_header = lru_cache(_REMEMBERED)(wire.read_header)
 
 @dataclass(slots=True)
 class _Call:
-    """What is known of calls with one name and one set of shapes; read with every call, hence no tuple."""
+    """The layout of calls with one name and one set of shapes; read with every call, hence no tuple."""
 
     head: bytes
     """The token up to its scalars."""
@@ -41,14 +41,14 @@ class _Call:
     answer: bytes = b""
     """The last result's token; an equal one means equal shapes in the same place."""
     copies: tuple[Callable[[], Array], ...] = ()
-    """What copies the arrays that `answer` announces."""
+    """Each copies an array that `answer` announces."""
 
 
 @dataclass(slots=True)
 class _Question:
-    """What is known of questions with one header that come with calls of one size."""
+    """The layout of questions with one header within calls of one size."""
 
-    function: Callback
+    callback: Callback
     name: str
     length: int
     """Bytes of the token, scalars included: a header does not tell what follows it."""
@@ -72,10 +72,13 @@ class ProcessSession:
         transport: Transport,
         callbacks: Mapping[str, Callback],
         on_end: Callable[[Ended | None], None],
+        *,
+        seed: int | None = None,
     ) -> None:
-        """Prepare a session; `start` opens it. `on_end` hears once how it ended (None: nobody knows)."""
+        """Prepare a session; `start` opens it. `on_end` is called once with how it ended (None: unknown)."""
         self._link = link
         self._limits = limits
+        self._seed = seed
         self._callbacks = callbacks
         self._on_end = on_end
         self._transport = transport
@@ -99,14 +102,15 @@ class ProcessSession:
             "cpu_s": self._limits.cpu_s,
             "memory_bytes": self._limits.memory_mib << 20,
             "log_bytes": self._limits.log_bytes,
+            "seed": self._seed,
         }
         try:
             self._transport.open(head)
             patience_ms = min(self._call_ms, 1000 * self._limits.wall_s)
-            self._hear_confined(patience_ms)
-            self._settle(0, self._transport.receive(patience_ms), time.monotonic() + patience_ms / 1000)
+            self._await_confinement(patience_ms)
+            self._await_result(0, self._transport.receive(patience_ms), time.monotonic() + patience_ms / 1000)
         except (ChannelClosed, ChannelTimeout) as ending:
-            raise self._ending(ending) from None
+            raise self._channel_fault(ending) from None
         except BaseException:
             self._abandon()
             raise
@@ -126,7 +130,7 @@ class ProcessSession:
         key = (name, len(scalars), *[(value.dtype, value.shape) for value in arrays])
         call = self._calls.get(key)
         if call is None:
-            call = self._learn_call(key, name, len(scalars), arrays)
+            call = self._new_call(key, name, len(scalars), arrays)
         try:
             for target, value in zip(call.targets, arrays):  # noqa: B905 - as many, by their key
                 target[...] = value
@@ -136,16 +140,16 @@ class ProcessSession:
                 patience_ms = max(1000 * (self._deadline - now), 0.0)
             answer = self._exchange(call.head + call.pack(*scalars), patience_ms)
             if answer != call.answer:
-                self._learn_answer(call, answer, now + patience_ms / 1000)
+                self._read_answer(call, answer, now + patience_ms / 1000)
             return tuple([copy() for copy in call.copies])
         except (ChannelClosed, ChannelTimeout) as ending:
-            raise self._ending(ending) from None
+            raise self._channel_fault(ending) from None
         except BaseException:
             self._abandon()
             raise
 
     def close(self) -> Usage:
-        """End the program, reap it and say what it cost; see `sandbox.base.Session.close`.
+        """End the program, reap it and return what it cost; see `sandbox.base.Session.close`.
 
         Raises:
             SandboxFault: `SANDBOX_ERROR`: the runner cannot say what it cost.
@@ -154,7 +158,7 @@ class ProcessSession:
             self._end(0.0)
         return self._usage or Usage(0.0, 0.0, 0.0, "")
 
-    def _learn_call(self, key: Any, name: str, scalars: int, arrays: Sequence[Array]) -> _Call:
+    def _new_call(self, key: Any, name: str, scalars: int, arrays: Sequence[Array]) -> _Call:
         """Lay out a call whose name and shapes are new."""
         try:
             specs = tuple(wire.spec_of(value, f"{name}: array {i}") for i, value in enumerate(arrays))
@@ -168,32 +172,32 @@ class ProcessSession:
         self._calls[key] = call
         return call
 
-    def _learn_answer(self, call: _Call, answer: bytes, deadline: float) -> None:
-        """Find out what `answer` means, and remember it if it is the result itself and no callback before it."""
-        result = self._settle(call.end, answer, deadline)
+    def _read_answer(self, call: _Call, answer: bytes, deadline: float) -> None:
+        """Serve an answer unlike the last one, and remember it if it is the result itself and no callback before it."""
+        result = self._await_result(call.end, answer, deadline)
         call.copies = tuple(view.copy for view in result)
         call.answer = answer if answer[:1] == wire.RESULT else b""
 
-    def _hear_confined(self, patience_ms: float) -> None:
-        """Wait until the child has confined itself; no program has run before.
+    def _await_confinement(self, patience_ms: float) -> None:
+        """Wait until the child has confined itself, before which no program runs.
 
         Raises:
-            SandboxFault: `SANDBOX_ERROR`: it could not, and said why on its log.
+            SandboxFault: `SANDBOX_ERROR`: it could not; its log and the runner's errors say why.
         """
         try:
             self._transport.receive(patience_ms)
         except (ChannelClosed, ChannelTimeout) as ending:
-            fault = self._ending(ending)
+            fault = self._channel_fault(ending)
             text = self._usage.log[-1500:] if self._usage else ""
             raise self._link.fail(f"a child could not start: {fault.message}\n{text}") from None
 
-    def _settle(self, end: int, answer: bytes, deadline: float) -> tuple[Array, ...]:
-        """Serve callbacks until a result comes; where its arrays lie."""
+    def _await_result(self, end: int, answer: bytes, deadline: float) -> tuple[Array, ...]:
+        """Serve callbacks until there is a result, and return views of its arrays."""
         try:
             while answer[:1] == wire.ASK:
                 answer = self._serve_callback(end, answer, deadline)
             if answer[:1] == wire.ERROR:
-                raise self._fault(*claimed(answer))
+                raise self._fault(*parse_error(answer))
             if answer[:1] != wire.RESULT:
                 raise wire.WireError(f"token: expected a result, got kind {answer[:1]!r}")
             header = _read_header(answer)
@@ -204,21 +208,21 @@ class ProcessSession:
             raise self._fault(Verdict.BAD_RESULT, str(error)) from None
 
     def _serve_callback(self, end: int, token: bytes, deadline: float) -> bytes:
-        """Run the callback that the child asks for, send what it returns, and wait for the next token."""
+        """Run the callback that the child asks for, send what it returns, and return the next token."""
         # The call's arrays come first: equal headers lie elsewhere when it ends elsewhere.
         key = (end, token[: wire.body_end(token)])
         question = self._questions.get(key)
         if question is None or len(token) != question.length:
-            question = self._learn_question(key, token)
+            question = self._new_question(key, token)
         began = time.process_time()
-        results = question.function(
+        results = question.callback(
             question.unpack(token), tuple([source.copy() for source in question.sources])
         )
         self._charge(time.process_time() - began)
         if question.specs != [
             (value.dtype, value.shape) if type(value) is ndarray else None for value in results
         ]:
-            self._place_results(question, results)
+            self._place_results(question, results, end)
         for target, value in zip(question.targets, results):  # noqa: B905 - as many, by their specs
             target[...] = value
         left_s = deadline - time.monotonic()
@@ -226,7 +230,7 @@ class ProcessSession:
             raise ChannelTimeout
         return self._exchange(question.answer, 1000 * left_s)
 
-    def _learn_question(self, key: tuple[int, bytes], token: bytes) -> _Question:
+    def _new_question(self, key: tuple[int, bytes], token: bytes) -> _Question:
         """Read a question that is new, or malformed."""
         header = wire.read_header(token)
         sources, end = self._transport.place(header.specs, key[0])
@@ -241,11 +245,13 @@ class ProcessSession:
         self._questions[key] = question
         return question
 
-    def _place_results(self, question: _Question, results: Sequence[Array]) -> None:
-        """Check results of other shapes than last time, and find their place after the question's arrays.
+    def _place_results(self, question: _Question, results: Sequence[Array], end: int) -> None:
+        """Check results whose shapes differ from last time's, and lay them out after the question's arrays.
 
         Raises:
-            ValueError: the callback returned what the wire does not carry, or what does not fit.
+            ValueError: the callback returned what the wire does not carry, or what does not fit after the call's
+                arrays, which end at `end`.
+            NoRoomError: the question's arrays leave it no room.
         """
         name = question.name
         try:
@@ -253,11 +259,12 @@ class ProcessSession:
                 wire.spec_of(value, f"callback {name}: result {i}") for i, value in enumerate(results)
             )
             header = wire.pack_header(wire.Header(specs=specs))
-            question.targets, _ = self._transport.place(specs, question.end)
+            self._transport.place(specs, end)
         except wire.NoRoomError as error:
             raise ValueError(f"callback {name}: {error}") from None
         except wire.WireError as error:
             raise ValueError(str(error)) from None
+        question.targets, _ = self._transport.place(specs, question.end)
         question.answer = wire.token(wire.ANSWER, header)
         question.specs = [tuple(spec) for spec in specs]
 
@@ -271,29 +278,29 @@ class ProcessSession:
         if self._callback_cpu_s > self._limits.cpu_s:
             raise self._fault(Verdict.CPU_LIMIT, cpu_message(self._limits))
 
-    def _ending(self, ending: ChannelClosed | ChannelTimeout) -> SandboxFault:
-        """The fault that follows from what the channel met."""
-        return self._death() if isinstance(ending, ChannelClosed) else self._timeout()
+    def _channel_fault(self, ending: ChannelClosed | ChannelTimeout) -> SandboxFault:
+        """Return the fault of a session whose child is gone or late."""
+        return self._exit_fault() if isinstance(ending, ChannelClosed) else self._timeout()
 
     def _timeout(self) -> SandboxFault:
         if time.monotonic() >= self._deadline:
             return self._fault(Verdict.TIMEOUT, f"the session took longer than {self._limits.wall_s:g} s")
         return self._fault(Verdict.TIMEOUT, f"a call took longer than {self._limits.call_wall_s:g} s")
 
-    def _death(self) -> SandboxFault:
-        """The fault that the end of the child means, by what the runner says of it."""
+    def _exit_fault(self) -> SandboxFault:
+        """Return the fault of a child that ended, by the runner's report on it."""
         ended = self._end(_DEATH_GRACE_S)
-        return SandboxFault(*self._meaning(ended))
+        return SandboxFault(*self._exit_verdict(ended))
 
     def _fault(self, verdict: Verdict, message: str) -> SandboxFault:
-        """End the session with `verdict`, unless the runner had killed the child for a better reason."""
+        """End the session and return its fault, with `verdict` unless the runner knows a better reason."""
         ended = self._end(0.0)
         if ended.reason in {Verdict.CPU_LIMIT, Verdict.LOG_FLOOD} and verdict is Verdict.TIMEOUT:
-            verdict, message = self._meaning(ended)
+            verdict, message = self._exit_verdict(ended)
         return SandboxFault(verdict, clean(message))
 
-    def _meaning(self, ended: Ended) -> tuple[Verdict, str]:
-        return meaning(ended, self._limits, callback_cpu_s=self._callback_cpu_s)
+    def _exit_verdict(self, ended: Ended) -> tuple[Verdict, str]:
+        return exit_verdict(ended, self._limits, callback_cpu_s=self._callback_cpu_s)
 
     def _abandon(self) -> None:
         """End a session that an exception of the caller's left between question and answer."""

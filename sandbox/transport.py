@@ -1,4 +1,4 @@
-"""How calls reach a child: where their arrays lie, and what carries the tokens about them."""
+"""Carries calls to a child: decides where their arrays lie, and sends the tokens about them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Transport(Protocol):
         ...
 
     def place(self, specs: Sequence[wire.Spec], start: int) -> tuple[tuple[Array, ...], int]:
-        """Views for arrays of `specs` at or after `start`, and the byte after them.
+        """Return views for arrays of `specs` at or after `start`, and the byte after them.
 
         Raises:
             NoRoomError: they do not fit.
@@ -84,7 +84,7 @@ class _Memory:
 
 
 class SharedTransport:
-    """Implements `Transport` by memory that driver and child share, and pipes: what costs least."""
+    """Implements `Transport` by memory that driver and child share, and pipes, which costs least."""
 
     def __init__(self, link: RunnerLink, room: int, guest: bytes, program: bytes) -> None:
         """Make memory with `room` bytes for arrays, and a channel."""
@@ -141,7 +141,7 @@ class StreamTransport:
             ChannelClosed: the child is gone.
             ChannelTimeout: it takes longer than `patience_ms`.
         """
-        self._link.tell(token, self._memory.mapping[self._extents.of(token)])
+        self._link.send_token(token, self._memory.mapping[self._extents.of(token)])
         return self.receive(patience_ms)
 
     def receive(self, patience_ms: float) -> bytes:
@@ -151,10 +151,10 @@ class StreamTransport:
             ChannelClosed: the child is gone.
             ChannelTimeout: it takes longer than `patience_ms`.
         """
-        came = self._link.hear(patience_ms / 1000)
-        if came is None:
+        received = self._link.receive_token(patience_ms / 1000)
+        if received is None:
             raise ChannelTimeout
-        token, arrays = came
+        token, arrays = received
         if not token:
             raise ChannelClosed
         extent = self._extents.of(token)

@@ -78,8 +78,9 @@ def test_holds_a_migration_and_the_licence(wheel):
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
 
-def test_holds_no_database_and_no_tests(wheel):
-    assert not [name for name in wheel if ".db" in name or name.startswith(("results/data/", "tests/"))]
+def test_holds_no_database_no_tests_and_no_benchmarks(wheel):
+    foreign = ("results/data/", "tests/", "benchmarks/")
+    assert not [name for name in wheel if ".db" in name or name.startswith(foreign)]
 
 
 def test_installs_the_six_packages_and_nothing_else(wheel):

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 
-from evaluators import scores, sealed, staging
-from evaluators.base import Component, Evaluation, InstanceResult, Mechanism, Plan
 from evaluators.cfr import interface
 from evaluators.cfr.loop import Rule, run
 from evaluators.cfr.mechanisms import MECHANISMS
+from evaluators.games.domain import GameDomain
+from evaluators.games.game import Game
+from evaluators.records import Curve, Task
+from evaluators.scripts import Exporter
 from sandbox.base import Limits, Sandbox
 
 ITERATIONS = 1000
 
-HORIZONS = (300, 1000, 3000)
-"""Iterations of a promotion's runs on sealed games: a search at one horizon breeds constants that fit it."""
-
 PER_INFOSET_TIME = 4
-"""Times a plan's CPU and wall limits that programs over dictionaries get: 1000 iterations of CFR+ on 5-sided Liar's
+"""Times a task's CPU and wall limits that programs over dictionaries get: 1000 iterations of CFR+ on 5-sided Liar's
 Dice, 0.2 s over arrays, take 20 s, those of VAD-CFR 45 s."""
 
-_SEALED_LIMITS = Limits(cpu_s=180.0, wall_s=901.0, call_wall_s=20.0, memory_mib=512)
+_LONG_LIMITS = Limits(cpu_s=180.0, wall_s=901.0, call_wall_s=20.0, memory_mib=512)
 """Of a session of 3,000 iterations on 3-player Leduc: six times what a search allows for its games."""
 
 
-class CfrDomain:
-    """See `evaluators.base.Domain`."""
+class CfrDomain(GameDomain):
+    """See `evaluators.task_domain.TaskDomain`."""
 
     name = "cfr"
-    components: tuple[Component, ...] = interface.COMPONENTS
-    mechanisms: tuple[Mechanism, ...] = MECHANISMS
+    components = interface.COMPONENTS
+    mechanisms = MECHANISMS
     seed = "cfr_plus"
     baselines = ("cfr", "cfr_plus", "dcfr", "pcfr_plus", "pdcfr_plus")
-    default_objective = scores.DEFAULT
-    holdout = ("kuhn2", "goofspiel3")
-    tiers = tuple(staging.TIERS)
-    sandbox_modules = ("numpy",)
+    iterations = ITERATIONS
+    horizons = (300, 1000, 3000)
+    """A search at one horizon breeds constants that fit it."""
     limits = Limits(cpu_s=30.0, wall_s=151.0, call_wall_s=20.0, memory_mib=512)
 
     @cached_property
@@ -51,66 +49,42 @@ class CfrDomain:
         """Source of the module that runs beside every program over dictionaries: the other one and an adapter."""
         return self.guest + (files(__package__) / "guest_per_infoset.py").read_text(encoding="utf-8")
 
+    @property
+    def exporter(self) -> Exporter:
+        """See `TaskDomain.exporter`."""
+        from evaluators.cfr.export import as_script
+
+        return as_script
+
+    @property
+    def solver(self) -> type:
+        """See `TaskDomain.solver`."""
+        from evaluators.cfr.openspiel import CfrSolver
+
+        return CfrSolver
+
     def rule(self, source: str) -> Rule:
-        """A program as the trusted loop takes it, in whichever form it is written."""
+        """Return a program as the trusted loop takes it, in whichever form it is written."""
         per_infoset = interface.is_per_infoset(source)
         guest = self.guest_per_infoset if per_infoset else self.guest
         return Rule(source, guest, interface.wants_counterfactual_reach(source), per_infoset)
 
     def check(self, source: str) -> None:
-        """See `Domain.check`."""
+        """See `TaskDomain.check`: the interface has two forms."""
         interface.check(source)
 
-    def plan(
-        self,
-        games: Sequence[str] | None = None,
-        *,
-        suite: str = "train",
-        tiers: Sequence[str] | None = None,
-        iterations: int | None = None,
-    ) -> Plan:
-        """See `Domain.plan` and `evaluators.staging`."""
-        return staging.plan(
-            games, suite=suite, tiers=tiers, iterations=iterations or ITERATIONS, limits=self.limits
-        )
+    def limits_for(self, tasks: Sequence[Task]) -> Limits:
+        """See `TaskDomain.limits_for`."""
+        return _LONG_LIMITS if any(task.budget > ITERATIONS for task in tasks) else self.limits
 
-    def promotion_plan(self, seed: int) -> Plan:
-        """See `Domain.promotion_plan` and `evaluators.sealed`."""
-        return sealed.promotion_plan(seed, horizons=HORIZONS, limits=_SEALED_LIMITS)
-
-    def objectives(self, plan: Plan) -> tuple[str, ...]:
-        """See `Domain.objectives`."""
-        return scores.names(plan.instances)
-
-    def score(self, plan: Plan, results: Sequence[InstanceResult]) -> dict[str, float]:
-        """See `Domain.score`."""
-        return staging.score(plan, results)
-
-    def evaluate(
-        self,
-        source: str,
-        plan: Plan,
-        sandbox: Sandbox,
-        *,
-        floors: Mapping[str, float] | None = None,
-        progress: Callable[[InstanceResult], None] | None = None,
-    ) -> Evaluation:
-        """See `Domain.evaluate`."""
-        rule = self.rule(source)
-        limits = _patient(plan.limits) if rule.per_infoset else plan.limits
-        return staging.evaluate(
-            lambda instance, game: run(rule, instance, game, sandbox, limits),
-            plan,
-            sandbox.level,
-            score=self.score,
-            floors=floors,
-            progress=progress,
-        )
-
-
-def _patient(limits: Limits) -> Limits:
-    """The limits of a program over dictionaries."""
-    return replace(limits, cpu_s=PER_INFOSET_TIME * limits.cpu_s, wall_s=PER_INFOSET_TIME * limits.wall_s)
+    def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
+        """See `GameDomain.play`."""
+        rule = self.rule(program)
+        if rule.per_infoset:
+            limits = replace(
+                limits, cpu_s=PER_INFOSET_TIME * limits.cpu_s, wall_s=PER_INFOSET_TIME * limits.wall_s
+            )
+        return run(rule, game, iterations, sandbox, limits)
 
 
 DOMAIN = CfrDomain()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from evaluators.base import Component, ProgramError
+from evaluators.contract import Component, ProgramError
 from evaluators.source import arguments, classes, may_name, methods, parse, require_class, require_method
 
 _STATES = "info_states"

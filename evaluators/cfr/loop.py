@@ -12,9 +12,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.base import Instance, InvalidAnswer
+from evaluators.contract import InvalidAnswer
 from evaluators.games.game import Game, PolicyError
-from evaluators.staging import Played
+from evaluators.records import Curve
 from sandbox.base import Array, Limits, Sandbox, Session
 
 Floats = NDArray[np.float64]
@@ -50,32 +50,21 @@ def shared_bytes(game: Game) -> int:
     return begin + step + 4096
 
 
-def run(rule: Rule, instance: Instance, game: Game, sandbox: Sandbox, limits: Limits) -> Played:
-    """Play one instance to its last iteration.
-
-    Returns:
-        The curve, and the session's usage.
+def run(rule: Rule, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
+    """Run a program on a game to its last iteration; return (iteration, exploitability) at `checkpoints`.
 
     Raises:
         SandboxFault: the program failed (or the sandbox did, see the verdict).
         InvalidAnswer: the program returned a policy that is none.
     """
     session = sandbox.open(rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(game))
-    try:
-        curve = _iterate(rule, instance.iterations, game, session)
-    finally:
-        usage = session.close()
-    return Played(curve, usage)
-
-
-def _iterate(rule: Rule, iterations: int, game: Game, session: Session) -> tuple[tuple[int, float], ...]:
     play = Play(rule, game, session)
     measured = frozenset(checkpoints(iterations))
     curve: list[tuple[int, float]] = []
-    for k in range(iterations):
+    for k in range(1, iterations + 1):
         play.iterate()
-        if k + 1 in measured:
-            curve.append((k + 1, game.exploitability(play.average_policies())))
+        if k in measured:
+            curve.append((k, game.exploitability(play.average_policies())))
     return tuple(curve)
 
 

@@ -10,7 +10,7 @@ find out.
 
 from __future__ import annotations
 
-from evaluators.base import Mechanism, Parameter
+from evaluators.contract import Mechanism, Parameter
 
 _REGRET = "RegretAccumulator"
 _POLICY = "PolicyFromRegretAccumulator"

@@ -18,12 +18,10 @@ from evaluators.games.form import Floats
 from evaluators.games.game import Game, load
 from evaluators.games.suites import resolve
 from evaluators.hosted import HostedProgram, ProgramFailed
-from sandbox.base import Limits
+from sandbox.base import Limits, Sandbox
+from sandbox.process import ProcessSandbox
 
-__all__ = ["LIMITS", "CfrSolver", "ProgramFailed"]
-
-LIMITS = Limits(cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=60.0, memory_mib=4096)
-"""A solver is somebody's own and may stay open for days; only a call that hangs is ended early."""
+__all__ = ["CfrSolver", "ProgramFailed"]
 
 
 class CfrSolver(HostedProgram):
@@ -35,13 +33,15 @@ class CfrSolver(HostedProgram):
 
     called = "solver"
 
-    def __init__(self, source: str, game: Any, *, in_process: bool = False, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self, source: str, game: Any, *, sandbox: Sandbox | None = None, limits: Limits | None = None
+    ) -> None:
         """Compile the game (from the cache, if it is there) and start the program.
 
         Args:
             source: the program.
             game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name such as ``leduc2``.
-            in_process: run the program in this process, without a sandbox. For programs of your own only.
+            sandbox: where the program runs, which the solver closes; a process sandbox when None.
             limits: what the program may use.
 
         Raises:
@@ -51,13 +51,13 @@ class CfrSolver(HostedProgram):
         """
         DOMAIN.check(source)
         self.game, self._game = _games(game)
-        super().__init__(DOMAIN.sandbox_modules, in_process=in_process)
+        super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
         self._current: Any = None
         self._average: Any = None
         rule = DOMAIN.rule(source)
         with self._faults():
             session = self._open(
-                rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(self._game)
+                rule.guest, rule.source, limits=limits or self.limits, shared_bytes=shared_bytes(self._game)
             )
             self._play = Play(rule, self._game, session)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyspiel
 from numpy.typing import NDArray
 
-from evaluators.base import GameError
+from evaluators.contract import GameError
 from evaluators.games.form import PlayerTree, SequenceForm
 from evaluators.games.layout import arrange
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluators.base import GameError, InputError
+from evaluators.contract import GameError, InputError
 from evaluators.games.form import Floats, SequenceForm
 
 SCHEMA_VERSION = 1

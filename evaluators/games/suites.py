@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import NamedTuple
 
-from evaluators.base import GameError, nearest
+from evaluators.contract import GameError, nearest
 
 
 def _goofspiel(cards: int, players: int = 2) -> str:

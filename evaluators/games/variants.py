@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluators.base import GameError, nearest
+from evaluators.contract import GameError, nearest
 from evaluators.games.form import Floats, SequenceForm
 
 NOISE = {"generic": 0.1, "jitter": 1e-9}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from evaluators.base import Component, ProgramError
+from evaluators.contract import Component, ProgramError
 from evaluators.source import classes, parse, require_class, require_method
 
 _ARGUMENTS = ("game", "policy_sets", "meta_games")

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluators.base import Instance, InvalidAnswer
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.populations import Basis, Populations
 from evaluators.psro.solvers import Answers, MetaSolvers, Records, Rule, shared_bytes
-from evaluators.staging import Played
+from evaluators.records import Curve
 from sandbox.base import Array, Limits, Sandbox, Session
 
 
@@ -31,34 +30,23 @@ def checkpoints(iterations: int) -> tuple[int, ...]:
     return tuple(sorted({s for s in steps if 10 <= s < iterations} | {iterations}))
 
 
-def run(rule: Rule, instance: Instance, game: Game, sandbox: Sandbox, limits: Limits) -> Played:
-    """Play one instance to its last iteration.
+def run(rule: Rule, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
+    """Run a program on a game to its last iteration; return (iteration, exploitability) at `checkpoints`.
 
-    Returns:
-        The curve, and the session's usage. The CPU time of what the program asks the trusted side for is its own.
+    The CPU time of what the program asks the trusted side for is its own.
 
     Raises:
         SandboxFault: the program failed (or the sandbox did, see the verdict).
         InvalidAnswer: the program returned weights that are none.
     """
-    table = Table(game, instance.iterations + 1)
+    table = Table(game, iterations + 1)
     session = sandbox.open(
         rule.guest,
         rule.source,
         limits=limits,
-        shared_bytes=shared_bytes(game.num_players, instance.iterations + 1),
+        shared_bytes=shared_bytes(game.num_players, iterations + 1),
         callbacks=table.answers.callbacks,
     )
-    try:
-        curve = _iterate(rule, instance.iterations, table, session)
-    except InvalidAnswer as error:
-        raise InvalidAnswer(f"{instance.name}: {error}") from error
-    finally:
-        usage = session.close()
-    return Played(curve, usage)
-
-
-def _iterate(rule: Rule, iterations: int, table: Table, session: Session) -> tuple[tuple[int, float], ...]:
     play = Play(rule, table, session)
     measured = frozenset(checkpoints(iterations))
     curve: list[tuple[int, float]] = []

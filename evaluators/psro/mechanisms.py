@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from evaluators.base import Mechanism, Parameter
+from evaluators.contract import Mechanism, Parameter
 from evaluators.psro.interface import COMPONENTS
 
 _STEPS = Parameter("steps", 150, 10, 2000, 0.8, integer=True)

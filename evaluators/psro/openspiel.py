@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.base import GameError, InputError, InvalidAnswer
+from evaluators.contract import GameError, InputError, InvalidAnswer
 from evaluators.games.compile import compile_loaded, turn_based
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
@@ -26,12 +27,11 @@ from evaluators.hosted import HostedProgram, ProgramFailed
 from evaluators.psro import interface
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.solvers import TENSOR_PLAYERS, Answers, MetaSolvers, Which, shared_bytes
-from sandbox.base import Limits
+from sandbox.base import Limits, Sandbox
+from sandbox.process import ProcessSandbox
 
-__all__ = ["LIMITS", "MAX_POLICIES", "MetaStrategyMethod", "ProgramFailed"]
+__all__ = ["MAX_POLICIES", "MetaStrategyMethod", "ProgramFailed"]
 
-LIMITS = Limits(cpu_s=7 * 86_400.0, wall_s=14 * 86_400.0, call_wall_s=600.0, memory_mib=4096)
-"""A solver is somebody's own and may stay open for days; only a call that hangs is ended early."""
 
 MAX_POLICIES = 1000
 """Policies per player that there is room for."""
@@ -46,24 +46,30 @@ class MetaStrategyMethod(HostedProgram):
     """
 
     called = "meta-strategy method"
+    limits = replace(HostedProgram.limits, call_wall_s=600.0)
 
     def __init__(
-        self, source: str, which: Which = "train", *, in_process: bool = False, limits: Limits = LIMITS
+        self,
+        source: str,
+        which: Which = "train",
+        *,
+        sandbox: Sandbox | None = None,
+        limits: Limits | None = None,
     ) -> None:
         """Prepare; the program starts at the first call.
 
         Args:
             source: the program.
             which: the solver that answers, the one for training or the one for evaluation.
-            in_process: run the program in this process, without a sandbox. For programs of your own only.
+            sandbox: where the program runs, which the method closes; a process sandbox when None.
             limits: what the program may use.
 
         Raises:
             ProgramError: `source` is no PSRO program.
         """
         DOMAIN.check(source)
-        super().__init__(DOMAIN.sandbox_modules, in_process=in_process)
-        self._source, self._which, self._limits = source, which, limits
+        super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
+        self._source, self._which, self._limits = source, which, limits or self.limits
         self._run: _Run | None = None
 
     def __call__(self, solver: Any, return_joint: bool = False) -> Any:

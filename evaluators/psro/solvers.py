@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.base import InvalidAnswer
+from evaluators.contract import InvalidAnswer
 from evaluators.games.form import Floats
 from sandbox.base import Array, Callback, SandboxFault, Session, Verdict
 
@@ -20,6 +20,9 @@ BEST_RESPONSE_CALLS = 64
 """Times that a program may ask for best responses in the full game, per ``get_meta_strategy``."""
 
 _FLOAT64 = np.dtype(np.float64)
+
+_ALL = -1
+"""What the guest asks with in place of a player for the payoffs of all."""
 
 NEGATIVE = -1e-9
 """Weights may be below zero by rounding."""
@@ -56,7 +59,8 @@ def shared_bytes(num_players: int, policies: int) -> int:
 class Answers:
     """What the trusted side answers while a solver is at work: callbacks, counted and checked.
 
-    The arrays that they are asked with come from inside, whatever the guest made of them.
+    The numbers and arrays that they are asked with come from inside, whatever the guest made of them. Weights are
+    taken as they are, NaN included, since what they give goes back inside only.
     """
 
     def __init__(
@@ -73,7 +77,8 @@ class Answers:
             best_responses: mixtures -> (N,) values.
         """
         self._sizes, self._deviations, self._best_responses = sizes, deviations, best_responses
-        self._calls = 0
+        self._calls: int | None = None
+        """Best responses that this ``get_meta_strategy`` asked for; None before the first."""
 
     @property
     def callbacks(self) -> dict[str, Callback]:
@@ -88,31 +93,36 @@ class Answers:
         self._calls = 0
 
     def _answer_deviations(self, scalars: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
-        sizes = self._sizes()
-        weights, player = _weights(arrays, sizes), int(scalars[0])
-        if player < 0:
-            return [self._deviations(p, weights) for p in range(len(sizes))]
-        if player >= len(sizes):
-            raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {player}")
-        return [self._deviations(player, weights)]
+        sizes, weights = self._weights(arrays)
+        players = range(len(sizes))
+        if len(scalars) != 1 or scalars[0] not in (_ALL, *players):
+            came = ", ".join(f"{scalar:g}" for scalar in scalars) or "no number"
+            raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {came}")
+        asked = players if scalars[0] == _ALL else [int(scalars[0])]
+        return [self._deviations(player, weights) for player in asked]
 
     def _answer_best_responses(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
-        self._calls += 1
+        sizes, weights = self._weights(arrays)
+        self._calls = (self._calls or 0) + 1
         if self._calls > BEST_RESPONSE_CALLS:
             message = (
                 f"best_response_values: expected at most {BEST_RESPONSE_CALLS} calls per get_meta_strategy"
             )
             raise SandboxFault(Verdict.EXCEPTION, f"{message}; this was one more")
+        return [self._best_responses(np.split(weights, np.cumsum(sizes)[:-1]))]
+
+    def _weights(self, arrays: tuple[Array, ...]) -> tuple[Sequence[int], Floats]:
+        """Return policies per player, and what a callback is asked with: their mixtures, one after the other.
+
+        Raises:
+            InvalidAnswer: those are other arrays, or nobody may ask yet.
+        """
+        if self._calls is None:
+            raise InvalidAnswer("callback: expected no question before the first get_meta_strategy")
         sizes = self._sizes()
-        mixtures = np.split(_weights(arrays, sizes), np.cumsum(sizes)[:-1])
-        return [self._best_responses(mixtures)]
-
-
-def _weights(arrays: tuple[Array, ...], sizes: Sequence[int]) -> Floats:
-    """What a callback is asked with: mixtures of all players, one after the other."""
-    if len(arrays) != 1 or arrays[0].shape != (sum(sizes),) or arrays[0].dtype != _FLOAT64:
-        raise InvalidAnswer(f"callback: expected float64 weights of shape {(sum(sizes),)}")
-    return cast(Floats, arrays[0])
+        if len(arrays) != 1 or arrays[0].shape != (sum(sizes),) or arrays[0].dtype != _FLOAT64:
+            raise InvalidAnswer(f"callback: expected float64 weights of shape {(sum(sizes),)}")
+        return sizes, cast(Floats, arrays[0])
 
 
 class MetaSolvers:

@@ -75,7 +75,7 @@ app.command("games")(checks.games)
 app.command("config")(config.config)
 app.add_typer(db.app, name="db")
 app.command("doctor")(checks.doctor)
-app.add_typer(bench.app, name="bench")
+app.command("bench", context_settings={"allow_interspersed_args": False})(bench.bench)
 
 
 def main() -> None:

@@ -14,7 +14,8 @@ from evolve.cli.programs import GamesOption, IterationsOption, SuiteOption, Tier
 from evolve.cli.progress import progress
 
 if TYPE_CHECKING:
-    from evaluators.base import Domain, Outcome, Plan
+    from evaluators.contract import Plan
+    from evaluators.records import Outcome
     from evolve.comparison.tables import Gamewise
     from evolve.comparison.ties import Span
     from evolve.programs import Program
@@ -78,7 +79,7 @@ def baselines(
     import os
 
     import seeds
-    from evaluators.base import get_domain
+    from evaluators.registry import get_domain
     from evolve.comparison.tables import REFUSALS
     from evolve.programs import find_program
 

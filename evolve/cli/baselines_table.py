@@ -8,7 +8,8 @@ from math import inf
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from evaluators.base import Outcome, Plan, Tag
+from evaluators.contract import Plan
+from evaluators.records import Outcome, Tag
 from evolve.cli.output import console, exact_values, fail
 from evolve.cli.tables import MS_MEANS, Entry, by_program, by_score, print_across, with_ties
 from evolve.comparison.tables import REFUSALS

@@ -17,7 +17,7 @@ from evolve import database_url as places
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evaluators.base import Evaluation, InstanceResult
+    from evaluators.records import Evaluation
     from evolve.programs import Program
 
 SCHEMA_VERSION = 1

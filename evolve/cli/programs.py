@@ -19,7 +19,7 @@ from evolve.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from evaluators.base import Evaluation
+    from evaluators.records import Evaluation
     from evolve.programs import Program
 
 DomainOption = Annotated[

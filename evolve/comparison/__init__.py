@@ -1,1 +1,4 @@
-"""Finalists beside the baselines on games that no search has seen, and what that says."""
+"""Programs beside each other: on a campaign's plan, on tables of tasks, and on tasks that no search has seen.
+
+What "better" and "tied" mean is said in `results.comparison` alone.
+"""

@@ -1,67 +1,43 @@
-"""Promotion: finalists of a campaign and the baselines on games that no search has seen, paired and checked.
+"""Held-out evaluations: programs on tasks that no search has seen, at the end of a campaign and in a promotion.
 
-Every run on such a game is a *look*, recorded before anybody sees its result: the more often a test set is looked at,
-the less it proves. The seed of the freshly drawn copies is drawn after the finalists are fixed.
+Every one is recorded before anybody sees its result: the more often a test set is looked at, the less it proves. The
+seed of the freshly drawn tasks of a promotion is drawn after its finalists are fixed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from evaluators.base import Domain, Evaluation, Instance, Plan, Stage, Tag, get_domain
+from evaluators.contract import CapabilityError, Plan
+from evaluators.records import Evaluation, Provenance, Tag, Task
+from evaluators.registry import get_domain
+from evaluators.task_domain import TaskDomain
+from evolve.comparison.verdicts import Contender, Promotion, verdict
 from evolve.config import CampaignConfig, parse_config
 from evolve.errors import EvolveError
-from evolve.evaluation.local import LocalExecutor
-from evolve.evaluation.service import EvaluationService
+from evolve.evaluation.isolation import strictest
+from evolve.evaluation.service import EvaluationService, open_service
 from evolve.programs import baseline_sources
 from evolve.source.canonical import canonical_hash
 from results.queries import RankedCandidate, top
+from results.records import HeldOutEvaluation
 from results.store import Store
 from results.writer import CampaignWriter
 
 PURPOSE = "promotion"
+VERDICT = "verdict"
+"""Kind of the event that a promotion's verdict is stored as."""
+_CHECK = "check"
+"""Purpose of a promotion's runs on tasks of the search, which are not held out and not recorded."""
 _SEED_BITS = 32
 _DIGITS = 6
 """Scores that agree to so many digits on every objective are one behaviour, however the programs are written."""
 
-
-@dataclass(frozen=True)
-class Contender:
-    """A program in the comparison; `ordinal` is None for a baseline."""
-
-    name: str
-    program_id: str
-    source: str
-    ordinal: int | None
-
-
-@dataclass(frozen=True)
-class Run:
-    """One program on one game once. `score` is the domain's default objective, None when the program failed."""
-
-    program_id: str
-    instance: Instance
-    sealed: bool
-    outcome: str
-    exploitability: float | None
-    score: float | None
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """What a promotion found. `seed` is that of the freshly drawn copies; `looks` counts the campaign's so far."""
-
-    campaign: str
-    objective: str
-    seed: int
-    iterations: int
-    horizons: tuple[int, ...]
-    contenders: tuple[Contender, ...]
-    runs: tuple[Run, ...]
-    looks: int
+Progress = Callable[[int, int], None]
+"""Is told how many runs are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -71,145 +47,189 @@ class Choice:
     Attributes:
         finalists: how many programs of the campaign.
         baselines: names of seeds; the domain's baselines by default.
-        games: of the test suite, and of the freshly drawn copies those whose game is named.
-        horizons: iterations of the runs on test games; the domain's by default.
-        iterations: of the checks on training games; the campaign's by default.
-        seed: of the freshly drawn copies; a new one by default.
+        tasks: names or families of the test suite, and of the freshly drawn tasks those of these families.
+        horizons: budgets on held-out tasks; the domain's by default.
+        budget: of the checks on tasks of the search; the campaign's by default.
+        seed: of the freshly drawn tasks; a new one by default.
         workers: evaluation processes.
     """
 
     finalists: int = 3
     baselines: Sequence[str] = ()
-    games: Sequence[str] = ()
+    tasks: Sequence[str] = ()
     horizons: Sequence[int] = ()
-    iterations: int | None = None
+    budget: int | None = None
     seed: int | None = None
     workers: int = 1
 
 
-def promote(
-    store: Store, campaign: str, choice: Choice, *, progress: Callable[[int, int], None] | None = None
-) -> Promotion:
-    """Run the finalists of a campaign and the baselines on sealed games and on the checks of the training games.
+async def evaluate_held_out(
+    service: EvaluationService,
+    writer: CampaignWriter | None,
+    domain: TaskDomain,
+    programs: Mapping[str, str],
+    plan: Plan,
+    *,
+    purpose: str,
+    skip: Collection[tuple[str, Task]] = (),
+    done: Callable[[], None] = lambda: None,
+) -> dict[str, tuple[HeldOutEvaluation, ...]]:
+    """Run programs on tasks, each by itself: one that fails on a task is still seen on the others.
 
     Args:
-        store: where the campaign is; looks are recorded there.
+        service: where they run.
+        writer: records each evaluation as it ends; None for tasks that are not held out.
+        domain: of the programs.
+        programs: program id -> source.
+        plan: the tasks.
+        purpose: why they are run.
+        skip: (program id, task) pairs that were run before.
+        done: is called after each evaluation.
+
+    Returns:
+        Program id -> evaluations in the plan's order, without those that were skipped.
+
+    Raises:
+        EvolveError: the machine cannot run a task.
+    """
+
+    async def one(program_id: str, task: Task) -> HeldOutEvaluation:
+        evaluation = await service.evaluate(programs[program_id], plan.only([task]))
+        record = _record(program_id, task, evaluation, domain.objective, purpose)
+        if writer is not None:
+            writer.record_held_out(record)
+        done()
+        return record
+
+    wanted = [(key, task) for key in programs for task in plan.tasks if (key, task) not in skip]
+    records = await asyncio.gather(*(one(key, task) for key, task in wanted))
+    by_program = {key: tuple(r for r in records if r.program_id == key) for key in programs}
+    return {key: own for key, own in by_program.items() if own}
+
+
+def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress | None = None) -> Promotion:
+    """Run the finalists of a campaign and the baselines on held-out tasks and on checks of the tasks of the search.
+
+    The programs run in the campaign's kind of sandbox, under its limits and at its minimum level, or not at all. The
+    verdict is stored.
+
+    Args:
+        store: where the campaign is; held-out evaluations are recorded there.
         campaign: its name.
         choice: what to run.
         progress: is told how many runs are done, and of how many.
 
     Raises:
-        EvolveError: no finalist, an unknown baseline, or a machine that cannot evaluate.
-        InputError: an unknown game.
+        EvolveError: no finalist, an unknown baseline, or a machine that cannot evaluate as the campaign demands.
+        InputError: an unknown task, or a domain without held-out tasks.
         StoreError: no such campaign, or another process writes it.
     """
     with store.continue_campaign(campaign) as writer:
-        record = writer.campaign
-        config, domain = parse_config(record.config), get_domain(record.domain)
-        contenders = _contenders(store, writer, domain, choice)
+        config = parse_config(writer.campaign.config)
+        domain = get_domain(config.domain)
+        contenders, demanded = _contenders(store, writer, domain, choice)
         seed = secrets.randbits(_SEED_BITS) if choice.seed is None else choice.seed
-        tests = _tests(domain, choice, seed)
-        training = _training(domain, config, choice)
-        iterations = training.instances[0].iterations
-        horizons = tuple(sorted({i.iterations for i in tests.instances}))
+        plans = {PURPOSE: _tests(domain, choice, seed), _CHECK: _checks(domain, config, choice)}
+        runs = len(plans[PURPOSE].tasks) * len(contenders)
         finalists = [c.program_id for c in contenders if c.ordinal is not None]
-        writer.add_event(
-            PURPOSE, {"seed": seed, "finalists": finalists, "runs": len(tests.instances) * len(contenders)}
+        writer.add_event(PURPOSE, {"seed": seed, "finalists": finalists, "runs": runs})
+        evaluations = _run(
+            writer, config.domain, domain, contenders, plans, demanded, choice.workers, progress
         )
-        with LocalExecutor(choice.workers) as executor:
-            service = EvaluationService(domain.name, executor, choice.workers)
-            work = _Work(writer, service, domain.default_objective, progress or _silent)
-            runs = asyncio.run(work.all(contenders, {True: tests, False: training}))
-        return Promotion(
+        promotion = Promotion(
             campaign=campaign,
-            objective=domain.default_objective,
+            objective=domain.objective,
+            metric=domain.metric,
             seed=seed,
-            iterations=iterations,
-            horizons=horizons,
+            budget=plans[_CHECK].tasks[0].budget,
+            horizons=tuple(sorted({task.budget for task in plans[PURPOSE].tasks})),
             contenders=contenders,
-            runs=runs,
-            looks=len(writer.looks()),
+            held_out=tuple(evaluations[PURPOSE]),
+            checks=tuple(evaluations[_CHECK]),
+            total=len(writer.held_out()),
         )
+        writer.add_event(VERDICT, verdict(promotion))
+        return promotion
 
 
 def distinct(ranked: Iterable[RankedCandidate], n: int) -> list[RankedCandidate]:
-    """The first `n` whose scores differ from those of all before them."""
-    found: dict[tuple[tuple[str, float], ...], RankedCandidate] = {}
+    """Return the first `n` whose scores differ from those of all before them."""
+    first: dict[tuple[tuple[str, float], ...], RankedCandidate] = {}
     for candidate in ranked:
-        signature = tuple(sorted((name, round(value, _DIGITS)) for name, value in candidate.scores.items()))
-        found.setdefault(signature, candidate)
-    return list(found.values())[:n]
-
-
-class _Work:
-    """Runs every contender on every instance, and records the looks as they are taken."""
-
-    def __init__(
-        self,
-        writer: CampaignWriter,
-        service: EvaluationService,
-        objective: str,
-        progress: Callable[[int, int], None],
-    ) -> None:
-        self._writer = writer
-        self._service = service
-        self._objective = objective
-        self._progress = progress
-        self._done = self._total = 0
-
-    async def all(self, contenders: Sequence[Contender], plans: dict[bool, Plan]) -> tuple[Run, ...]:
-        """The runs, by plan, program and instance. The keys say whether a plan's games are sealed."""
-        tasks = [
-            self._one(contender, instance, plan, sealed=sealed)
-            for sealed, plan in plans.items()
-            for contender in contenders
-            for instance in plan.instances
-        ]
-        self._total = len(tasks)
-        return tuple(await asyncio.gather(*tasks))
-
-    async def _one(self, contender: Contender, instance: Instance, plan: Plan, *, sealed: bool) -> Run:
-        # A plan of one instance: a program that fails on one game is still seen on the others.
-        alone = Plan((Stage("promotion", (instance,)),), plan.limits)
-        evaluation = await self._service.evaluate(contender.source, alone)
-        if evaluation.outcome.tag is Tag.INFRASTRUCTURE:
-            raise EvolveError(f"promote: {instance.name} cannot be run here: {evaluation.outcome.message}")
-        run = _run(contender, instance, evaluation, self._objective, sealed=sealed)
-        if sealed:
-            self._writer.record_promotion(
-                contender.program_id,
-                game=_label(instance),
-                iterations=instance.iterations,
-                exploitability=run.exploitability,
-                purpose=PURPOSE,
-            )
-        self._done += 1
-        self._progress(self._done, self._total)
-        return run
+        signature = tuple(
+            sorted((name, round(score.mean, _DIGITS)) for name, score in candidate.scores.items())
+        )
+        first.setdefault(signature, candidate)
+    return list(first.values())[:n]
 
 
 def _run(
-    contender: Contender, instance: Instance, evaluation: Evaluation, objective: str, *, sealed: bool
-) -> Run:
-    ok = evaluation.outcome.ok
-    return Run(
-        program_id=contender.program_id,
-        instance=instance,
-        sealed=sealed,
-        outcome=evaluation.outcome.tag.value,
-        exploitability=evaluation.results[0].exploitability if ok else None,
-        score=evaluation.objectives[objective] if ok else None,
+    writer: CampaignWriter,
+    reference: str,
+    domain: TaskDomain,
+    contenders: Sequence[Contender],
+    plans: Mapping[str, Plan],
+    demanded: Provenance,
+    workers: int,
+    progress: Progress | None,
+) -> dict[str, list[HeldOutEvaluation]]:
+    """Run every contender on every plan; return the evaluations by purpose."""
+    programs = {contender.program_id: contender.source for contender in contenders}
+    total, count = len(programs) * sum(len(plan.tasks) for plan in plans.values()), 0
+
+    def done() -> None:
+        nonlocal count
+        count += 1
+        if progress:
+            progress(count, total)
+
+    async def all_plans(service: EvaluationService) -> list[dict[str, tuple[HeldOutEvaluation, ...]]]:
+        return await asyncio.gather(
+            *(
+                evaluate_held_out(
+                    service,
+                    writer if purpose == PURPOSE else None,
+                    domain,
+                    programs,
+                    plan,
+                    purpose=purpose,
+                    done=done,
+                )
+                for purpose, plan in plans.items()
+            )
+        )
+
+    with open_service(reference, workers=workers, demanded=demanded) as service:
+        evaluated = asyncio.run(all_plans(service))
+    return {
+        purpose: [one for own in by_program.values() for one in own]
+        for purpose, by_program in zip(plans, evaluated, strict=True)
+    }
+
+
+def _record(
+    program_id: str, task: Task, evaluation: Evaluation, objective: str, purpose: str
+) -> HeldOutEvaluation:
+    if evaluation.outcome.tag in (Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR):
+        raise EvolveError(f"{purpose}: {task.name} cannot be run here: {evaluation.outcome.message}")
+    result = evaluation.results[0] if evaluation.outcome.ok else None
+    return HeldOutEvaluation(
+        program_id=program_id,
+        task=task,
+        outcome=evaluation.outcome,
+        value=result.value if result else None,
+        stderr=result.stderr if result else 0.0,
+        floor=result.floor if result else None,
+        score=evaluation.scores[objective].mean if result else None,
+        isolation=evaluation.isolation,
+        purpose=purpose,
     )
 
 
-def _label(instance: Instance) -> str:
-    return instance.game if instance.variant == "exact" else f"{instance.game}/{instance.variant}"
-
-
 def _contenders(
-    store: Store, writer: CampaignWriter, domain: Domain, choice: Choice
-) -> tuple[Contender, ...]:
-    """Finalists, best first, then baselines."""
+    store: Store, writer: CampaignWriter, domain: TaskDomain, choice: Choice
+) -> tuple[tuple[Contender, ...], Provenance]:
+    """Return finalists, best first, then baselines; and what they demand of the sandbox."""
     baselines = []
     for name, source in baseline_sources(domain, choice.baselines).items():
         key = writer.add_program(source, tree_hash=canonical_hash(source), name=name)
@@ -218,44 +238,43 @@ def _contenders(
     programs = writer.load_programs()
     campaign = writer.campaign.name
     ranked = [c for c in top(store, campaign, n=10 * choice.finalists + 50) if c.program_id not in ids]
-    finalists = [
-        Contender(f"#{c.ordinal}", c.program_id, programs[c.program_id].source, c.ordinal)
-        for c in distinct(ranked, choice.finalists)
-    ]
-    if not finalists:
+    chosen = distinct(ranked, choice.finalists)
+    if not chosen:
         raise EvolveError(
             f"promote: expected a scored program in {campaign!r} that is no baseline; there is none.",
             "Continue the campaign with `evolve run` and a larger --candidates.",
         )
-    return (*finalists, *baselines)
-
-
-def _tests(domain: Domain, choice: Choice, seed: int) -> Plan:
-    """The test suite with exact payoffs, and the freshly drawn copies, at every horizon."""
-    drawn = domain.promotion_plan(seed)
-    suite = domain.plan(choice.games or None, suite="test", tiers=("exact",), iterations=1)
-    wanted = {i.game for i in suite.instances}
-    pairs = [(i.game, i.variant) for i in suite.instances]
-    pairs += [(i.game, i.variant) for i in drawn.instances if not choice.games or i.game in wanted]
-    horizons = sorted(choice.horizons) or sorted({i.iterations for i in drawn.instances})
-    # The long runs first: no worker is left alone with one of them at the end.
-    instances = [
-        Instance(f"{game}/{variant}/K={k}", game, variant, k)
-        for k in reversed(horizons)
-        for game, variant in dict.fromkeys(pairs)
+    finalists = [
+        Contender(f"#{c.ordinal}", c.program_id, programs[c.program_id].source, c.ordinal) for c in chosen
     ]
-    return Plan((Stage("sealed games", tuple(instances)),), drawn.limits)
+    return (*finalists, *baselines), strictest(programs[c.program_id].provenance for c in chosen)
 
 
-def _training(domain: Domain, config: CampaignConfig, choice: Choice) -> Plan:
-    """The campaign's training games in all tiers: exact, perturbed, and scaled."""
+def _tests(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
+    """Return the tasks of the test suite and those that are freshly drawn, at every horizon.
+
+    Raises:
+        CapabilityError: the domain has neither.
+    """
+    suite = domain.tasks("test", domain.tiers[:1]) if "test" in domain.suites else ()
+    if choice.tasks:
+        suite = domain.select(choice.tasks, domain.tiers[:1])
+    drawn = [t for t in domain.draw(seed) if not choice.tasks or t.family in {one.family for one in suite}]
+    tasks = (*suite, *drawn)
+    if not tasks:
+        raise CapabilityError(
+            f"promote: the domain {domain.name} has no held-out tasks.",
+            "It needs a suite named 'test', or the capability `draw`.",
+        )
+    horizons = sorted(choice.horizons or domain.horizons, reverse=True)
+    # The long runs first: no worker is left alone with one of them at the end.
+    at_horizons = [replace(task, budget=k) for k in horizons for task in tasks] if horizons else tasks
+    unique = tuple(dict.fromkeys(at_horizons))
+    return Plan(domain.stages(unique), domain.limits_for(unique))
+
+
+def _checks(domain: TaskDomain, config: CampaignConfig, choice: Choice) -> Plan:
+    """Return the campaign's own tasks in all tiers."""
     return domain.plan(
-        config.games or None,
-        suite=config.suite,
-        tiers=domain.tiers,
-        iterations=choice.iterations or config.iterations,
+        config.tasks or None, suite=config.suite, tiers=domain.tiers, budget=choice.budget or config.budget
     )
-
-
-def _silent(done: int, total: int) -> None:
-    pass

@@ -1,102 +1,93 @@
-"""Programs beside each other on a plan, a job for each program and game.
+"""Programs beside each other on a plan, a job for each program and family of tasks.
 
-An evaluation ends at the first game that a program fails on, which is right for a search: selection sees no mean over
-half of the games. In a table of programs it would hide what one that is made for two players does on all games of two.
+An evaluation ends at the first task that a program fails on, which is right for a search: selection sees no mean over
+half of the tasks. In a table of programs it would hide what one that is made for two players does on all games of two.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from evaluators.base import Domain, Evaluation, InstanceResult, Outcome, Plan, Tag
+from evaluators.contract import Plan
+from evaluators.records import Cost, Evaluation, Outcome, Score, Tag
+from evaluators.task_domain import TaskDomain
 from evolve.evaluation.service import EvaluationService
 
 REFUSALS = frozenset({Tag.EXCEPTION, Tag.INVALID})
-"""How a program ends that does not take a game: it says so by an exception, or what it gives is no answer to it."""
+"""How a program ends that does not take a task: it says so by an exception, or what it gives is no answer to it."""
 
 
 @dataclass(frozen=True)
-class Gamewise:
-    """A program on all games of a plan.
+class Row:
+    """A program on all families of a plan.
 
     Attributes:
-        evaluation: the games that it played, as if they had been one evaluation; objectives only if it played all. Its
+        evaluation: the tasks that it finished, as if they had been one evaluation; scores only if it finished all. Its
             outcome is the gravest: one that is no refusal, if there is any, else the plan's first.
-        scores: game -> the domain's default objective on it alone, of the games that it played.
-        failures: game -> how the program ended there. Both in the plan's order.
+        scores: family -> the domain's objective on it alone, of the families that it finished.
+        failures: family -> how the program ended there. Both in the plan's order.
     """
 
     evaluation: Evaluation
-    scores: Mapping[str, float]
+    scores: Mapping[str, Score]
     failures: Mapping[str, Outcome]
 
 
 async def evaluate_all(
     service: EvaluationService,
-    domain: Domain,
+    domain: TaskDomain,
     sources: Sequence[str],
     plan: Plan,
     *,
     told: Callable[[], None],
-) -> list[Gamewise]:
-    """Every program on every game, the plan's last game first: it is the costliest, and nobody waits for it at the end.
+) -> list[Row]:
+    """Evaluate every program on every family, the plan's last first: it is the costliest, and runs beside the others.
 
     Args:
         service: where jobs run, in the order in which it is asked.
         domain: what the programs are of.
         sources: the programs.
-        plan: what to run; the instances of one game are one job.
-        told: is called after each job, of which there are as many as programs times games.
+        plan: what to run; the tasks of one family are one job.
+        told: is called after each job, of which there are as many as programs times families.
     """
-    parts = by_game(plan)
+    parts = by_family(plan)
 
     async def job(source: str, part: Plan) -> Evaluation:
         evaluation = await service.evaluate(source, part)
         told()
         return evaluation
 
-    jobs = [(source, game) for game in reversed(parts) for source in range(len(sources))]
-    found = await asyncio.gather(*(job(sources[source], parts[game]) for source, game in jobs))
-    ended = dict(zip(jobs, found, strict=True))
+    jobs = [(source, family) for family in reversed(parts) for source in range(len(sources))]
+    evaluations = await asyncio.gather(*(job(sources[source], parts[family]) for source, family in jobs))
+    ended = dict(zip(jobs, evaluations, strict=True))
     return [
-        joined(domain, plan, {game: ended[source, game] for game in parts}) for source in range(len(sources))
+        joined(domain, plan, {family: ended[source, family] for family in parts})
+        for source in range(len(sources))
     ]
 
 
-def by_game(plan: Plan) -> dict[str, Plan]:
-    """Game -> what the plan has of it, in the plan's order."""
-    games = dict.fromkeys(instance.game for instance in plan.instances)
-    return {game: _only(plan, game) for game in games}
+def by_family(plan: Plan) -> dict[str, Plan]:
+    """Return the part of the plan that each family is, in the plan's order."""
+    return {
+        family: plan.only([task for task in plan.tasks if task.family == family]) for family in plan.families
+    }
 
 
-def joined(domain: Domain, plan: Plan, parts: Mapping[str, Evaluation]) -> Gamewise:
-    """The evaluations of one program on the parts of a plan as one; costs are added."""
-    failures = {game: part.outcome for game, part in parts.items() if not part.outcome.ok}
-    place = {instance: number for number, instance in enumerate(plan.instances)}
-    results: list[InstanceResult] = [result for part in parts.values() for result in part.results]
-    results.sort(key=lambda result: place[result.instance])
+def joined(domain: TaskDomain, plan: Plan, parts: Mapping[str, Evaluation]) -> Row:
+    """Return the evaluations of one program on the parts of a plan as one; costs are added."""
+    failures = {family: part.outcome for family, part in parts.items() if not part.outcome.ok}
+    position = {task: number for number, task in enumerate(plan.tasks)}
+    results = [result for part in parts.values() for result in part.results]
+    results.sort(key=lambda result: position[result.task])
     whole = Evaluation(
-        outcome=_gravest(list(failures.values())),
+        outcome=min(failures.values(), key=lambda one: one.tag in REFUSALS, default=Outcome(Tag.OK)),
         results=tuple(results),
-        objectives={} if failures else domain.score(plan, results),
+        scores={} if failures else domain.scores(results),
         isolation=next((part.isolation for part in parts.values() if part.isolation), ""),
-        cpu_s=sum(part.cpu_s for part in parts.values()),
-        wall_s=sum(part.wall_s for part in parts.values()),
+        cost=sum((part.cost for part in parts.values()), Cost()),
         log="\n".join(dict.fromkeys(part.log for part in parts.values() if part.log)),
     )
-    objective = domain.default_objective
-    scores = {game: part.objectives[objective] for game, part in parts.items() if part.outcome.ok}
-    return Gamewise(whole, scores, failures)
-
-
-def _only(plan: Plan, game: str) -> Plan:
-    stages = [replace(s, instances=tuple(i for i in s.instances if i.game == game)) for s in plan.stages]
-    return replace(plan, stages=tuple(stage for stage in stages if stage.instances))
-
-
-def _gravest(failures: Sequence[Outcome]) -> Outcome:
-    if not failures:
-        return Outcome(Tag.OK)
-    return min(failures, key=lambda outcome: outcome.tag in REFUSALS)
+    scores = {family: part.scores[domain.objective] for family, part in parts.items() if part.outcome.ok}
+    return Row(whole, scores, failures)

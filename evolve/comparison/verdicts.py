@@ -1,30 +1,83 @@
-"""What a promotion's runs say: means, the training-test gap, checks, and programs against each other in pairs."""
+"""What a promotion says: means, the gap to the tasks of the search, checks, and programs in pairs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from evaluators.base import Instance
-from evolve.comparison.held_out import Contender, Promotion, Run
+from evaluators.records import Metric, Task
+from results.comparison import Pair, Value, pair
+from results.records import HeldOutEvaluation
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One program's summary, in units of the score; None where nothing was run or the program failed.
+class Contender:
+    """A program in the comparison; `ordinal` is None for a baseline."""
+
+    name: str
+    program_id: str
+    source: str
+    ordinal: int | None
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion ran.
+
+    Attributes:
+        campaign: whose.
+        objective: name of the score.
+        metric: what values mean.
+        seed: of the freshly drawn tasks.
+        budget: of the checks.
+        horizons: budgets of the held-out tasks.
+        contenders: finalists, best first, then baselines.
+        held_out: every contender on every held-out task.
+        checks: every contender on the campaign's own tasks, in all tiers.
+        total: held-out evaluations that the campaign has had so far.
+    """
+
+    campaign: str
+    objective: str
+    metric: Metric
+    seed: int
+    budget: int
+    horizons: tuple[int, ...]
+    contenders: tuple[Contender, ...]
+    held_out: tuple[HeldOutEvaluation, ...]
+    checks: tuple[HeldOutEvaluation, ...]
+    total: int
+
+    @property
+    def finalists(self) -> list[Contender]:
+        """The campaign's programs."""
+        return [contender for contender in self.contenders if contender.ordinal is not None]
+
+    @property
+    def baselines(self) -> list[Contender]:
+        """The programs that they are compared with."""
+        return [contender for contender in self.contenders if contender.ordinal is None]
+
+    @property
+    def horizon(self) -> int:
+        """The budget of the held-out tasks that is closest to that of the checks."""
+        return min(self.horizons, key=lambda k: (abs(math.log(k / self.budget)), k))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One program's means, in units of the score; None where nothing was run or the program failed.
 
     Attributes:
         program_id: whose.
-        training: mean on the training games with exact payoffs.
-        test: mean on the test suite at the horizon that is closest to the training runs'.
-        gap: training less test. Games differ in difficulty, so it says something beside the baselines' only.
-        drawn: mean on the freshly drawn copies at the same horizon.
-        generic: what generic payoffs cost on the training games: exact less generic.
-        jitter: largest change that perturbing payoffs by 1e-9 makes on a training game: chaos alone.
-        scale: largest change that payoffs x 0.1 or x 10 make on a training game; a rule should not care.
+        training: mean on the tasks of the search, in the first tier.
+        test: mean on the test suite at the horizon that is closest to the checks'.
+        gap: training less test. Tasks differ in difficulty, so it says something beside the baselines' only.
+        drawn: mean on the freshly drawn tasks at the same horizon.
+        tiers: tier -> largest change against the first tier on a task of the search.
     """
 
     program_id: str
@@ -32,118 +85,97 @@ class Verdict:
     test: float | None
     gap: float | None
     drawn: float | None
-    generic: float | None
-    jitter: float | None
-    scale: float | None
+    tiers: dict[str, float | None]
 
 
-@dataclass(frozen=True)
-class Pair:
-    """A finalist against a baseline on the same sealed runs.
-
-    `mean` is the mean difference in score. With exact payoffs, differences within the larger `jitter` of the two are
-    ties: rounding decides them. Perturbed payoffs are not degenerate, and the better program wins.
-    """
-
-    finalist: str
-    baseline: str
-    mean: float | None
-    wins: int
-    ties: int
-    losses: int
-
-
-def horizon(promotion: Promotion) -> int:
-    """The horizon of the sealed runs that is closest to the iterations of the training runs."""
-    return min(promotion.horizons, key=lambda k: (abs(math.log(k / promotion.iterations)), k))
-
-
-def verdict(promotion: Promotion, contender: Contender) -> Verdict:
-    """The summary of one program."""
-    own = [r for r in promotion.runs if r.program_id == contender.program_id]
-    training = [r for r in own if not r.sealed]
-    sealed = [r for r in own if r.sealed and r.instance.iterations == horizon(promotion)]
-    exact = mean_score(r for r in training if r.instance.variant == "exact")
-    generic = mean_score(r for r in training if _tier(r) == "generic")
-    test = mean_score(r for r in sealed if r.instance.variant == "exact")
-    return Verdict(
+def summary(promotion: Promotion, contender: Contender) -> Summary:
+    """Return the summary of one program."""
+    checks = [r for r in promotion.checks if r.program_id == contender.program_id]
+    held_out = [r for r in promotion.held_out if r.program_id == contender.program_id]
+    near = [r for r in held_out if r.task.budget == promotion.horizon]
+    first = checks[0].task.tier if checks else ""
+    training = mean_score(r for r in checks if r.task.tier == first)
+    test = mean_score(r for r in near if r.task.seed is None)
+    return Summary(
         program_id=contender.program_id,
-        training=exact,
+        training=training,
         test=test,
-        gap=_difference(exact, test),
-        drawn=mean_score(r for r in sealed if r.instance.variant != "exact"),
-        generic=_difference(exact, generic),
-        jitter=_widest(training, "jitter"),
-        scale=_widest(training, "scale"),
+        gap=None if training is None or test is None else training - test,
+        drawn=mean_score(r for r in near if r.task.seed is not None),
+        tiers={
+            tier: _largest_change(checks, first, tier)
+            for tier in dict.fromkeys(r.task.tier for r in checks)
+            if tier != first
+        },
     )
 
 
-def pair(promotion: Promotion, finalist: Contender, baseline: Contender) -> Pair:
-    """A finalist and a baseline on every sealed run that both finished."""
-    mine, theirs = (_sealed_scores(promotion, c) for c in (finalist, baseline))
-    intervals = (verdict(promotion, c).jitter for c in (finalist, baseline))
-    chaos = max((interval for interval in intervals if interval is not None), default=0.0)
-    found = [(mine[i] - theirs[i], chaos if i.variant == "exact" else 0.0) for i in mine if i in theirs]
-    return Pair(
-        finalist=finalist.program_id,
-        baseline=baseline.program_id,
-        mean=fmean(difference for difference, _ in found) if found else None,
-        wins=sum(difference > tie for difference, tie in found),
-        ties=sum(abs(difference) <= tie for difference, tie in found),
-        losses=sum(difference < -tie for difference, tie in found),
-    )
+def pairs(promotion: Promotion) -> list[Pair]:
+    """Return every finalist against every baseline, over all held-out tasks that both finished."""
+    values = {c.program_id: _values(promotion, c) for c in promotion.contenders}
+    return [
+        pair(promotion.metric, f.program_id, b.program_id, values[f.program_id], values[b.program_id])
+        for f in promotion.finalists
+        for b in promotion.baselines
+    ]
 
 
-def _sealed_scores(promotion: Promotion, contender: Contender) -> dict[Instance, float]:
+def verdict(promotion: Promotion) -> dict[str, Any]:
+    """Return what is stored of a promotion: who was compared, the summaries, and the pairs."""
     return {
-        r.instance: r.score
-        for r in promotion.runs
-        if r.sealed and r.program_id == contender.program_id and r.score is not None
-    }
-
-
-def _tier(run: Run) -> str:
-    return run.instance.variant.partition("-")[0]
-
-
-def mean_score(runs: Iterable[Run]) -> float | None:
-    """Mean score; None without runs, and when one of them failed, which no mean could show."""
-    scores = [r.score for r in runs]
-    known = [score for score in scores if score is not None]
-    return fmean(known) if known and len(known) == len(scores) else None
-
-
-def _difference(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a - b
-
-
-def _widest(training: list[Run], tier: str) -> float | None:
-    """Largest distance, over games, between the exact score and those of a tier."""
-    exact = {r.instance.game: r.score for r in training if r.instance.variant == "exact"}
-    found = [_difference(r.score, exact.get(r.instance.game)) for r in training if _tier(r) == tier]
-    known = [abs(d) for d in found if d is not None]
-    return max(known) if known else None
-
-
-def as_json(promotion: Promotion) -> dict[str, Any]:
-    """Everything that was run, as JSON has it."""
-    fields = {k: v for k, v in vars(promotion).items() if k not in ("contenders", "runs", "horizons")}
-    return fields | {
+        "seed": promotion.seed,
+        "objective": promotion.objective,
+        "budget": promotion.budget,
         "horizons": list(promotion.horizons),
         "programs": [
             {"program": c.program_id, "name": c.name, "candidate": c.ordinal} for c in promotion.contenders
         ],
+        "summaries": [asdict(summary(promotion, c)) for c in promotion.contenders],
+        "pairs": [asdict(one) for one in pairs(promotion)],
+    }
+
+
+def as_json(promotion: Promotion) -> dict[str, Any]:
+    """Return everything that was run, as JSON has it."""
+    return {
+        "campaign": promotion.campaign,
+        "metric": asdict(promotion.metric),
+        "total": promotion.total,
+        **verdict(promotion),
         "runs": [
             {
                 "program": r.program_id,
-                "game": r.instance.game,
-                "variant": r.instance.variant,
-                "iterations": r.instance.iterations,
-                "sealed": r.sealed,
-                "outcome": r.outcome,
-                "exploitability": r.exploitability,
+                "task": asdict(r.task),
+                "held_out": held_out,
+                "outcome": {"tag": r.outcome.tag.value, "message": r.outcome.message},
+                "value": r.value,
+                "stderr": r.stderr,
                 "score": r.score,
             }
-            for r in promotion.runs
+            for held_out, runs in ((True, promotion.held_out), (False, promotion.checks))
+            for r in runs
         ],
     }
+
+
+def mean_score(runs: Iterable[HeldOutEvaluation]) -> float | None:
+    """Return the mean score; None without runs, and when one of them failed, which no mean could show."""
+    scores = [run.score for run in runs]
+    known = [score for score in scores if score is not None]
+    return fmean(known) if known and len(known) == len(scores) else None
+
+
+def _values(promotion: Promotion, contender: Contender) -> dict[Task, Value]:
+    return {
+        run.task: Value(run.value, run.stderr, run.floor)
+        for run in promotion.held_out
+        if run.program_id == contender.program_id and run.value is not None
+    }
+
+
+def _largest_change(checks: Sequence[HeldOutEvaluation], first: str, tier: str) -> float | None:
+    """Return the largest distance, over families, between scores of the first tier and those of another."""
+    base = {r.task.family: r.score for r in checks if r.task.tier == first}
+    pairs = [(r.score, base.get(r.task.family)) for r in checks if r.task.tier == tier]
+    changes = [abs(one - other) for one, other in pairs if one is not None and other is not None]
+    return max(changes, default=None)

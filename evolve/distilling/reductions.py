@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
 
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evolve.distilling.unread import without_unread
 from evolve.operators import blocks
 from evolve.operators.base import Context

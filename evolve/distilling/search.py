@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-from evaluators.base import Domain, Evaluation, ProgramError
+from evaluators.contract import ProgramError
+from evaluators.records import Evaluation
 from evolve.distilling.reductions import Reduction, reduced, reductions
 from evolve.errors import EvolveError
 from evolve.operators.base import Context
@@ -30,7 +31,7 @@ _NEARLY_FREE = 0.25
 """Share of the tolerance that a reduction may cost to be tried together with others."""
 
 Measure = Callable[[str, Mapping[str, float]], Awaitable[Evaluation]]
-"""Evaluates a source; the mapping is stage -> mean that the stage must reach (`evaluators.base.Stage`)."""
+"""Evaluates a source; the mapping is stage -> mean that the stage must reach (`evaluators.contract.Stage`)."""
 
 
 class Version(NamedTuple):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluators.base import Evaluation
+from evaluators.records import Evaluation
 from evolve.distilling.documentation import corrected
 from evolve.distilling.search import Budget, Distilled, Distiller, Step
 from evolve.evaluation.local import LocalExecutor

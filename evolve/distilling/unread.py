@@ -11,7 +11,7 @@ import builtins
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
-from evaluators.base import Component
+from evaluators.contract import Component
 from evaluators.source import children
 from evolve.source.code import Code, Edit
 from evolve.source.tree import (

@@ -1,16 +1,17 @@
-"""How strong the sandbox must be for a campaign, and how strong it is on this machine."""
+"""How strong the sandbox must be for a program, and how strong it is on this machine."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from concurrent.futures import Executor
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import NamedTuple
 
+from evaluators.records import Provenance
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation.job import warm_sandbox
-from sandbox.base import Level, SandboxFault
+from sandbox.base import Level
 from sandbox.selfcheck import check, confirmed
 
 _log = logging.getLogger("evolve")
@@ -18,18 +19,28 @@ _WRITES_NOTHING_NEW = frozenset({"symbolic"})
 """Operators whose programs are put together from parts that people wrote."""
 
 
-class Found(NamedTuple):
-    """What a worker found out about its sandbox."""
+class Probe(NamedTuple):
+    """What a worker observed of its sandbox.
+
+    Attributes:
+        level: the strongest that holds.
+        off: layer that was tried and does not hold -> why.
+        through: attacks that the sandbox should have contained and did not.
+    """
 
     level: Level
     off: Mapping[str, str]
-    """Layer that was tried and does not hold -> why."""
     through: tuple[str, ...]
-    """Attacks that the sandbox should have contained and did not."""
+
+    @property
+    def reasons(self) -> str:
+        """Why the sandbox is weaker than it could be, "" when it is not."""
+        layers = [f"{layer} {state}" for layer, state in self.off.items()]
+        return "; ".join([*layers, *(f"{name!r} got through" for name in self.through)])
 
 
 def default_minimum(operator_kind: str) -> Level:
-    """The weakest level that a campaign accepts unless told otherwise: `kernel` as soon as a model writes code.
+    """Return the weakest level that a campaign accepts unless told otherwise: `kernel` as soon as a model writes code.
 
     Args:
         operator_kind: the operator's name in the configuration, such as ``"symbolic"``.
@@ -37,57 +48,53 @@ def default_minimum(operator_kind: str) -> Level:
     return Level.RLIMITS if operator_kind in _WRITES_NOTHING_NEW else Level.KERNEL
 
 
-def minimum(config: CampaignConfig) -> Level:
-    """The weakest level that the campaign accepts: the configured one, else its operator's.
+def protection(config: CampaignConfig, *, start: Provenance | None = None) -> Provenance:
+    """Return what a campaign demands of the sandbox: as configured, else what its operator needs.
+
+    Args:
+        config: the campaign's.
+        start: of the stored program that it starts from; its children inherit what that one demands.
 
     Raises:
         ConfigError: no such level.
     """
-    if not config.min_isolation:
-        return default_minimum(config.operator)
     try:
-        return Level.parse(config.min_isolation)
+        level = (
+            Level.parse(config.min_isolation) if config.min_isolation else default_minimum(config.operator)
+        )
     except ValueError as error:
         raise ConfigError(f"min_{error}.") from error
+    own = Provenance(level.label, config.sandbox, config.limits.model_dump(exclude_none=True))
+    return strictest([own, start])
 
 
-def achieved(executor: Executor, modules: tuple[str, ...], config: CampaignConfig) -> str:
-    """The level that a worker's sandbox achieves; a layer that is off is named in a warning.
+def strictest(provenances: Iterable[Provenance | None]) -> Provenance:
+    """Return what satisfies all of them; those of files and seeds demand nothing."""
+    return reduce(Provenance.stricter, filter(None, provenances), Provenance("none"))
+
+
+def require(level: Level, demanded: Provenance, *, reasons: str = "") -> None:
+    """See that a sandbox is strong enough.
 
     Raises:
-        IsolationError: there is no sandbox, or it is below the campaign's minimum.
+        IsolationError: it is weaker; the message names the level that is missing.
     """
-    try:
-        found: Found = executor.submit(probe, modules, config.sandbox).result()
-    except SandboxFault as fault:
-        raise IsolationError(f"sandbox: {fault.message}", "--sandbox process needs nothing else.") from fault
-    needed, why = minimum(config), reasons(found)
-    if found.level < needed:
-        asked = "as configured" if config.min_isolation else f"for operator {config.operator}"
+    if level < Level.parse(demanded.minimum):
         raise IsolationError(
-            f"isolation: expected at least {needed.label} ({asked}); this machine achieves {found.level.label}"
-            + (f" ({why})." if why else "."),
-            f"`evolve doctor` tells more; --min-isolation {found.level.label} accepts it.",
+            f"isolation: expected at least {demanded.minimum} ({demanded.sandbox} sandbox), which the program or its"
+            f" campaign demands; this machine achieves {level.label}"
+            + (f" ({reasons})." if reasons else "."),
+            f"`evolve doctor` tells more; a new campaign accepts it with --min-isolation {level.label}.",
         )
-    if why:
-        _log.warning("evolve: the sandbox runs at level %s: %s.", found.level.label, why)
-    return found.level.label
+    if reasons:
+        _log.warning("evolve: the sandbox runs at level %s: %s.", level.label, reasons)
 
 
-def reasons(found: Found) -> str:
-    """Why the sandbox is weaker than it could be, "" when it is not."""
-    return "; ".join(
-        [
-            *(f"{layer} {state}" for layer, state in found.off.items()),
-            *(f"{name!r} got through" for name in found.through),
-        ]
-    )
-
-
-def probe(modules: tuple[str, ...], kind: str) -> Found:
+def probe(modules: tuple[str, ...], kind: str) -> Probe:
     """Try this process's sandbox by attacking it: a level that does not hold is not reported."""
     sandbox = warm_sandbox(modules, kind)
     results = check(sandbox)
-    off = {name: state for name, state in sandbox.layers.items() if state.startswith("off")}
+    layers: Mapping[str, str] = getattr(sandbox, "layers", {})
+    off = {name: state for name, state in layers.items() if state.startswith("off")}
     through = tuple(r.attack.name for r in results if not r.contained and r.attack.since <= sandbox.level)
-    return Found(confirmed(sandbox.level, results), off, through)
+    return Probe(confirmed(sandbox.level, results), off, through)

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from evaluators.base import Evaluation, Plan, get_domain
+from evaluators.contract import Plan
+from evaluators.records import Evaluation, Score
+from evaluators.registry import get_domain
 from sandbox.base import Sandbox
 from sandbox.inprocess import InProcessSandbox
 from sandbox.kinds import make
-from sandbox.process import ProcessSandbox
-from sandbox.warm import WarmSandbox
+
+IN_PROCESS = "in-process"
+"""In place of a kind of sandbox: the program runs in the worker itself. For programs of one's own only."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +22,17 @@ class Job:
     """Plain data that pickles to any worker.
 
     Attributes:
-        domain: name of the domain.
+        domain: name or folder of the domain (`evaluators.registry.get_domain`).
         source: the program.
         plan: what to run, with limits.
-        floors: stage -> mean score that the stage must reach (`evaluators.base.Stage`).
-        sandbox: its kind, see `sandbox.kinds`.
+        against: stage -> score that the stage's gate compares with.
+        sandbox: its kind (`sandbox.kinds`), or `IN_PROCESS`.
     """
 
     domain: str
     source: str
     plan: Plan
-    floors: Mapping[str, float] | None = None
+    against: Mapping[str, Score] | None = None
     sandbox: str = "process"
 
 
@@ -37,7 +40,7 @@ def run_job(job: Job) -> Evaluation:
     """Evaluate in this process's sandbox, which the first job starts."""
     domain = get_domain(job.domain)
     sandbox = warm_sandbox(domain.sandbox_modules, job.sandbox)
-    return domain.evaluate(job.source, job.plan, sandbox, floors=job.floors)
+    return domain.evaluate(job.source, job.plan, sandbox, against=job.against)
 
 
 def warm_up(domain: str, sandbox: str) -> None:
@@ -46,15 +49,10 @@ def warm_up(domain: str, sandbox: str) -> None:
 
 
 @lru_cache(maxsize=4)
-def warm_sandbox(modules: tuple[str, ...], kind: str = "process") -> WarmSandbox:
-    """The sandbox of this process: one warm runner for all jobs of a domain.
+def warm_sandbox(modules: tuple[str, ...], kind: str = "process") -> Sandbox:
+    """Return the sandbox of this process: one warm runner for all jobs of a domain.
 
     Raises:
         SandboxFault: `SANDBOX_ERROR`, it does not start; for containers the message says what is missing.
     """
-    return make(kind, modules)
-
-
-def make_sandbox(modules: tuple[str, ...], *, in_process: bool) -> Sandbox:
-    """A sandbox for a single evaluation; `in_process` is for a user's own files only."""
-    return InProcessSandbox() if in_process else ProcessSandbox(modules=modules)
+    return InProcessSandbox() if kind == IN_PROCESS else make(kind, modules)

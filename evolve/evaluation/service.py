@@ -1,29 +1,48 @@
-"""The evaluation service: programs in, evaluations out, with the retries that the outcomes ask for."""
+"""The evaluation service, the only way to run a program: programs in, evaluations out.
+
+`open_service` starts the workers, and refuses where their sandbox is weaker than the programs demand. `open_sandbox`
+does the same for the few that hold one program open in this process: solvers that are plugged into OpenSpiel.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from typing import Any, TypeVar
 
-from evaluators.base import LIMIT_TAGS, Evaluation, Outcome, Plan, Tag
-from evolve.errors import EngineFault
-from evolve.evaluation.job import Job, run_job
+from evaluators.contract import InputError, Plan
+from evaluators.records import LIMIT_TAGS, Cost, Evaluation, Outcome, Provenance, Score, Tag
+from evaluators.registry import get_domain
+from evaluators.task_domain import TaskDomain
+from evolve.errors import EngineFault, EvolveError, IsolationError
+from evolve.evaluation.barrier import engine_error
+from evolve.evaluation.isolation import Probe, probe, require
+from evolve.evaluation.job import IN_PROCESS, Job, run_job, warm_sandbox, warm_up
+from evolve.evaluation.local import LocalExecutor
+from sandbox.base import Limits, Sandbox, SandboxFault
+from sandbox.inprocess import InProcessSandbox
+from sandbox.kinds import make
+
+T = TypeVar("T")
 
 INFRASTRUCTURE_TRIES = 3
+
+_NOTHING = Provenance("none")
 
 
 class EvaluationService:
     """Runs jobs on an executor. Limit outcomes are retried once, alone, at double limits; then they are facts.
 
     Args:
-        domain: name of the domain.
+        domain: name or folder of the domain.
         executor: where jobs run.
         workers: how many jobs it is given at once; more would only wait inside it.
-        sandbox: kind of the workers' sandboxes, see `sandbox.kinds`.
+        demanded: kind of the workers' sandboxes, and limits over those of a plan.
+        level: label of the level that the sandboxes achieve.
         work: what a worker does with a job; picklable.
     """
 
@@ -33,26 +52,34 @@ class EvaluationService:
         executor: Executor,
         workers: int,
         *,
-        sandbox: str = "process",
+        demanded: Provenance = _NOTHING,
+        level: str = "",
         work: Callable[[Job], Evaluation] = run_job,
     ) -> None:
         self._domain = domain
         self._work = work
         self._executor = executor
         self._workers = workers
-        self._sandbox = sandbox
-        self._places = asyncio.Semaphore(workers)
+        self._demanded = demanded
+        self.level = level
+        self._slots = asyncio.Semaphore(workers)
         self._one_alone = asyncio.Lock()
 
     async def evaluate(
-        self, source: str, plan: Plan, floors: Mapping[str, float] | None = None
+        self, source: str, plan: Plan, against: Mapping[str, Score] | None = None
     ) -> Evaluation:
-        """The evaluation of a program.
+        """Return the evaluation of a program.
 
-        An outcome of ``infrastructure`` comes back only when it came every time.
+        An outcome of ``infrastructure`` is returned only when every try ended so; an exception of ours is the outcome
+        ``engine_error``.
+
+        Raises:
+            EvolveError: the user's fault, which no other program would mend.
+            InputError: likewise.
         """
-        job = Job(self._domain, source, plan, floors, self._sandbox)
-        async with self._places:
+        plan = replace(plan, limits=limited(plan.limits, self._demanded))
+        job = Job(self._domain, source, plan, against, self._demanded.sandbox)
+        async with self._slots:
             evaluation = await self._run(job)
         if evaluation.outcome.tag in LIMIT_TAGS:
             async with self._alone():
@@ -64,22 +91,142 @@ class EvaluationService:
             try:
                 evaluation = await asyncio.wrap_future(self._executor.submit(self._work, job))
             except BrokenProcessPool as error:
-                evaluation = _lost(str(error))
+                evaluation = Evaluation(
+                    Outcome(Tag.INFRASTRUCTURE, f"an evaluation worker died: {error}"), cost=Cost()
+                )
+            except SandboxFault as fault:
+                evaluation = Evaluation(Outcome(Tag.INFRASTRUCTURE, fault.message))
+            except (EvolveError, InputError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a fault of ours is this program's outcome
+                evaluation = engine_error(error)
             if evaluation.outcome.tag is not Tag.INFRASTRUCTURE:
                 break
         return evaluation
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """All places to run in, since a busy machine may have been what hit the limit."""
-        async with self._one_alone, AsyncExitStack() as places:
+        """Hold all slots, since a busy machine may be why a limit was hit."""
+        async with self._one_alone, AsyncExitStack() as slots:
             for _ in range(self._workers):
-                await places.enter_async_context(self._places)
+                await slots.enter_async_context(self._slots)
             yield
 
 
+class InlineExecutor(Executor):
+    """Runs jobs in this process, one after the other: what needs no worker process, or cannot be pickled."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """See `concurrent.futures.Executor.submit`; the future is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - raised again by whoever awaits it
+            future.set_exception(error)
+        return future
+
+    def kill(self) -> None:
+        """Do nothing: no job is left running."""
+
+
+@contextmanager
+def open_service(
+    domain: str,
+    *,
+    workers: int,
+    demanded: Provenance,
+    attack: bool = True,
+    work: Callable[[Job], Evaluation] = run_job,
+) -> Iterator[EvaluationService]:
+    """Open the service for programs of a domain.
+
+    Args:
+        domain: name or folder of the domain.
+        workers: evaluation processes; 0 evaluates in this process.
+        demanded: what the programs demand of the sandbox (`evolve.evaluation.isolation.strictest`).
+        attack: try the sandbox by attacking it before the first program runs, and warm the other workers meanwhile.
+        work: what a worker does with a job; benchmarks have it take longer.
+
+    Raises:
+        IsolationError: there is no such sandbox here, or it is weaker than demanded.
+    """
+    modules, kind = get_domain(domain).sandbox_modules, demanded.sandbox
+    executor: LocalExecutor | InlineExecutor = LocalExecutor(workers) if workers else InlineExecutor()
+    with executor:
+        try:
+            if attack:
+                for _ in range(workers - 1):
+                    executor.submit(warm_up, domain, kind)
+            observed = executor.submit(probe if attack else achieved, modules, kind).result()
+        except SandboxFault as fault:
+            executor.kill()
+            raise IsolationError(
+                f"sandbox: {fault.message}", "--sandbox process needs nothing else."
+            ) from fault
+        if kind != IN_PROCESS:
+            require(observed.level, demanded, reasons=observed.reasons)
+        try:
+            yield EvaluationService(
+                domain, executor, max(workers, 1), demanded=demanded, level=observed.level.label, work=work
+            )
+        except BaseException:
+            executor.kill()
+            raise
+
+
+def achieved(modules: tuple[str, ...], kind: str) -> Probe:
+    """Return the level that this process's sandbox announces, without attacking it."""
+    return Probe(warm_sandbox(modules, kind).level, {}, ())
+
+
+def open_sandbox(modules: tuple[str, ...], demanded: Provenance) -> Sandbox:
+    """Return a sandbox of one's own, for a program that somebody's code calls for as long as it likes.
+
+    Raises:
+        IsolationError: there is no such sandbox here, or it is weaker than demanded.
+    """
+    if demanded.sandbox == IN_PROCESS:
+        return InProcessSandbox()
+    try:
+        sandbox = make(demanded.sandbox, modules)
+    except SandboxFault as fault:
+        raise IsolationError(f"sandbox: {fault.message}") from fault
+    try:
+        require(sandbox.level, demanded)
+    except IsolationError:
+        sandbox.close()
+        raise
+    return sandbox
+
+
+def limited(limits: Limits, demanded: Provenance) -> Limits:
+    """Return limits with those that a campaign set over them."""
+    overrides: dict[str, Any] = dict(demanded.limits)
+    return replace(limits, **overrides)
+
+
+def evaluate_here(domain: TaskDomain, source: str, plan: Plan, demanded: Provenance) -> Evaluation:
+    """Return the evaluation of one program, made in this process: no worker is started, nothing is pickled.
+
+    Raises:
+        IsolationError: there is no such sandbox here, or it is weaker than demanded.
+    """
+    with open_service(domain.origin, workers=0, demanded=demanded, attack=False) as service:
+        return run_here(service.evaluate(source, plan))
+
+
+def run_here(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also where this thread has an event loop already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 def working(evaluation: Evaluation) -> Evaluation:
-    """The evaluation itself, as long as the machine can evaluate.
+    """Return the evaluation itself, as long as the machine can evaluate.
 
     Raises:
         EngineFault: it failed for reasons of the machine.
@@ -89,8 +236,3 @@ def working(evaluation: Evaluation) -> Evaluation:
             f"an evaluation failed for reasons of the machine, every time: {evaluation.outcome.message}"
         )
     return evaluation
-
-
-def _lost(message: str) -> Evaluation:
-    outcome = Outcome(Tag.INFRASTRUCTURE, f"an evaluation worker died: {message}")
-    return Evaluation(outcome=outcome, results=(), objectives={}, isolation="", cpu_s=0.0, wall_s=0.0)

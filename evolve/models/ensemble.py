@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evolve.search.record import Record
+from evolve.search.log import LogView
 from results.rewards import rewards
 
 DEAREST_TO_CHEAPEST = 10.0
@@ -52,21 +52,19 @@ class _Arm:
         return (self.reward + 0.5) / (self.told + 1)
 
 
-def pulls(record: Record, paid: Mapping[int, Paid]) -> list[Pull]:
-    """The last candidates (`WINDOW`) of a record that a model was asked for; whatever did not end ok has reward 0.
+def pulls(log: LogView, paid: Mapping[int, Paid]) -> list[Pull]:
+    """The last candidates (`WINDOW`) of a log that a model was asked for; whatever did not end ok has reward 0.
 
     Args:
-        record: what was told.
+        log: what was told.
         paid: ordinal -> whom it was asked of and what that cost.
     """
-    seen, objective = record.seen, record.objective
     asked, gains = [], []
-    for tried in seen[-WINDOW:]:
-        if tried.ordinal in paid:
-            parent = seen.scored(tried.parents[0]) if tried.ok and tried.parents else None
-            gain = tried.scored.objectives[objective] - parent.scored.objectives[objective] if parent else 0.0
-            asked.append(paid[tried.ordinal])
-            gains.append(gain)
+    for candidate in log[-WINDOW:]:
+        if candidate.ordinal in paid:
+            parent = log.scored(candidate.parents[0]) if candidate.ok and candidate.parents else None
+            gains.append(candidate.mean(log.objective) - parent.mean(log.objective) if parent else 0.0)
+            asked.append(paid[candidate.ordinal])
     return [Pull(p.model, r, p.usd) for p, r in zip(asked, rewards(gains), strict=True)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluators.base import nearest
+from evaluators.contract import nearest
 from evolve.models.base import Model
 from evolve.models.config import LlmConfig
 from evolve.models.errors import ModelSetupError

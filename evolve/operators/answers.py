@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.source import parse
 from evolve.errors import EvolveError
 

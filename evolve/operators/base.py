@@ -13,28 +13,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from evaluators.base import Component, Mechanism
+from evaluators.contract import Component, Mechanism
+from evaluators.records import Candidate, Evaluation
 from evolve.errors import EvolveError
-from evolve.search.record import Record
+from evolve.search.log import CandidateLog, LogView
 
 
 class ProposalError(EvolveError):
     """This operator can make no child of these parents; the campaign draws another operator or parent."""
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A program that a child is made from, with what selection knows of it.
-
-    Attributes:
-        program_id: content address in the results database.
-        source: the program.
-        objectives: objective -> score, larger is better; empty before its evaluation.
-    """
-
-    program_id: str
-    source: str
-    objectives: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,8 @@ class Context:
         mechanisms: what may go into them.
         domain: the domain's name.
         ordinal: the candidate that is proposed.
-        record: what the search has seen before.
+        log: the candidates that were told before, which know the name of the objective.
+        baselines: name -> evaluation of the programs that the search is compared with.
         objection: why a source would go no further, in words, or ""; the same answer whenever it is asked.
     """
 
@@ -54,7 +41,8 @@ class Context:
     mechanisms: tuple[Mechanism, ...] = ()
     domain: str = ""
     ordinal: int = 0
-    record: Record = field(default_factory=Record)
+    log: LogView = field(default_factory=lambda: CandidateLog("").upto(0))
+    baselines: Mapping[str, Evaluation] = field(default_factory=dict)
     objection: Callable[[str], str] = field(default=lambda source: "")
 
 
@@ -94,7 +82,7 @@ class Operator(Protocol):
         """
         ...
 
-    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
         """A child of `parents`.
 
         Raises:
@@ -117,7 +105,7 @@ class ScriptedOperator:
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = iter(sources)
 
-    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
         """The next source.
 
         Raises:

@@ -20,7 +20,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from evaluators.base import Mechanism
+from evaluators.contract import Mechanism
 from evolve.operators.templates import local_names, match, number_text, render, taken_names, template
 from evolve.source.code import Code, Edit
 from evolve.source.sites import Site

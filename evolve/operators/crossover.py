@@ -12,8 +12,9 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 
-from evaluators.base import ProgramError
-from evolve.operators.base import Context, Parent, Proposal, ProposalError
+from evaluators.contract import ProgramError
+from evaluators.records import Candidate
+from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import Code, Edit, parsed
@@ -37,7 +38,7 @@ class CrossoverOperator:
     num_parents = 2
     waits = False
 
-    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
         """The first parent with component classes of the second.
 
         Raises:

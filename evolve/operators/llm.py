@@ -10,10 +10,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from evaluators.records import Candidate
 from evolve.models.asking import Asker
 from evolve.models.base import Completion, Message, Request, Stop
 from evolve.operators.answers import FORMAT, PatchError
-from evolve.operators.base import Context, Parent, Proposal, ProposalError
+from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.patch import patch
 
 _SAID = {
@@ -28,11 +29,11 @@ _SAID = {
 class Prompting(Protocol):
     """What renders prompts: `evolve.prompting.prompter.Prompter`."""
 
-    def first(self, parent: Parent, context: Context, rng: random.Random) -> tuple[Message, ...]:
+    def first(self, parent: Candidate, context: Context, rng: random.Random) -> tuple[Message, ...]:
         """The conversation that asks for a child of `parent`."""
         ...
 
-    def merge(self, first: Parent, second: Parent, context: Context) -> tuple[Message, ...]:
+    def merge(self, first: Candidate, second: Candidate, context: Context) -> tuple[Message, ...]:
         """The conversation that asks for a child of both."""
         ...
 
@@ -79,7 +80,7 @@ class LlmOperator:
         self._asker = asker
         self._choose_model = choose_model or self._choose_model
 
-    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
         """A child that the model made of the first parent.
 
         Raises:
@@ -109,11 +110,11 @@ class LlmOperator:
         )
 
     def _opening(
-        self, parents: Sequence[Parent], context: Context, rng: random.Random
+        self, parents: Sequence[Candidate], context: Context, rng: random.Random
     ) -> tuple[Message, ...]:
         return self._prompter.first(parents[0], context, rng)
 
-    def _child(self, parent: Parent, completion: Completion, context: Context) -> Proposal:
+    def _child(self, parent: Candidate, completion: Completion, context: Context) -> Proposal:
         """What an answer makes of the parent.
 
         Raises:
@@ -132,7 +133,7 @@ class LlmCrossover(LlmOperator):
     num_parents = 2
 
     def _opening(
-        self, parents: Sequence[Parent], context: Context, rng: random.Random
+        self, parents: Sequence[Candidate], context: Context, rng: random.Random
     ) -> tuple[Message, ...]:
         return self._prompter.merge(parents[0], parents[1], context)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from evaluators.base import Component, ProgramError
+from evaluators.contract import Component, ProgramError
 from evaluators.source import parse
 from evolve.operators.answers import Block, PatchError, parse_answer
 from evolve.source.canonical import form, statements

@@ -14,8 +14,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluators.base import ProgramError
-from evolve.operators.base import Context, Parent, Proposal, ProposalError
+from evaluators.contract import ProgramError
+from evaluators.records import Candidate
+from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.describe import describe
 from evolve.operators.moves import MOVES, Change, Program
 from evolve.source.canonical import canonical_hash
@@ -64,7 +65,7 @@ class SymbolicOperator:
         self.mix = mix or Mix()
         self.attempts = attempts
 
-    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
         """A mutated copy of the first parent.
 
         Raises:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from evaluators.base import Mechanism, Parameter
+from evaluators.contract import Mechanism, Parameter
 from evolve.source.tree import bound_names, outer_names, printed
 
 _PLACEHOLDER = "parameter__"

@@ -9,8 +9,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from evaluators.base import ProgramError
-from evolve.search.record import Tried
+from evaluators.contract import ProgramError
+from evaluators.records import Candidate
 from evolve.source.canonical import plain_form, statements, undocumented, uniform
 from evolve.source.tree import is_docstring, printed
 
@@ -26,14 +26,14 @@ class RemovedLine(NamedTuple):
     after: float
 
 
-def ancestors(program_id: str, scored: Callable[[str], Tried | None]) -> list[Tried]:
+def ancestors(program_id: str, scored: Callable[[str], Candidate | None]) -> list[Candidate]:
     """A program and its first parents, the youngest first, as far as they have scores; [] for an unknown one.
 
     Args:
         program_id: the program.
         scored: program id -> the candidate that it was when it got its scores.
     """
-    found: list[Tried] = []
+    found: list[Candidate] = []
     child = scored(program_id)
     while child is not None and len(found) <= _GENERATIONS:
         found.append(child)
@@ -42,7 +42,7 @@ def ancestors(program_id: str, scored: Callable[[str], Tried | None]) -> list[Tr
 
 
 def removed_lines(
-    program_id: str, scored: Callable[[str], Tried | None], objective: str
+    program_id: str, scored: Callable[[str], Candidate | None], objective: str
 ) -> list[RemovedLine]:
     """Lines that a program's ancestors had and that it lacks, where losing them did no harm; the youngest first.
 
@@ -57,7 +57,7 @@ def removed_lines(
     present = set(code_lines(line_of_descent[0].source))
     found: dict[str, RemovedLine] = {}
     for child, parent in pairwise(line_of_descent):
-        before, after = (t.scored.objectives.get(objective, 0.0) for t in (parent, child))
+        before, after = (candidate.mean(objective) for candidate in (parent, child))
         for line in _lost(parent.source, child.source) if after >= before else ():
             if line not in present:
                 found.setdefault(line, RemovedLine(line, before, after))

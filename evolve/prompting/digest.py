@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from evolve.operators.base import Parent
+from evaluators.records import Candidate, Outcome
 from evolve.prompting.changes import ancestors, what_changed
-from evolve.search.record import FAILURES, Record, Tried
+from evolve.search.log import FAILURES, LogView
 
 _CHILDREN, _FAILURES, _GAINS, _LOSSES = 8, 3, 5, 3
 _LATELY = 60
@@ -23,33 +23,33 @@ class Step(NamedTuple):
     change: str
 
 
-def outcomes(record: Record) -> str:
+def outcomes(log: LogView) -> str:
     """How many candidates ended with each outcome."""
-    counts = Counter(record.seen.standing.outcomes)
+    counts = Counter(log.outcomes)
     return ", ".join(f"{count} {tag}" for tag, count in counts.most_common())
 
 
-def children(parent: Parent, record: Record) -> list[Step]:
+def children(parent: Candidate, log: LogView) -> list[Step]:
     """What was tried on the parent itself lately, oldest first."""
-    before = parent.objectives.get(record.objective, 0.0)
+    before = parent.mean(log.objective)
     return [
         Step(
-            f"{_score(t, record) - before:+.3f}" if t.ok else t.outcome.tag.value,
+            f"{t.mean(log.objective) - before:+.3f}" if t.ok else _outcome(t).tag.value,
             t.note or what_changed(parent.source, t.source),
         )
-        for t in record.seen.children(parent.program_id, _CHILDREN)
+        for t in log.children(str(parent.program_id), _CHILDREN)
     ]
 
 
-def ideas(parent: Parent, record: Record) -> list[Step]:
+def ideas(parent: Candidate, log: LogView) -> list[Step]:
     """What brought most and what cost most elsewhere in the search, among its last steps; the best first.
 
     Neither the parent's children nor its ancestors, which are shown by themselves.
     """
-    own = {"", *(t.note for t in ancestors(parent.program_id, record.seen.scored))}
+    own = {"", *(t.note for t in ancestors(str(parent.program_id), log.scored))}
     gains = {
-        t.note: (gain, _score(t, record))
-        for t, gain in record.seen.gains(_LATELY)
+        t.note: (gain, t.mean(log.objective))
+        for t, gain in log.gains(_LATELY)
         if t.parents[0] != parent.program_id and t.note not in own
     }
     ranked = sorted(gains.items(), key=lambda idea: -idea[1][0])
@@ -58,24 +58,24 @@ def ideas(parent: Parent, record: Record) -> list[Step]:
     return [Step(f"{gain:+.3f}, to {score:.3f}", note) for note, (gain, score) in best + worst]
 
 
-def way(parent: Parent, record: Record) -> list[Step]:
+def way(parent: Candidate, log: LogView) -> list[Step]:
     """How the parent came about, itself the last; [] for a program that nothing was changed in."""
-    steps = ancestors(parent.program_id, record.seen.scored)[::-1]
-    found = [Step(f"{_score(t, record):.3f}", t.note or "where the search began") for t in steps]
+    steps = ancestors(str(parent.program_id), log.scored)[::-1]
+    found = [Step(f"{t.mean(log.objective):.3f}", t.note or "where the search began") for t in steps]
     return found if len(found) > 1 else []
 
 
-def failures(parent: Parent, record: Record) -> list[Step]:
+def failures(parent: Candidate, log: LogView) -> list[Step]:
     """The last failures of the parent's children, filled up with those of others; each message once."""
-    last = record.seen.failed(_LATELY)
-    own = [t for t in record.seen.children(parent.program_id, _LATELY) if t.outcome.tag in FAILURES]
+    last = log.failed(_LATELY)
+    own = [t for t in log.children(str(parent.program_id), _LATELY) if _outcome(t).tag in FAILURES]
     found: dict[str, Step] = {}
     for t in [*reversed(own), *reversed(last)]:
         if len(found) == _FAILURES:
             break
-        if t.outcome.message not in found:
+        if _outcome(t).message not in found:
             idea = f" ({t.note})" if t.note else ""
-            found[t.outcome.message] = Step(t.outcome.tag.value, f"{t.outcome.message}{idea}")
+            found[_outcome(t).message] = Step(_outcome(t).tag.value, f"{_outcome(t).message}{idea}")
     return list(found.values())
 
 
@@ -97,5 +97,6 @@ def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> 
     ]
 
 
-def _score(t: Tried, record: Record) -> float:
-    return t.scored.objectives.get(record.objective, 0.0)
+def _outcome(candidate: Candidate) -> Outcome:
+    assert candidate.outcome is not None
+    return candidate.outcome

@@ -11,16 +11,16 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evaluators.base import Tag
+from evaluators.records import Candidate, Curve, Evaluation, Score, Tag
+from evaluators.task_domain import TaskDomain
 from evolve.errors import ConfigError
 from evolve.models.base import Message
-from evolve.operators.base import Context, Parent
+from evolve.operators.base import Context
 from evolve.prompting import digest
 from evolve.prompting.changes import RemovedLine, differing, removed_lines
-from evolve.search.record import Record, Scored, Tried
+from evolve.search.log import LogView
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -61,7 +61,7 @@ class _Tried(NamedTuple):
 
 
 class _Behind(NamedTuple):
-    """The game on which the parent is furthest behind, by what it and the best program there score."""
+    """The family on which the parent is furthest behind, by what it and the best program there score."""
 
     game: str
     own: float
@@ -73,9 +73,8 @@ class Prompter:
     """Renders the prompts of one domain.
 
     Args:
-        domain: its name; templates are in the folder of this name under ``prompts/``.
-        games: names of the training games.
-        components: names of the evolvable classes.
+        domain: whose templates and words are used.
+        families: of the tasks that the search is scored on.
         objective: name of the score.
         examples: prior programs to show beside the parent.
 
@@ -83,13 +82,12 @@ class Prompter:
         ConfigError: there are no templates for the domain.
     """
 
-    def __init__(
-        self, domain: str, *, games: Sequence[str], components: Sequence[str], objective: str, examples: int
-    ) -> None:
-        self._environment = environment()
-        self._games, self._objective, self._examples = list(games), objective, examples
-        self._system = self._template(f"{domain}/system.md.j2").render(
-            games=self._games, components=list(components), objective=objective
+    def __init__(self, domain: TaskDomain, *, families: Sequence[str], objective: str, examples: int) -> None:
+        self._environment = environment(domain)
+        self._environment.globals["metric"] = domain.metric
+        self._games, self._objective, self._examples = list(families), objective, examples
+        self._system = self._template(f"{domain.name}/system.md.j2").render(
+            games=self._games, components=[c.name for c in domain.components], objective=objective
         )
         self._propose = self._template("shared/propose.md.j2")
         self._merge = self._template("shared/crossover.md.j2")
@@ -105,54 +103,44 @@ class Prompter:
         except TemplateNotFound as error:
             raise _missing(name) from error
 
-    def first(self, parent: Parent, context: Context, rng: random.Random) -> tuple[Message, ...]:
-        """The conversation that asks for a child of `parent`."""
-        record = context.record
-        own = record.seen.scored(parent.program_id)
-        scored = Scored(parent.objectives, own.scored.curves if own else {})
-        examples = self._choose_examples(parent, record, rng)
-        own_row = self._row("the parent", scored)
-        baselines = [self._row(name, s) for name, s in record.baselines.items() if s.objectives]
-        rows = [*baselines, *(self._row(f"candidate {t.ordinal}", t.scored) for t in examples), own_row]
-        earlier = self._row("an earlier candidate", Scored(record.seen.standing.parts))
+    def first(self, parent: Candidate, context: Context, rng: random.Random) -> tuple[Message, ...]:
+        """Return the conversation that asks for a child of `parent`."""
+        log = context.log
+        examples = self._choose_examples(parent, log, rng)
+        own_row = self._row("the parent", parent.scores)
+        baselines = [self._row(name, e.scores) for name, e in context.baselines.items() if e.scores]
+        rows = [*baselines, *(self._row(f"candidate {c.ordinal}", c.scores) for c in examples), own_row]
+        earlier = self._row("an earlier candidate", {name: Score(best) for name, best in log.parts.items()})
         behind = _behind(own_row, [*baselines, earlier])
         text = self._propose.render(
             objective=self._objective,
             games=self._games,
             rows=sorted(rows, key=lambda row: row.score),
             examples=self._shown(examples, parent),
-            tried=self._tried(parent, record),
+            tried=self._tried(parent, log),
             parent={
-                "score": parent.objectives.get(self._objective, 0.0),
+                "score": own_row.score,
                 "behind": behind,
-                "curves": self._curves(scored, examples[:1], record),
+                "curves": self._curves(parent, examples[:1], context),
                 "source": parent.source,
             },
             focus=self._draw_focus(behind, context, rng),
         )
         return (Message("system", self._system), Message("user", _tidy(text)))
 
-    def merge(self, first: Parent, second: Parent, context: Context) -> tuple[Message, ...]:
-        """The conversation that asks for a child of two parents; the answer changes the first."""
-        record = context.record
-        parents = {
-            "the first parent": Scored(first.objectives),
-            "the second parent": Scored(second.objectives),
-        }
-        rows = [
-            self._row(name, scored)
-            for name, scored in [*record.baselines.items(), *parents.items()]
-            if scored.objectives
-        ]
-        own, other = (self._row("", scored).parts for scored in parents.values())
+    def merge(self, first: Candidate, second: Candidate, context: Context) -> tuple[Message, ...]:
+        """Return the conversation that asks for a child of two parents; the answer changes the first."""
+        baselines = [self._row(name, e.scores) for name, e in context.baselines.items() if e.scores]
+        parents = [self._row("the first parent", first.scores), self._row("the second parent", second.scores)]
+        own, other = (row.parts for row in parents)
         both = [game for game in own if game in other]
         text = self._merge.render(
             objective=self._objective,
             games=self._games,
-            rows=sorted(rows, key=lambda row: row.score),
+            rows=sorted([*baselines, *parents], key=lambda row: row.score),
             first={"source": first.source, "better": [g for g in both if own[g] > other[g]]},
             second={"source": second.source, "better": [g for g in both if other[g] > own[g]]},
-            failures=digest.failures(first, record),
+            failures=digest.failures(first, context.log),
         )
         return (Message("system", self._system), Message("user", _tidy(text)))
 
@@ -160,56 +148,50 @@ class Prompter:
         """What a model is told when its answer failed; `patched`: it applied, but its program failed screening."""
         return Message("user", _tidy(self._repair.render(problem=problem, patched=patched)))
 
-    def _row(self, name: str, scored: Scored) -> _Row:
+    def _row(self, name: str, scores: Mapping[str, Score]) -> _Row:
         prefix = f"{self._objective}/"
-        parts = {k.removeprefix(prefix): v for k, v in scored.objectives.items() if k.startswith(prefix)}
-        return _Row(name, scored.objectives.get(self._objective, 0.0), parts)
+        parts = {k.removeprefix(prefix): score.mean for k, score in scores.items() if k.startswith(prefix)}
+        return _Row(name, scores[self._objective].mean if self._objective in scores else 0.0, parts)
 
-    def _score(self, tried: Tried) -> float:
-        return tried.scored.objectives[self._objective]
-
-    def _choose_examples(self, parent: Parent, record: Record, rng: random.Random) -> list[Tried]:
-        """The best program, and others drawn from the better half, a dozen at most; never the parent or one twice."""
-        standing = record.seen.standing
-        ranked = [t for t in standing.best if t.program_id != parent.program_id]
+    def _choose_examples(self, parent: Candidate, log: LogView, rng: random.Random) -> list[Candidate]:
+        """Return the best program and some drawn from the better half, a dozen at most; never the parent or one twice."""
+        ranked = [c for c in log.best if c.program_id != parent.program_id]
         if not ranked or not self._examples:
             return []
-        half = max(self._examples, standing.outcomes.get(Tag.OK.value, 0) // 2)
+        half = max(self._examples, log.outcomes.get(Tag.OK.value, 0) // 2)
         rest = ranked[1 : min(half, _BEST)]
         return [ranked[0], *rng.sample(rest, min(self._examples - 1, len(rest)))]
 
-    def _shown(self, examples: Sequence[Tried], parent: Parent) -> list[_Shown]:
-        """Programs, worst to best; of each what neither the parent has nor one shown before."""
-        sources, found = {"the parent": parent.source}, []
-        for tried in sorted(examples, key=self._score):
-            text, same = differing(tried.source, sources)
-            name = f"candidate {tried.ordinal}"
-            sources[name] = tried.source
-            found.append(_Shown(name, self._score(tried), text, same))
-        return found
+    def _shown(self, examples: Sequence[Candidate], parent: Candidate) -> list[_Shown]:
+        """Return programs, worst to best; of each what neither the parent has nor one shown before."""
+        sources, shown = {"the parent": parent.source}, []
+        for candidate in sorted(examples, key=lambda c: c.mean(self._objective)):
+            text, same = differing(candidate.source, sources)
+            name = f"candidate {candidate.ordinal}"
+            sources[name] = candidate.source
+            shown.append(_Shown(name, candidate.mean(self._objective), text, same))
+        return shown
 
-    def _curves(self, parent: Scored, best: Sequence[Tried], record: Record) -> list[dict[str, Any]]:
-        """Rows for the parent and for the best other program, a candidate or a baseline."""
-        others = [(name, s) for name, s in record.baselines.items() if s.objectives]
-        others += [(f"candidate {t.ordinal}", t.scored) for t in best]
-        shown = {"the parent": parent.curves}
+    def _curves(self, parent: Candidate, best: Sequence[Candidate], context: Context) -> list[dict[str, Any]]:
+        """Return rows for the parent and for the best other program, a candidate or a baseline."""
+        others = [(name, e) for name, e in context.baselines.items() if e.scores]
+        others += [(f"candidate {c.ordinal}", c.evaluation) for c in best if c.evaluation]
+        shown = {"the parent": _first_curves(parent.evaluation)}
         if others:
-            name, scored = max(others, key=lambda other: other[1].objectives.get(self._objective, 0.0))
-            shown[name] = scored.curves
+            name, evaluation = max(others, key=lambda other: other[1].scores[self._objective].mean)
+            shown[name] = _first_curves(evaluation)
         return digest.thinned(shown)
 
-    def _tried(self, parent: Parent, record: Record) -> _Tried:
-        seen = record.seen
-        best = seen.standing.best
+    def _tried(self, parent: Candidate, log: LogView) -> _Tried:
         return _Tried(
-            total=len(seen) if best else 0,
-            outcomes=digest.outcomes(record),
-            best=self._score(best[0]) if best else 0.0,
-            way=digest.way(parent, record),
-            children=digest.children(parent, record),
-            ideas=digest.ideas(parent, record),
-            failures=digest.failures(parent, record),
-            removed=removed_lines(parent.program_id, seen.scored, self._objective)[:_REMOVED],
+            total=len(log) if log.best else 0,
+            outcomes=digest.outcomes(log),
+            best=log.best[0].mean(self._objective) if log.best else 0.0,
+            way=digest.way(parent, log),
+            children=digest.children(parent, log),
+            ideas=digest.ideas(parent, log),
+            failures=digest.failures(parent, log),
+            removed=removed_lines(str(parent.program_id), log.scored, self._objective)[:_REMOVED],
         )
 
     def _draw_focus(self, behind: _Behind | None, context: Context, rng: random.Random) -> str:
@@ -228,6 +210,16 @@ class Prompter:
         idea = f"{mechanism.name.replace('_', ' ')}, which {mechanism.summary}" if mechanism else ""
         game = behind.game if behind else ""
         return self._templates[card].render(game=game, mechanism=idea)
+
+
+def _first_curves(evaluation: Evaluation | None) -> Mapping[str, Curve]:
+    """Return the curve of every family's first task, where the evaluation was run to its end."""
+    if evaluation is None or not evaluation.outcome.ok:
+        return {}
+    curves: dict[str, Curve] = {}
+    for result in evaluation.results:
+        curves.setdefault(result.task.family, result.curve)
+    return curves
 
 
 def _behind(parent: _Row, known: Sequence[_Row]) -> _Behind | None:
@@ -256,26 +248,33 @@ def _missing(name: str) -> ConfigError:
     )
 
 
-def _read_focus(domain: str) -> list[Mapping[str, Any]]:
-    """The domain's pool of sentences that say what a step is to look at."""
-    name = f"{domain}/focus.toml"
+def _read_focus(domain: TaskDomain) -> list[Mapping[str, Any]]:
+    """Return the domain's pool of sentences that say what a step is to look at."""
     try:
-        text = (files("prompts") / name).read_text(encoding="utf-8")
+        text = (domain.resources("prompts") / "focus.toml").read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise _missing(name) from error
+        raise _missing(f"{domain.name}/focus.toml") from error
     pool: list[Mapping[str, Any]] = tomllib.loads(text)["focus"]
     return pool
 
 
-def environment() -> Environment:
-    """The templates' environment: undefined names are errors, nothing is escaped (this is no HTML)."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def environment(domain: TaskDomain | None = None) -> Environment:
+    """Return the templates' environment: undefined names are errors, nothing is escaped (this is no HTML)."""
+    from jinja2 import (
+        ChoiceLoader,
+        Environment,
+        FileSystemLoader,
+        PackageLoader,
+        PrefixLoader,
+        StrictUndefined,
+    )
 
+    loader: Any = PackageLoader("prompts", "")
+    if domain is not None and domain.folder is not None:
+        own = FileSystemLoader(domain.folder / "prompts")
+        loader = ChoiceLoader([PrefixLoader({domain.name: own}), loader])
     made = Environment(
-        loader=PackageLoader("prompts", ""),
-        undefined=StrictUndefined,
-        keep_trailing_newline=False,
-        auto_reload=False,
+        loader=loader, undefined=StrictUndefined, keep_trailing_newline=False, auto_reload=False
     )
     made.filters |= {"line": line, "fenced": fenced, "plain": plain}
     return made

@@ -1,9 +1,10 @@
 """The campaign's loop: ask -> propose -> screen -> evaluate -> tell, until a budget ends it.
 
 Determinism. Candidate k is proposed from the population as it stood after candidate k - L was told (L: lookahead),
-with randomness derived from (seed, k); screening and telling happen in the order of ordinals. So the number of
-workers and their timing change the speed of a campaign and nothing else, and a killed one goes on as it would have:
-what was told is told again from the database, what was evaluated but not told is taken from there.
+with randomness derived from (seed, k); screening and telling happen in the order of ordinals, and a refinement that is
+begun when candidate k was told is told right before candidate k + L. So the number of workers and their timing change
+the speed of a campaign and nothing else, and a killed one goes on as it would have: what was told is told again from
+the database, what was evaluated but not told is taken from there.
 """
 
 from __future__ import annotations
@@ -11,26 +12,38 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from evaluators.base import Domain, Evaluation, Outcome, Plan, Tag
-from evolve.comparison.baselines import Comparison
+from evaluators.contract import InputError, Plan
+from evaluators.records import Candidate, Evaluation, Provenance, Score, Tag
+from evaluators.task_domain import TaskDomain
+from evolve.comparison.baselines import Baselines
+from evolve.comparison.held_out import evaluate_held_out
 from evolve.config import CampaignConfig
-from evolve.errors import ConfigError, EvolveError
+from evolve.errors import ConfigError, EngineFault, EvolveError
+from evolve.evaluation.barrier import engine_error
 from evolve.evaluation.service import EvaluationService, working
 from evolve.models.errors import BudgetReached
 from evolve.operators.base import Operator
-from evolve.search.events import Observer, Started, Summary, Told
+from evolve.search.events import HeldOut, Observer, Refined, Started, Summary, Told
 from evolve.search.history import History
 from evolve.search.language_models import Llm
-from evolve.search.ordinal_gate import CutOff, Turns
-from evolve.search.population import Member
+from evolve.search.ordinal_gate import CutOff, OrdinalGate
 from evolve.search.proposer import Proposer
-from evolve.search.stored import PLAN, from_record, to_record
 from results import writing
-from results.records import CandidateRecord, StoredCandidate
+from results.errors import StoreError
+from results.records import StoredCandidate
 from results.writer import CampaignWriter
+
+PLAN = "search"
+"""Name under which the evaluations that selection reads are stored."""
+
+REFINEMENT = "refinement-{}"
+"""Name under which evaluations of a member on further seeds are stored, by their number."""
+
+END_OF_CAMPAIGN = "end of campaign"
 
 
 @dataclass(frozen=True)
@@ -45,49 +58,68 @@ class Setup:
         baselines: name -> source of the programs that it is compared with.
         operator: makes children of one parent.
         crossover: makes children of two.
+        demanded: what the campaign, and with it its programs, demand of the sandbox.
         llm: the model behind the operator, if there is one.
     """
 
     config: CampaignConfig
-    domain: Domain
+    domain: TaskDomain
     plan: Plan
     seed_source: str
     baselines: Mapping[str, str]
     operator: Operator
     crossover: Operator
+    demanded: Provenance
     llm: Llm | None = None
+
+    @property
+    def objective(self) -> str:
+        """Name of the score that decides "better"."""
+        return self.config.objective or self.domain.objective
+
+    def refinement(self, number: int) -> Plan:
+        """Return the plan of a member's refinement: the seeded tasks of the plan, with seeds of their own."""
+        per_block = 1 + max((task.seed for task in self.plan.tasks if task.seed is not None), default=0)
+        config, seeds = self.config, range(number * per_block, (number + 1) * per_block)
+        fresh = self.domain.plan(
+            config.tasks or None,
+            suite=config.suite,
+            tiers=config.tiers or None,
+            budget=config.budget,
+            seeds=seeds,
+        )
+        return fresh.only([task for task in fresh.tasks if task.seed is not None])
 
 
 class Campaign:
     """One search in progress. `run` once; `stop` ends it in order."""
 
     def __init__(
-        self,
-        setup: Setup,
-        writer: CampaignWriter,
-        service: EvaluationService,
-        observer: Observer,
-        isolation: str,
+        self, setup: Setup, writer: CampaignWriter, service: EvaluationService, observer: Observer
     ) -> None:
+        config = setup.config
         self._setup = setup
-        self._config = setup.config
+        self._config = config
         self._writer = writer
         self._service = service
         self._observe = observer
-        self._isolation = isolation
-        domain = setup.domain
-        self._objective = setup.config.objective or domain.default_objective
         self._proposer = Proposer(
-            domain,
+            setup.domain,
             setup.seed_source,
             operator=setup.operator,
             crossover=setup.crossover,
-            share=setup.config.crossover,
-            attempts=setup.config.attempts,
+            share=config.crossover,
+            attempts=config.attempts,
         )
-        self._history = History(self._objective, setup.config.population, writer)
-        self._comparison = Comparison(setup.baselines, self._history, writer, service, observer)
-        self._pending: Mapping[int, StoredCandidate] = {}
+        refinements = setup.domain.refinements if config.refinements is None else config.refinements
+        self._history = History(setup.domain, setup.objective, config.population, refinements)
+        self._baselines = Baselines(setup.baselines, writer, service, observer)
+        self._pending: dict[int, StoredCandidate] = {}
+        self._stored: dict[tuple[int, str], Evaluation] = {}
+        """(ordinal, plan) -> evaluation, of refinements that an earlier run made."""
+        self._refining: dict[int, tuple[int, asyncio.Future[Evaluation]]] = {}
+        """Ordinal that it is told before -> ordinal of the member that is refined, and the evaluation."""
+        self._engine_errors = 0
         self._stopping = False
         self._reached: BudgetReached | None = None
         self._deadline = float("inf")
@@ -107,28 +139,29 @@ class Campaign:
         self._observe(
             Started(
                 campaign=config.campaign_name,
-                domain=config.domain,
-                objective=self._objective,
+                domain=self._setup.domain.name,
+                metric=self._setup.domain.metric,
+                objective=self._setup.objective,
                 candidates=config.candidates,
                 told=self._history.told,
-                best=best.objectives[self._objective] if best else None,
+                best=best.mean(self._setup.objective) if best else None,
                 workers=config.workers,
-                isolation=self._isolation,
-                games=tuple(dict.fromkeys(i.game for i in self._setup.plan.instances)),
+                isolation=self._service.level,
+                tasks=self._setup.plan.families,
             )
         )
         self._writer.set_status("running")
         if config.time_s is not None:
             self._deadline = time.monotonic() + config.time_s
-        # The seed is evaluated beside the baselines; its children are shown how these came out.
-        self._compared = asyncio.create_task(self._comparison.score(self._setup.plan))
+        # The seed is evaluated beside the baselines; its children are shown what these achieved.
+        self._compared = asyncio.create_task(self._baselines.score(self._setup.plan, PLAN))
         try:
             if self._history.told:
                 await self._compared
             await self._search()
             await self._compared
             if not self._stopping:
-                await self._look()
+                await self._evaluate_held_out()
         except BaseException:
             self._writer.set_status("interrupted")
             raise
@@ -142,7 +175,7 @@ class Campaign:
             campaign=config.campaign_name,
             status=status,
             best=best.program_id if best else None,
-            objectives=best.objectives if best else {},
+            scores=best.scores if best else {},
             candidates=self._history.told,
             outcomes=dict(sorted(self._history.outcomes.items())),
             ended_by=self._reached.budget if self._reached else "",
@@ -150,13 +183,21 @@ class Campaign:
         )
 
     def _restore(self) -> None:
+        """Tell again what an earlier run told."""
         state = self._writer.load()
-        self._history.load_programs()
-        self._comparison.restore(state.baselines)
+        self._baselines.restore(state.baselines)
+        for stored in (*state.told, *state.pending.values()):
+            for one in stored.evaluations:
+                if one.plan != PLAN:
+                    self._stored[stored.candidate.ordinal, one.plan] = one.evaluation
+        self._programs = self._writer.load_programs()
+        self._pending = dict(state.pending)
         for stored in state.told:
-            self._admit(stored.candidate)
-            self._history.tell(stored.candidate, self._stored_evaluation(stored))
-        self._pending = state.pending
+            candidate = self._from_store(stored)
+            self._admit(candidate)
+            self._add_refinement(candidate.ordinal)
+            self._history.tell(candidate)
+            self._begin_refinement(candidate.ordinal)
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
         )
@@ -166,16 +207,21 @@ class Campaign:
                 "Start a new campaign with --name.",
             )
 
-    @staticmethod
-    def _stored_evaluation(stored: StoredCandidate) -> Evaluation | None:
-        return next((from_record(e) for e in stored.evaluations if e.plan == PLAN), None)
+    def _from_store(self, stored: StoredCandidate) -> Candidate:
+        """Return a stored candidate with its evaluation, as it was when it was told first."""
+        evaluation = next((one.evaluation for one in stored.evaluations if one.plan == PLAN), None)
+        refined = any(ordinal == stored.candidate.ordinal for ordinal, _ in self._stored)
+        if refined and evaluation is not None and evaluation.outcome.ok:
+            evaluation = replace(evaluation, scores=self._setup.domain.scores(evaluation.results))
+        program = self._programs.get(stored.candidate.program_id or "")
+        return replace(stored.candidate, evaluation=evaluation, source=program.source if program else "")
 
-    def _admit(self, candidate: CandidateRecord) -> None:
+    def _admit(self, candidate: Candidate) -> None:
         if candidate.program_id is not None:
-            self._proposer.screen.admit(self._history.hashes[candidate.program_id], candidate.ordinal)
+            self._proposer.screen.admit(self._programs[candidate.program_id].tree_hash, candidate.ordinal)
 
     async def _search(self) -> None:
-        self._screening, self._telling = Turns(self._history.told), Turns(self._history.told)
+        self._screening, self._telling = OrdinalGate(self._history.told), OrdinalGate(self._history.told)
         upcoming = self._history.told
         running: set[asyncio.Task[None]] = set()
         try:
@@ -184,26 +230,29 @@ class Campaign:
                     running.add(asyncio.create_task(self._candidate(upcoming), name=str(upcoming)))
                     upcoming += 1
                 if not running:
-                    return
+                    break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     error = task.exception()
                     if isinstance(error, BudgetReached):
-                        await self._end_at(int(task.get_name()), error)
-                failed = [error for task in done if (error := task.exception())]
-                for error in failed:
+                        # Candidates before this one are told, and no others; answers on their way are still stored.
+                        self._reached = error
+                        await self._screening.cut_off(int(task.get_name()))
+                failed = [fault for task in done if (fault := task.exception())]
+                for fault in failed:
                     # One that is cut off has its answer stored; a raised budget goes on from there.
-                    if not isinstance(error, BudgetReached | CutOff):
-                        raise error
+                    if not isinstance(fault, BudgetReached | CutOff):
+                        raise fault
+            for ordinal in sorted(self._refining):
+                await self._tell_refinement(ordinal)
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-
-    async def _end_at(self, ordinal: int, reached: BudgetReached) -> None:
-        """Tell the candidates before this one, and no others; answers that are on their way are still stored."""
-        self._reached = reached
-        await self._screening.cut_off(ordinal)
+            futures: list[asyncio.Future[Any]] = [
+                *running,
+                *(future for _, future in self._refining.values()),
+            ]
+            for future in futures:
+                future.cancel()
+            await asyncio.gather(*futures, return_exceptions=True)
 
     def _may_start(self, ordinal: int) -> bool:
         """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""
@@ -225,89 +274,157 @@ class Campaign:
     async def _candidate(self, ordinal: int) -> None:
         stored = self._pending.get(ordinal)
         if stored is None or stored.candidate.outcome is None:
-            candidate, evaluation = await self._new(ordinal)
+            candidate = await self._new(ordinal)
         else:
-            candidate, evaluation = stored.candidate, self._stored_evaluation(stored)
+            candidate = self._from_store(stored)
             async with self._screening.take(ordinal):
                 self._admit(candidate)
         if ordinal == 0:
             await self._compared
             self._check_seed(candidate)
         async with self._telling.take(ordinal):
-            self._writer.tell(ordinal)
-            improved = self._history.tell(candidate, evaluation)
-            self._observe(
-                Told(
-                    ordinal=ordinal,
-                    program_id=candidate.program_id,
-                    operator=candidate.operator,
-                    outcome=Outcome(Tag(candidate.outcome or Tag.INFRASTRUCTURE), candidate.message),
-                    objectives=evaluation.objectives if evaluation else {},
-                    improved=improved,
-                    note=candidate.note,
-                )
-            )
+            await self._tell_refinement(ordinal)
+            self._tell(candidate)
+            self._begin_refinement(ordinal)
 
     @staticmethod
-    def _check_seed(candidate: CandidateRecord) -> None:
-        if candidate.outcome != Tag.OK:
+    def _check_seed(candidate: Candidate) -> None:
+        if not candidate.ok:
+            assert candidate.outcome is not None
             raise EvolveError(
-                f"the seed program ended as {candidate.outcome}: {candidate.message}.",
+                f"the seed program ended as {candidate.outcome.tag}: {candidate.outcome.message}.",
                 "A search starts from a program that works: see `evolve evaluate`.",
             )
 
-    async def _new(self, ordinal: int) -> tuple[CandidateRecord, Evaluation | None]:
+    async def _new(self, ordinal: int) -> Candidate:
         """Propose, screen, evaluate and store a candidate."""
-        rng = random.Random(f"{self._config.seed}:{ordinal}")
         asked_at = self._asks_at(ordinal)
-        draft = await self._proposer.draft(
+        population = self._history.population(asked_at)
+        candidate, tree_hash = await self._proposer.draft(
             ordinal,
-            self._history.population(asked_at),
-            self._history.sources,
-            rng,
-            record=self._history.record(asked_at, self._comparison.evaluations),
+            population,
+            random.Random(f"{self._config.seed}:{ordinal}"),
+            log=self._history.log(asked_at),
+            baselines=self._baselines.evaluations,
             turn=self._screening.take(ordinal),
         )
-        evaluation = None
-        if draft.stopped is None and draft.proposal is not None:
-            evaluation = await self._evaluate(draft.proposal.source, draft.parents)
-        outcome = evaluation.outcome if evaluation else draft.stopped
-        assert outcome is not None
-        with self._writer.transaction():
-            program_id = (
-                self._history.add(draft.proposal.source, "", draft.tree_hash) if draft.proposal else None
-            )
-            candidate = CandidateRecord(
-                ordinal=ordinal,
-                operator=draft.operator,
-                program_id=program_id,
-                parents=tuple(m.program_id for m in draft.parents),
-                note="; ".join(draft.proposal.notes) if draft.proposal else "",
-                island=ordinal % self._config.population.islands,
-                outcome=outcome.tag.value,
-                message=outcome.message,
-            )
-            self._writer.record_candidate(candidate)
-            if evaluation and program_id:
-                self._writer.record_evaluation(
-                    to_record(evaluation, program_id=program_id, ordinal=ordinal, plan=PLAN)
+        candidate = replace(candidate, island=ordinal % len(population.islands))
+        try:
+            if candidate.outcome is None:
+                against = self._against(candidate, asked_at)
+                evaluation = working(
+                    await self._service.evaluate(candidate.source, self._setup.plan, against)
                 )
-        return candidate, evaluation
+                candidate = replace(candidate, evaluation=evaluation, outcome=evaluation.outcome)
+            return self._store(candidate, tree_hash)
+        except (EvolveError, InputError, StoreError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
+            evaluation = engine_error(error)
+            failed = replace(candidate, source="", evaluation=evaluation, outcome=evaluation.outcome)
+            return self._store(failed, "")
 
-    async def _evaluate(self, source: str, parents: Sequence[Member]) -> Evaluation:
-        floors = {}
-        if parents:
-            for stage in self._setup.plan.stages:
-                mean = parents[0].objectives.get(f"stage/{stage.name}")
-                if stage.margin is not None and mean is not None:
-                    floors[stage.name] = mean - stage.margin
-        return working(await self._service.evaluate(source, self._setup.plan, floors))
+    def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
+        """Store a candidate with its program and evaluation, and return it with the program's id."""
+        with self._writer.transaction():
+            if candidate.source:
+                demanded = self._setup.demanded if candidate.ordinal else None
+                program_id = self._writer.add_program(
+                    candidate.source, tree_hash=tree_hash, provenance=demanded
+                )
+                candidate = replace(candidate, program_id=program_id)
+            self._writer.record_candidate(candidate)
+            if candidate.evaluation is not None and candidate.program_id is not None:
+                self._writer.record_evaluation(
+                    candidate.evaluation,
+                    program_id=candidate.program_id,
+                    ordinal=candidate.ordinal,
+                    plan=PLAN,
+                )
+            elif candidate.evaluation is not None:
+                # An evaluation belongs to a program, and the engine failed before there was one.
+                self._writer.add_event(
+                    Tag.ENGINE_ERROR, {"ordinal": candidate.ordinal, "log": candidate.evaluation.log}
+                )
+        return candidate
 
-    async def _look(self) -> None:
-        """Look at the domain's held-out games that the search did not train on, with the best program."""
+    def _against(self, candidate: Candidate, asked_at: int) -> Mapping[str, Score]:
+        """Return the stage scores of the first parent, which gates compare with."""
+        parent = self._history.log(asked_at).scored(candidate.parents[0]) if candidate.parents else None
+        return parent.evaluation.stages if parent is not None and parent.evaluation is not None else {}
+
+    def _tell(self, candidate: Candidate) -> None:
+        """Tell a candidate to the population; where that fails, by a fault of ours, tell that it failed."""
+        try:
+            improved = self._history.tell(candidate)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
+            evaluation = engine_error(error)
+            candidate = replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)
+            self._writer.record_candidate(candidate)
+            improved = self._history.tell(candidate)
+        self._writer.tell(candidate.ordinal)
+        self._observe(Told(candidate, improved))
+        assert candidate.outcome is not None
+        self._engine_errors = self._engine_errors + 1 if candidate.outcome.tag is Tag.ENGINE_ERROR else 0
+        if self._engine_errors >= self._config.max_engine_errors:
+            raise EngineFault(
+                f"{self._engine_errors} candidates in a row ended by a fault of the engine, the last one:"
+                f" {candidate.outcome.message}",
+                f"`evolve results show {self._config.campaign_name}:{candidate.ordinal}` has the traceback.",
+            )
+
+    def _begin_refinement(self, ordinal: int) -> None:
+        """Start to evaluate the leader of a candidate's island on further seeds, where it is due for that."""
+        due = self._history.next_refinement(ordinal)
+        if due is None:
+            return
+        member, number = due
+        stored = self._stored.get((member.ordinal, REFINEMENT.format(number)))
+        evaluation: asyncio.Future[Evaluation]
+        if stored is None:
+            evaluation = asyncio.create_task(self._refined(member, number))
+        else:
+            evaluation = asyncio.get_running_loop().create_future()
+            evaluation.set_result(stored)
+        self._refining[ordinal + self._config.lookahead] = (member.ordinal, evaluation)
+
+    async def _refined(self, member: Candidate, number: int) -> Evaluation:
+        evaluation = working(await self._service.evaluate(member.source, self._setup.refinement(number)))
+        assert member.program_id is not None
+        self._writer.record_evaluation(
+            evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)
+        )
+        return evaluation
+
+    async def _tell_refinement(self, ordinal: int) -> None:
+        """Tell the refinement that is due before a candidate, if there is one."""
+        if ordinal not in self._refining:
+            return
+        await self._refining[ordinal][1]
+        refined = self._add_refinement(ordinal)
+        if refined is not None:
+            if refined.ok:
+                self._writer.replace_scores(refined.ordinal, PLAN, refined.scores)
+            self._observe(Refined(refined))
+
+    def _add_refinement(self, ordinal: int) -> Candidate | None:
+        """Add the results that are due before a candidate to their member; return it as it is then."""
+        if ordinal not in self._refining:
+            return None
+        member, evaluation = self._refining.pop(ordinal)
+        return self._history.refine(member, evaluation.result())
+
+    async def _evaluate_held_out(self) -> None:
+        """Evaluate the best program, and every baseline, on the domain's held-out tasks that the search did not see."""
         best, domain = self._history.best, self._setup.domain
-        trained = {instance.game for instance in self._setup.plan.instances}
-        games = [game for game in domain.holdout if game not in trained]
-        if best is not None and games:
-            plan = domain.plan(games, tiers=("exact",), iterations=self._config.iterations)
-            await self._comparison.look(best.program_id, plan)
+        tasks = [t for t in domain.held_out(self._config.budget) if t.family not in self._setup.plan.families]
+        if best is None or not tasks:
+            return
+        plan = Plan(domain.stages(tasks), domain.limits_for(tasks))
+        programs = {str(best.program_id): best.source} | self._baselines.programs
+        seen = {(one.program_id, one.task) for one in self._writer.held_out()}
+        records = await evaluate_held_out(
+            self._service, self._writer, domain, programs, plan, purpose=END_OF_CAMPAIGN, skip=seen
+        )
+        for program_id, evaluations in records.items():
+            self._observe(HeldOut(program_id, evaluations, len(self._writer.held_out())))

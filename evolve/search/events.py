@@ -1,13 +1,13 @@
-"""What a campaign tells whoever watches it, as it happens: plain frozen data."""
+"""What a campaign tells its observers, as it happens: plain frozen data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from evaluators.base import Evaluation, Outcome
-from results.records import ModelShare
+from evaluators.records import Candidate, Evaluation, Metric, Score
+from results.records import HeldOutEvaluation, ModelShare
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,14 @@ class Started:
 
     campaign: str
     domain: str
+    metric: Metric
     objective: str
     candidates: int
     told: int
     best: float | None
     workers: int
     isolation: str
-    games: tuple[str, ...]
+    tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,26 @@ class BaselineScored:
 
 @dataclass(frozen=True)
 class Told:
-    """A candidate was told to the population, in its turn. `improved`: it is the best so far."""
+    """A candidate was told to the population, in the order of ordinals. `improved`: it is the best so far."""
 
-    ordinal: int
-    program_id: str | None
-    operator: str
-    outcome: Outcome
-    objectives: Mapping[str, float] = field(default_factory=dict)
+    candidate: Candidate
     improved: bool = False
-    note: str = ""
 
 
 @dataclass(frozen=True)
-class Looked:
-    """A program was run on games that the search did not see; the campaign's looks so far are counted."""
+class Refined:
+    """A candidate that was told before was evaluated on further seeds; it has all of its results."""
+
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A program was evaluated on tasks that the search did not see; `total` counts the campaign's so far."""
 
     program_id: str
-    evaluation: Evaluation
-    looks: int
+    evaluations: tuple[HeldOutEvaluation, ...]
+    total: int
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,12 @@ class Called:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something that whoever watches should know; the campaign goes on."""
+    """Something that observers should show; the campaign goes on."""
 
     message: str
 
 
-Event = Started | BaselineScored | Told | Looked | Called | Warned
+Event = Started | BaselineScored | Told | Refined | HeldOut | Called | Warned
 Observer = Callable[[Event], None]
 
 
@@ -92,7 +95,7 @@ class Summary:
         campaign: its name.
         status: ``finished`` or ``interrupted``.
         best: program id of the best candidate, or None when no candidate ended ok.
-        objectives: the best program's.
+        scores: the best program's.
         candidates: how many were told.
         outcomes: tag -> count, over those.
         ended_by: the budget that ended it early: ``usd``, ``tokens`` or "".
@@ -103,7 +106,7 @@ class Summary:
     campaign: str
     status: str
     best: str | None
-    objectives: Mapping[str, float]
+    scores: Mapping[str, Score]
     candidates: int
     outcomes: Mapping[str, int]
     ended_by: str = ""
@@ -111,14 +114,14 @@ class Summary:
     models: tuple[ModelShare, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The last line of ``evolve run --json``."""
-        best = {"program": self.best, "objectives": dict(self.objectives)} if self.best else None
+        """Return the last line of ``evolve run --json``."""
+        scores = {name: asdict(score) for name, score in self.scores.items()}
         return {
-            "schema_version": 1,
+            "schema_version": 2,
             "event": "done",
             "campaign": self.campaign,
             "status": self.status,
-            "best": best,
+            "best": {"program": self.best, "scores": scores} if self.best else None,
             "candidates": self.candidates,
             "outcomes": dict(self.outcomes),
             "ended_by": self.ended_by or None,

@@ -1,4 +1,4 @@
-"""What a campaign knows: its programs, its populations after each tell, and what came of every candidate.
+"""What a campaign knows: its populations after each tell, and its candidates in the order in which they were told.
 
 All of it can be told again from the database, which is how an interrupted campaign continues.
 """
@@ -6,87 +6,102 @@ All of it can be told again from the database, which is how an interrupted campa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from dataclasses import replace
 
-from evaluators.base import Evaluation, Outcome, Tag
+from evaluators.records import Candidate, Evaluation, Tag
+from evaluators.task_domain import TaskDomain
 from evolve.search import population as populations
-from evolve.search.population import Member, Population, Settings
-from evolve.search.record import Log, Record, Scored, Tried
-from evolve.search.stored import scored
-from evolve.source.canonical import canonical_hash
-from results.records import CandidateRecord
-from results.writer import CampaignWriter
+from evolve.search.log import CandidateLog, LogView
+from evolve.search.population import Population, Settings
 
 
 class History:
     """A campaign's candidates in the order in which they were told.
 
+    Args:
+        domain: makes scores of further results.
+        objective: name of the score that decides "better".
+        settings: of the population.
+        refinements: how often an island's leader is evaluated on further seeds.
+
     Attributes:
-        sources: program id -> source.
-        hashes: program id -> canonical syntax-tree hash.
         outcomes: how many candidates ended with each outcome.
     """
 
-    def __init__(self, objective: str, settings: Settings, writer: CampaignWriter) -> None:
-        self._objective, self._writer = objective, writer
-        self._populations = [Population.empty(objective, settings)]
-        self._log = Log(objective)
-        self._baselines: dict[str, Scored] = {}
-        self.sources: dict[str, str] = {}
-        self.hashes: dict[str, str] = {}
+    def __init__(self, domain: TaskDomain, objective: str, settings: Settings, refinements: int) -> None:
+        metric = domain.metric
+        resolution = metric.resolution / (metric.unit if metric.scale == "linear" else 1.0)
+        self._domain, self._refinements = domain, refinements
+        self._current = Population.empty(objective, settings, resolution)
+        """With the refinements that were told since the last candidate: those are in the population after the next."""
+        self._populations = [self._current]
+        self._log = CandidateLog(objective)
+        self._refined: Counter[int] = Counter()
+        """Ordinal -> how many refinements of it were begun."""
         self.outcomes: Counter[str] = Counter()
 
     @property
     def told(self) -> int:
         """Candidates told so far: the ordinal that is told next."""
-        return len(self._populations) - 1
+        return len(self._log.entries)
 
     @property
-    def best(self) -> Member | None:
+    def best(self) -> Candidate | None:
         """The best member so far."""
-        return self._populations[-1].best
+        return self._current.best
 
     def population(self, told: int) -> Population:
-        """The population as it stood when so many candidates were told."""
+        """Return the population as it stood when so many candidates were told."""
         return self._populations[told]
 
-    def record(self, told: int, baselines: Mapping[str, Evaluation]) -> Record:
-        """What was known when so many candidates were told, as operators see it."""
-        for name in baselines.keys() - self._baselines.keys():
-            self._baselines[name] = scored(baselines[name])
-        named = {name: self._baselines[name] for name in baselines}
-        return Record(self._objective, named, self._log.upto(told))
+    def log(self, told: int) -> LogView:
+        """Return what was known when so many candidates were told, as operators see it."""
+        return self._log.upto(told)
 
-    def load_programs(self) -> None:
-        """Remember every program that the database holds of this campaign."""
-        for program in self._writer.load_programs().values():
-            self.sources[program.id], self.hashes[program.id] = program.source, program.tree_hash
+    def tell(self, candidate: Candidate) -> bool:
+        """Tell the population; return whether the candidate is the best so far. Where it raises, nothing was told."""
+        assert candidate.outcome is not None
+        member = candidate if candidate.ok else None
+        population = populations.tell(self._current, candidate.ordinal, member)
+        self._log.append(candidate)
+        self._current = population
+        self._populations.append(population)
+        self.outcomes[candidate.outcome.tag.value] += 1
+        return member is not None and population.best is member
 
-    def add(self, source: str, name: str, tree_hash: str | None = None) -> str:
-        """Store a program, if it is new, and say its id."""
-        tree_hash = canonical_hash(source) if tree_hash is None else tree_hash
-        program_id = self._writer.add_program(source, tree_hash=tree_hash, name=name)
-        self.sources[program_id], self.hashes[program_id] = source, tree_hash
-        return program_id
+    def next_refinement(self, ordinal: int) -> tuple[Candidate, int] | None:
+        """Return the leader of the island that was told last, and the how many-th refinement it is due; or None."""
+        islands = self._current.islands
+        archive = islands[ordinal % len(islands)].archive
+        if not archive or self._refined[archive[0].ordinal] >= self._refinements:
+            return None
+        self._refined[archive[0].ordinal] += 1
+        return archive[0], self._refined[archive[0].ordinal]
 
-    def tell(self, candidate: CandidateRecord, evaluation: Evaluation | None) -> bool:
-        """Tell the population; whether the candidate is the best so far."""
-        member, objectives = None, evaluation.objectives if evaluation else {}
-        if candidate.outcome == Tag.OK and candidate.program_id is not None:
-            member = Member(candidate.program_id, candidate.ordinal, candidate.island, objectives)
-        now = populations.tell(self._populations[-1], candidate.ordinal, member)
-        self._populations.append(now)
-        self.outcomes[candidate.outcome or ""] += 1
-        self._log.append(
-            Tried(
-                ordinal=candidate.ordinal,
-                operator=candidate.operator,
-                program_id=candidate.program_id,
-                source=self.sources.get(candidate.program_id or "", ""),
-                parents=candidate.parents,
-                note=candidate.note,
-                outcome=Outcome(Tag(candidate.outcome or Tag.INFRASTRUCTURE), candidate.message),
-                scored=scored(evaluation) if evaluation else Scored(),
-            )
+    def refine(self, ordinal: int, further: Evaluation) -> Candidate | None:
+        """Add further results to a member; return it as it is now, or None where no archive has it any more.
+
+        A fault of ours says nothing about the member.
+        """
+        if further.outcome.tag is Tag.ENGINE_ERROR:
+            return None
+        members = (m for island in self._current.islands for m in island.archive if m.ordinal == ordinal)
+        member = next(members, None)
+        if member is None or member.evaluation is None:
+            return None
+        evaluation = self._merged(member.evaluation, further)
+        refined = replace(member, evaluation=evaluation, outcome=further.outcome)
+        self._current = populations.refine(self._current, refined)
+        return refined
+
+    def _merged(self, evaluation: Evaluation, further: Evaluation) -> Evaluation:
+        """Return an evaluation with the results of another one too, and the scores of both together."""
+        results = (*evaluation.results, *further.results)
+        scores = self._domain.scores(results) if further.outcome.ok else {}
+        return replace(
+            evaluation,
+            outcome=further.outcome,
+            results=results,
+            scores=scores,
+            cost=evaluation.cost + further.cost,
         )
-        return member is not None and now.best is member

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from evaluators.base import Domain, Plan
+from evaluators.contract import Plan
+from evaluators.task_domain import TaskDomain
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError
 from evolve.models import ensemble
@@ -68,8 +69,8 @@ class Llm:
         names = [priced.model.name for priced in self.models]
 
         def choose(context: Context) -> str:
-            told = ensemble.pulls(context.record, recording.paid)
-            pending = context.ordinal - len(context.record.tried)
+            told = ensemble.pulls(context.log, recording.paid)
+            pending = context.ordinal - len(context.log)
             exponent = self.config.llm.cost_exponent
             return ensemble.choose(names, told, pending=pending, cost_exponent=exponent)
 
@@ -120,7 +121,7 @@ class _Options(TypedDict):
     temperature: float | None
 
 
-def prepare_llm(config: CampaignConfig, domain: Domain, plan: Plan, objective: str) -> Llm:
+def prepare_llm(config: CampaignConfig, domain: TaskDomain, plan: Plan, objective: str) -> Llm:
     """The operators that a configuration asks for, with their prompts; `Llm.open` makes the models.
 
     Raises:
@@ -133,13 +134,7 @@ def prepare_llm(config: CampaignConfig, domain: Domain, plan: Plan, objective: s
         )
     for name in config.model:
         split_name(name)
-    prompter = Prompter(
-        domain.name,
-        games=list(dict.fromkeys(i.game for i in plan.instances)),
-        components=[c.name for c in domain.components],
-        objective=objective,
-        examples=config.llm.examples,
-    )
+    prompter = Prompter(domain, families=plan.families, objective=objective, examples=config.llm.examples)
     settings = config.llm
     options: _Options = {
         "repairs": settings.repairs,

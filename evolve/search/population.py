@@ -2,7 +2,7 @@
 
 Pure functions of (population, rng): the same tells in the same order give the same population, and the same rng
 state the same parents. Island k mod n receives candidate k. An island's archive keeps the best program of each
-cluster (programs whose per-game scores agree to a tenth of a decade), so that copies do not crowd and specialists
+cluster (programs whose scores by family agree to the metric's resolution), so that copies do not crowd and specialists
 survive; it is bounded, so that a campaign of ten thousand candidates asks as fast as one of a hundred.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from evaluators.records import Candidate
 
 
 class Settings(BaseModel):
@@ -28,7 +30,7 @@ class Settings(BaseModel):
     temperature: float = Field(2.0, gt=0)
     """In ranks: the parent of rank r is drawn with probability proportional to exp(-r / temperature)."""
     specialists: float = Field(0.2, ge=0, le=1)
-    """Share of the parents that are ranked by the score of one game, drawn at random, instead of the objective."""
+    """Share of the parents that are ranked by the score of one family, drawn at random, instead of the objective."""
     migrate_every: int = Field(16, ge=1)
     """Tells of an island between two visits of its neighbour's best program."""
     stagnation: int = Field(60, ge=1)
@@ -36,20 +38,10 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Member:
-    """A program that selection may see."""
-
-    program_id: str
-    ordinal: int
-    island: int
-    objectives: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Island:
     """One archive, best first by the objective, and the tells that it counted."""
 
-    archive: tuple[Member, ...] = ()
+    archive: tuple[Candidate, ...] = ()
     tells: int = 0
     improved_at: int = 0
     """`tells` when its best program was found, or when it was reseeded last."""
@@ -57,25 +49,31 @@ class Island:
 
 @dataclass(frozen=True)
 class Population:
-    """All islands. `objective` decides what "best" means; larger is better."""
+    """All islands.
+
+    Attributes:
+        objective: the score that decides what "best" means; larger is better.
+        resolution: scores that agree to a multiple of it are one behaviour.
+    """
 
     objective: str
     settings: Settings
+    resolution: float
     islands: tuple[Island, ...] = field(default=())
 
     @classmethod
-    def empty(cls, objective: str, settings: Settings) -> Population:
-        """A population before the first tell."""
-        return cls(objective, settings, tuple(Island() for _ in range(settings.islands)))
+    def empty(cls, objective: str, settings: Settings, resolution: float) -> Population:
+        """Return a population before the first tell."""
+        return cls(objective, settings, resolution, tuple(Island() for _ in range(settings.islands)))
 
     @property
-    def best(self) -> Member | None:
+    def best(self) -> Candidate | None:
         """The best program told so far; the earliest among equals."""
         tops = [island.archive[0] for island in self.islands if island.archive]
-        return min(tops, key=lambda m: (-m.objectives[self.objective], m.ordinal), default=None)
+        return min(tops, key=lambda m: (-m.mean(self.objective), m.ordinal), default=None)
 
 
-def tell(population: Population, ordinal: int, member: Member | None) -> Population:
+def tell(population: Population, ordinal: int, member: Candidate | None) -> Population:
     """The population after a candidate of its turn ended; `member` is None when it did not end ok.
 
     The first member (the seed) founds every island.
@@ -101,56 +99,68 @@ def tell(population: Population, ordinal: int, member: Member | None) -> Populat
     return replace(population, islands=islands)
 
 
-def choose(population: Population, ordinal: int, count: int, rng: random.Random) -> list[Member]:
+def refine(population: Population, refined: Candidate) -> Population:
+    """Return the population in which a member has further results; it is gone where it failed on them."""
+
+    def island(old: Island) -> Island:
+        if all(member.ordinal != refined.ordinal for member in old.archive):
+            return old
+        kept = [member for member in old.archive if member.ordinal != refined.ordinal]
+        members = [*kept, refined] if refined.ok else kept
+        return replace(old, archive=tuple(sorted(members, key=lambda m: _order(m, population.objective))))
+
+    return replace(population, islands=tuple(map(island, population.islands)))
+
+
+def choose(population: Population, ordinal: int, count: int, rng: random.Random) -> list[Candidate]:
     """Distinct parents for a candidate, from its island; fewer than `count` when the archive has fewer.
 
-    One ranking is drawn for each call: the objective, or the score of one game (`Settings.specialists`).
+    One ranking is drawn for each call: the objective, or the score of one family (`Settings.specialists`).
     """
-    settings = population.settings
-    archive = population.islands[ordinal % len(population.islands)].archive
+    settings, own = population.settings, ordinal % len(population.islands)
+    islands = (*population.islands[own:], *population.islands[:own])
+    archive = next((island.archive for island in islands if island.archive), ())
     ranking = population.objective
-    parts = (
-        sorted(name for name in archive[0].objectives if name.startswith(f"{ranking}/")) if archive else []
-    )
+    parts = sorted(name for name in archive[0].scores if name.startswith(f"{ranking}/")) if archive else []
     if parts and rng.random() < settings.specialists:
         ranking = rng.choice(parts)
     ranked = sorted(archive, key=lambda m: _order(m, ranking))
-    chosen: list[Member] = []
+    chosen: list[Candidate] = []
     while ranked and len(chosen) < count:
         weights = [math.exp(-rank / settings.temperature) for rank in range(len(ranked))]
         chosen.append(ranked.pop(rng.choices(range(len(ranked)), weights)[0]))
     return chosen
 
 
-def signature(member: Member, objective: str) -> tuple[float, ...]:
-    """The member's per-game scores to a tenth: members that share it are one cluster."""
-    parts = sorted(name for name in member.objectives if name.startswith(f"{objective}/"))
-    return tuple(round(member.objectives[name], 1) for name in parts or [objective])
+def signature(member: Candidate, objective: str, resolution: float) -> tuple[int, ...]:
+    """Return the member's scores by family, in multiples of the resolution: members that share it are one cluster."""
+    parts = sorted(name for name in member.scores if name.startswith(f"{objective}/"))
+    return tuple(round(member.mean(name) / resolution) for name in parts or [objective])
 
 
-def _order(member: Member, objective: str) -> tuple[float, int]:
-    return (-member.objectives[objective], member.ordinal)
+def _order(member: Candidate, objective: str) -> tuple[float, int]:
+    return (-member.mean(objective), member.ordinal)
 
 
-def _insert(island: Island, member: Member, population: Population) -> Island:
+def _insert(island: Island, member: Candidate, population: Population) -> Island:
     objective = population.objective
     if any(m.program_id == member.program_id for m in island.archive):
         return island
-    own = signature(member, objective)
-    rivals = [m for m in island.archive if signature(m, objective) == own]
+    own = signature(member, objective, population.resolution)
+    rivals = [m for m in island.archive if signature(m, objective, population.resolution) == own]
     if any(_order(rival, objective) <= _order(member, objective) for rival in rivals):
         return island
     others = [m for m in island.archive if m not in rivals]
     archive = _trim([*others, member], objective, population.settings.archive)
     top = island.archive[0] if island.archive else None
-    better = top is None or member.objectives[objective] > top.objectives[objective]
+    better = top is None or member.mean(objective) > top.mean(objective)
     return replace(island, archive=archive, improved_at=island.tells if better else island.improved_at)
 
 
-def _trim(members: Sequence[Member], objective: str, size: int) -> tuple[Member, ...]:
-    """The best `size` members, with the best of each game among them as far as there is room beside the best of all."""
+def _trim(members: Sequence[Candidate], objective: str, size: int) -> tuple[Candidate, ...]:
+    """Return the best `size` members, the best of all first, with the best of each family as far as there is room."""
     ranked = sorted(members, key=lambda m: _order(m, objective))
-    parts = sorted(name for name in ranked[0].objectives if name.startswith(f"{objective}/"))
+    parts = sorted(name for name in ranked[0].scores if name.startswith(f"{objective}/"))
     specialists = {min(ranked, key=lambda m: _order(m, part)).ordinal for part in (objective, *parts)}
     kept = [m for m in ranked if m.ordinal in specialists][:size]
     room = size - len(kept)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from evaluators.base import Domain, Outcome, Tag
-from evolve.operators.base import Context, Operator, Parent, Proposal, ProposalError
+from evaluators.contract import InputError
+from evaluators.records import Candidate, Evaluation, Outcome, Tag
+from evaluators.task_domain import TaskDomain
+from evolve.errors import EvolveError
+from evolve.evaluation.barrier import engine_error
+from evolve.operators.base import Context, Operator, Proposal, ProposalError
 from evolve.search import population as populations
-from evolve.search.population import Member, Population
-from evolve.search.record import Record
+from evolve.search.log import LogView
+from evolve.search.ordinal_gate import CutOff
+from evolve.search.population import Population
 from evolve.search.screening import Screen
 
 
@@ -25,32 +30,13 @@ class SeedOperator:
     def __init__(self, source: str) -> None:
         self._source = source
 
-    async def propose(self, parents: Sequence[Parent], context: Context, rng: random.Random) -> Proposal:
-        """The seed."""
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+        """Return the seed."""
         return Proposal(self._source, self.kind)
 
 
-@dataclass(frozen=True)
-class Draft:
-    """What became of a candidate before its evaluation.
-
-    Attributes:
-        operator: kind of the operator that was asked last.
-        parents: members that it was given.
-        proposal: what it returned, None when it found nothing.
-        tree_hash: canonical hash of the proposal, "" when it does not parse.
-        stopped: why it is not evaluated; None when it is.
-    """
-
-    operator: str
-    parents: tuple[Member, ...]
-    proposal: Proposal | None
-    tree_hash: str
-    stopped: Outcome | None
-
-
 class Proposer:
-    """Chooses parents and operator for a candidate, asks, and screens what comes; tries again a few times.
+    """Chooses parents and operator for a candidate, asks, and screens the proposal; tries again a few times.
 
     Args:
         domain: gives operators their context.
@@ -63,7 +49,7 @@ class Proposer:
 
     def __init__(
         self,
-        domain: Domain,
+        domain: TaskDomain,
         seed_source: str,
         *,
         operator: Operator,
@@ -83,73 +69,95 @@ class Proposer:
         self,
         ordinal: int,
         population: Population,
-        sources: Mapping[str, str],
         rng: random.Random,
         *,
-        record: Record,
+        log: LogView,
+        baselines: Mapping[str, Evaluation],
         turn: AbstractAsyncContextManager[None],
-    ) -> Draft:
-        """A draft for candidate `ordinal`, admitted to the screen when it passed.
+    ) -> tuple[Candidate, str]:
+        """Return candidate `ordinal` before its evaluation, and the canonical hash of its source.
 
-        Operators propose whenever they are ready; what they propose is judged in turn. One that does not wait for
-        anything is asked again within the turn; one that waits has asked `Context.objection` before, which knows the
-        candidates of `record` and no later ones, and so says the same on any number of workers.
+        It has an outcome where it is not to be evaluated; else it was admitted to the screen.
+
+        Operators propose whenever they are ready; what they propose is judged in the order of ordinals. One that does
+        not wait for anything is asked again within its turn; one that waits has asked `Context.objection` before, which
+        knows the candidates of `log` and no later ones, and so says the same on any number of workers.
 
         Args:
             ordinal: the candidate's number; 0 is the seed.
-            population: as it stood when the candidate's turn to ask came.
-            sources: program id -> source of every member.
+            population: as it stood when the candidate was to be proposed.
             rng: the candidate's own randomness.
-            record: what was told by then.
-            turn: comes when all smaller ordinals were judged.
+            log: what was told by then.
+            baselines: those that were scored by then.
+            turn: is entered when all smaller ordinals were judged.
+
+        Raises:
+            EvolveError: the machine's or the user's fault, such as a budget that is reached.
+            CutOff: the campaign ended before this candidate.
         """
         members = populations.choose(population, ordinal, 2, rng) if ordinal else []
         context = replace(
             self._context,
             ordinal=ordinal,
-            record=record,
-            objection=lambda source: self._objection(source, len(record.tried)),
+            log=log,
+            baselines=baselines,
+            objection=lambda source: self._objection(source, len(log)),
         )
-
-        async def propose(operator: Operator) -> Draft:
-            chosen = tuple(members[: operator.num_parents])
-            parents = [Parent(m.program_id, sources[m.program_id], m.objectives) for m in chosen]
-            try:
-                proposal = await operator.propose(parents, context, rng)
-            except ProposalError as error:
-                outcome = Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
-                return Draft(operator.kind, chosen, None, "", outcome)
-            return Draft(operator.kind, chosen, proposal, "", None)
-
         operator, left = self._choose(members, rng), self._attempts
-        draft = await propose(operator)
-        while draft.proposal is None and left > 1 and not operator.waits:
+        candidate = await self._propose(operator, members, context, rng)
+        while not candidate.source and left > 1 and not operator.waits:
             # Two parents that do not cross still have one that can change.
             operator, left = self._operator, left - 1
-            draft = await propose(operator)
+            candidate = await self._propose(operator, members, context, rng)
         async with turn:
-            draft = self._judged(draft)
-            while draft.stopped is not None and left > 1 and not operator.waits:
+            candidate, tree_hash = self._judged(candidate)
+            while candidate.outcome is not None and left > 1 and not operator.waits:
                 left -= 1
-                draft = self._judged(await propose(operator))
-                if draft.proposal is None:
+                candidate, tree_hash = self._judged(await self._propose(operator, members, context, rng))
+                if not candidate.source:
                     operator = self._operator
-            if draft.stopped is None:
-                self.screen.admit(draft.tree_hash, ordinal)
-        return draft
+            if candidate.outcome is None:
+                self.screen.admit(tree_hash, ordinal)
+        return candidate, tree_hash
 
-    def _judged(self, draft: Draft) -> Draft:
-        if draft.proposal is None:
-            return draft
-        judged = self.screen.judge(draft.proposal.source)
-        return replace(draft, tree_hash=judged.tree_hash, stopped=judged.stopped)
+    async def _propose(
+        self, operator: Operator, members: Sequence[Candidate], context: Context, rng: random.Random
+    ) -> Candidate:
+        """Return a candidate with a source; with an outcome where the operator makes none, or fails."""
+        parents = members[: operator.num_parents]
+        candidate = Candidate(
+            context.ordinal, operator.kind, parents=tuple(str(parent.program_id) for parent in parents)
+        )
+        try:
+            proposal = await operator.propose(parents, context, rng)
+        except ProposalError as error:
+            return replace(candidate, outcome=Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
+        except (EvolveError, InputError, CutOff):
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
+            return _failed(candidate, error)
+        return replace(candidate, source=proposal.source, note="; ".join(proposal.notes))
+
+    def _judged(self, candidate: Candidate) -> tuple[Candidate, str]:
+        if not candidate.source:
+            return candidate, ""
+        try:
+            tree_hash, outcome = self.screen.judge(candidate.source)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
+            return _failed(candidate, error), ""
+        return replace(candidate, outcome=outcome), tree_hash
 
     def _objection(self, source: str, before: int) -> str:
-        stopped = self.screen.judge(source, before=before).stopped
-        return "" if stopped is None else stopped.message
+        _, outcome = self.screen.judge(source, before=before)
+        return "" if outcome is None else outcome.message
 
-    def _choose(self, members: Sequence[Member], rng: random.Random) -> Operator:
+    def _choose(self, members: Sequence[Candidate], rng: random.Random) -> Operator:
         if not members:
             return self._seed
         crossed = rng.random() < self._share
         return self._crossover if crossed and len(members) > 1 else self._operator
+
+
+def _failed(candidate: Candidate, error: Exception) -> Candidate:
+    evaluation = engine_error(error)
+    return replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)

@@ -15,21 +15,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from evaluators.base import Evaluation, get_domain, nearest
+from evaluators.contract import nearest
+from evaluators.records import Evaluation
+from evaluators.registry import get_domain
 from evolve.config import CampaignConfig, check_continues
 from evolve.errors import ConfigError
-from evolve.evaluation.isolation import achieved, minimum
-from evolve.evaluation.job import Job, run_job, warm_up
-from evolve.evaluation.local import LocalExecutor
-from evolve.evaluation.service import EvaluationService
+from evolve.evaluation.isolation import protection
+from evolve.evaluation.job import Job, run_job
+from evolve.evaluation.service import open_service, run_here
 from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.programs import baseline_sources, find_program
-from evolve.search.campaign import Campaign, Setup
+from evolve.search.campaign import PLAN, Campaign, Setup
 from evolve.search.events import Observer, Summary
 from evolve.search.language_models import Llm, prepare_llm
-from evolve.search.stored import PLAN
 from results.errors import DatabaseError, UnknownNameError
 from results.models import model_report
 from results.queries import told_candidates
@@ -49,6 +49,7 @@ def run(
     asker: Asker | None = None,
     programs: str | None = None,
     work: Callable[[Job], Evaluation] = run_job,
+    workers: int | None = None,
 ) -> Summary:
     """Run a campaign to the end of its budget, or continue the one of this name.
 
@@ -59,6 +60,7 @@ def run(
         asker: is asked instead of the configuration's model.
         programs: database in which programs named by id are looked up, when it is another one.
         work: what a worker does with a job; benchmarks have it take longer.
+        workers: evaluation processes; the configuration's when None, 0 evaluates in this process.
 
     Raises:
         EvolveError: a configuration or machine that cannot be used.
@@ -73,11 +75,12 @@ def run(
         stored = store.find_campaign(config.campaign_name)
         if stored is not None:
             check_continues(stored.config, config)
-        with LocalExecutor(config.workers) as executor:
-            if not all_told:
-                for _ in range(config.workers - 1):  # One is busy being attacked.
-                    executor.submit(warm_up, config.domain, config.sandbox)
-            isolation = achieved(executor, setup.domain.sandbox_modules, config)
+        with open_service(
+            config.domain,
+            workers=config.workers if workers is None else workers,
+            demanded=setup.demanded,
+            work=work,
+        ) as service:
             if stored is None:
                 opened = store.begin_campaign(_spec(setup))
             else:
@@ -86,16 +89,9 @@ def run(
                 writer.set_config(config.model_dump(mode="json"))
                 if setup.llm is not None:
                     setup.llm.connect(writer, observer, asker)
-                service = EvaluationService(
-                    config.domain, executor, config.workers, sandbox=config.sandbox, work=work
-                )
-                campaign = Campaign(setup, writer, service, observer, isolation)
-                try:
-                    with _heap_settled():
-                        summary = asyncio.run(_interruptible(campaign, setup.llm))
-                except BaseException:
-                    executor.kill()
-                    raise
+                campaign = Campaign(setup, writer, service, observer)
+                with _heap_settled():
+                    summary = run_here(_interruptible(campaign, setup.llm))
             return replace(summary, models=tuple(model_report(store, config.campaign_name)))
 
 
@@ -139,27 +135,26 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
             f"model: the operator {config.operator!r} asks no model; got {', '.join(config.model)}.",
             "Add --operator llm.",
         )
-    minimum(config)
     plan = domain.plan(
-        config.games or None, suite=config.suite, tiers=config.tiers or None, iterations=config.iterations
+        config.tasks or None, suite=config.suite, tiers=config.tiers or None, budget=config.budget
     )
     program = find_program(config.start or domain.seed, domain=config.domain, db=db)
-    limits = replace(plan.limits, **config.limits.model_dump(exclude_none=True))
-    objective = config.objective or domain.default_objective
-    if objective not in domain.objectives(plan):
+    objective = config.objective or domain.objective
+    if objective not in domain.score_names(plan):
         raise ConfigError(
             f"objective: expected one that the plan scores; got {objective!r}.",
-            nearest(objective, domain.objectives(plan)),
+            nearest(objective, domain.score_names(plan)),
         )
     llm = prepare_llm(config, domain, plan, objective) if config.operator == "llm" else None
     return Setup(
         config=config,
         domain=domain,
-        plan=replace(plan, limits=limits),
+        plan=plan,
         seed_source=program.source,
         baselines=baseline_sources(domain, config.baselines),
         operator=llm.operator if llm else SymbolicOperator(),
         crossover=llm.crosser() if llm else CrossoverOperator(),
+        demanded=protection(config, start=program.provenance),
         llm=llm,
     )
 
@@ -194,9 +189,10 @@ def _spec(setup: Setup) -> CampaignSpec:
     config = setup.config
     return CampaignSpec(
         name=config.campaign_name,
-        domain=config.domain,
+        domain=setup.domain.name,
+        metric=setup.domain.metric,
         seed=config.seed,
-        objective=config.objective or setup.domain.default_objective,
+        objective=setup.objective,
         plan=PLAN,
         config=config.model_dump(mode="json"),
         versions=versions(),

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
-from evaluators.base import Domain, Outcome, ProgramError, Tag
+from evaluators.contract import ProgramError
+from evaluators.records import Outcome, Tag
+from evaluators.task_domain import TaskDomain
 from evolve.source.canonical import canonical_hash
-
-
-@dataclass(frozen=True)
-class Screened:
-    """A source's canonical tree hash ("" when it does not parse), and why it goes no further (None: it does)."""
-
-    tree_hash: str
-    stopped: Outcome | None = None
 
 
 class Screen:
@@ -24,14 +17,16 @@ class Screen:
         domain: whose interface sources must implement.
     """
 
-    def __init__(self, domain: Domain) -> None:
+    def __init__(self, domain: TaskDomain) -> None:
         self._domain = domain
         self._first: dict[str, int] = {}
-        # A model's program is judged when it comes, and once more in its turn.
+        # A model's program is judged when it answers, and once more in the order of ordinals.
         self._tree_hash = lru_cache(maxsize=64)(self._read)
 
-    def judge(self, source: str, *, before: int | None = None) -> Screened:
-        """Whether a source may be evaluated. Does not remember it: see `admit`.
+    def judge(self, source: str, *, before: int | None = None) -> tuple[str, Outcome | None]:
+        """Return a source's canonical hash ("" when it does not parse), and why it goes no further (None: it does).
+
+        Does not remember it: see `admit`.
 
         Args:
             source: the program.
@@ -40,15 +35,14 @@ class Screen:
         try:
             tree_hash = self._tree_hash(source)
         except ProgramError as error:
-            return Screened("", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
+            return "", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
         first = self._first.get(tree_hash)
         if first is not None and (before is None or first < before):
-            message = f"the same program as candidate {first}"
-            return Screened(tree_hash, Outcome(Tag.DUPLICATE, message))
-        return Screened(tree_hash)
+            return tree_hash, Outcome(Tag.DUPLICATE, f"the same program as candidate {first}")
+        return tree_hash, None
 
     def _read(self, source: str) -> str:
-        """The canonical tree hash of a program of the domain.
+        """Return the canonical hash of a program of the domain.
 
         Raises:
             ProgramError: it is none.

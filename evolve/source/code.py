@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.source import parse
 from evolve.source import canonical
 from evolve.source.tree import bodies, last_line

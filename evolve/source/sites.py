@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from evaluators.base import Component
+from evaluators.contract import Component
 from evolve.source.code import Code
 from evolve.source.tree import has_docstring, nodes, outer_names, printed, used_attributes, used_names
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from evaluators.records import Tag
 from results import queries
 from results.dashboard.figures import digest
 from results.dashboard.live import state
@@ -27,7 +28,7 @@ from results.progress import (
     trials,
 )
 from results.queries import CampaignSummary
-from results.records import OK, CampaignRecord, EventRecord, PromotionRecord, Status
+from results.records import CampaignRecord, EventRecord, HeldOutEvaluation, Status
 from results.schema import ModelCall
 from results.store import Store
 
@@ -88,13 +89,13 @@ class CampaignView:
     models: Sequence[Share]
     islands: Sequence[Island]
     calls: CallTotals
-    looks: Sequence[PromotionRecord]
+    looks: Sequence[HeldOutEvaluation]
     events: Sequence[EventRecord]
 
     @property
     def valid(self) -> int:
         """How many candidates were scored."""
-        return self.outcomes.get(OK, 0)
+        return self.outcomes.get(Tag.OK, 0)
 
     @property
     def best_baseline(self) -> Standing | None:
@@ -173,7 +174,7 @@ def view(store: Store, campaign: str, found: Sequence[Trial]) -> CampaignView:
         models=model_shares(found),
         islands=_islands(found),
         calls=calls,
-        looks=queries.looks(store, campaign),
+        looks=queries.held_out(store, campaign),
         events=queries.events(store, campaign)[: -EVENTS_SHOWN - 1 : -1],
     )
 

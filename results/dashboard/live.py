@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from results.loading import all_campaigns, get_campaign
 from results.records import CampaignRecord
-from results.schema import Candidate, Evaluation, Event, ModelCall, Promotion
+from results.schema import Candidate, Evaluation, Event, HeldOut, ModelCall
 from results.store import Store, open_store
 
 
@@ -86,7 +86,7 @@ def _facts(connection: Connection, record: CampaignRecord | None) -> tuple[objec
         (Evaluation, (func.max(Evaluation.id),)),
         (ModelCall, (func.max(ModelCall.id), func.count(ModelCall.ended_at))),
         (Event, (func.max(Event.id),)),
-        (Promotion, (func.max(Promotion.id),)),
+        (HeldOut, (func.max(HeldOut.id),)),
     ):  # fmt: skip
         query = select(*columns).select_from(table)
         if record is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from evaluators.records import TaskResult
 from results.loading import load_evaluations, load_programs
 from results.plots import Curve
 from results.programs import SHOWN_ID
-from results.records import CampaignRecord, CurveRecord, EvaluationRecord
+from results.records import CampaignRecord, StoredEvaluation
 from results.schema import Evaluation, Program
 from results.store import Store
 
@@ -43,7 +44,7 @@ class Standing:
     outcome: str
     score: float | None
     values: Mapping[str, float]
-    curves: tuple[CurveRecord, ...]
+    curves: tuple[TaskResult, ...]
 
 
 def standings(store: Store, record: CampaignRecord, program_ids: Collection[str]) -> list[Standing]:
@@ -94,13 +95,13 @@ def curves(found: Iterable[Standing], always: Collection[str]) -> list[Curve]:
     ]
 
 
-def exact_curves(evaluation: EvaluationRecord) -> tuple[CurveRecord, ...]:
+def exact_curves(evaluation: StoredEvaluation) -> tuple[TaskResult, ...]:
     """A curve per game: those with the game's own payoffs, or all where there is no such variant."""
     exact = tuple(curve for curve in evaluation.curves if curve.variant == EXACT)
     return exact or evaluation.curves
 
 
-def _standing(evaluation: EvaluationRecord, record: CampaignRecord, name: str) -> Standing:
+def _standing(evaluation: StoredEvaluation, record: CampaignRecord, name: str) -> Standing:
     drawn = exact_curves(evaluation)
     return Standing(
         program_id=evaluation.program_id,

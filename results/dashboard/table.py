@@ -27,7 +27,7 @@ UNDECIDED = "undecided"
 
 _SORTS: Mapping[str, Any] = {
     "candidate": Candidate.ordinal,
-    "score": Score.value,
+    "score": Score.mean,
     "outcome": Candidate.outcome,
     "operator": Candidate.operator,
     "island": Candidate.island,
@@ -112,7 +112,7 @@ class CandidateRow:
 
 _COLUMNS: tuple[Any, ...] = (
     Candidate.ordinal, Candidate.program_id, Candidate.operator, Candidate.island, Candidate.outcome, Candidate.note,
-    Candidate.message, Candidate.created_at, Score.value.label("score"), Evaluation.cpu_s,
+    Candidate.message, Candidate.created_at, Score.mean.label("score"), Evaluation.cpu_s,
 )  # fmt: skip
 
 
@@ -202,7 +202,7 @@ def _rows(record: CampaignRecord, request: Request) -> Select[Any]:
         select(*_COLUMNS)
         .select_from(Candidate)
         .outerjoin(Evaluation, evaluated)
-        .outerjoin(Score, and_(Score.evaluation_id == Evaluation.id, Score.objective == record.objective))
+        .outerjoin(Score, and_(Score.evaluation_id == Evaluation.id, Score.name == record.objective))
         .where(*_filters(record, request))
     )
 

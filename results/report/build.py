@@ -11,8 +11,8 @@ from results.lineage import lineage
 from results.loading import get_campaign, load_evaluations, load_programs
 from results.models import model_report
 from results.programs import SHOWN_ID
-from results.queries import living_status, looks
-from results.records import CampaignRecord, EvaluationRecord, ProgramRecord
+from results.queries import held_out, living_status
+from results.records import CampaignRecord, ProgramRecord, StoredEvaluation
 from results.report import sealed, structure, tables
 from results.report.model import DISCOVERED, Best, Change, Contender, Report
 from results.schema import Evaluation, Program
@@ -55,7 +55,7 @@ def build(store: Store, campaign: str, *, command: str = "", settings: str = "")
         failures=tuple(progress.failures(store, campaign)),
         changes=changes,
         splits=structure.split([(c.kind, c.gain) for c in changes if c.kind is not None]),
-        sealed=sealed.sealed(store, looks(store, campaign), trials, shown, best_ordinal),
+        sealed=sealed.sealed(store, held_out(store, campaign), trials, shown, best_ordinal),
         isolation=progress.isolation_levels(store, campaign),
         cpu_s=sum(t.cpu_s for t in trials) + sum(e.cpu_s for e in evaluations if e.ordinal is None),
         wall_s=None
@@ -68,7 +68,7 @@ def build(store: Store, campaign: str, *, command: str = "", settings: str = "")
 
 def _evaluated(
     store: Store, record: CampaignRecord, ordinals: Sequence[int]
-) -> tuple[dict[str, ProgramRecord], list[EvaluationRecord]]:
+) -> tuple[dict[str, ProgramRecord], list[StoredEvaluation]]:
     """The baselines and some candidates: programs and evaluations on the plan of the search."""
     wanted = Evaluation.ordinal.is_(None) | Evaluation.ordinal.in_(ordinals)
     where = (Evaluation.campaign_id == record.id, Evaluation.plan == record.plan, wanted)
@@ -81,7 +81,7 @@ def _evaluated(
 def _contenders(
     record: CampaignRecord,
     programs: Mapping[str, ProgramRecord],
-    evaluations: Iterable[EvaluationRecord],
+    evaluations: Iterable[StoredEvaluation],
     best: int | None,
 ) -> tuple[Contender, ...]:
     """The best candidate, then the others, best first; a program that is both start and baseline once."""
@@ -100,7 +100,7 @@ def _contenders(
     )
 
 
-def _is(evaluation: EvaluationRecord, contender: Contender) -> bool:
+def _is(evaluation: StoredEvaluation, contender: Contender) -> bool:
     return (evaluation.program_id, evaluation.ordinal) == (contender.program_id, contender.ordinal)
 
 
@@ -123,7 +123,7 @@ def _changes(store: Store, campaign: str, best: int | None) -> tuple[Change, ...
 def _best(
     trials: Sequence[progress.Trial],
     programs: Mapping[str, ProgramRecord],
-    evaluations: Sequence[EvaluationRecord],
+    evaluations: Sequence[StoredEvaluation],
     ordinal: int | None,
 ) -> Best | None:
     if ordinal is None:

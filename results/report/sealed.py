@@ -10,7 +10,7 @@ from results.loading import load_programs
 from results.plots import Advantage
 from results.programs import SHOWN_ID
 from results.progress import Trial
-from results.records import EvaluationRecord, PromotionRecord
+from results.records import HeldOutEvaluation, StoredEvaluation
 from results.report.model import DISCOVERED, Look, Pair, Row, Sealed
 from results.report.tables import LEAST, winners
 from results.schema import Program
@@ -25,9 +25,9 @@ Runs = Mapping[tuple[str, int], float | None]
 
 def sealed(
     store: Store,
-    looks: Sequence[PromotionRecord],
+    looks: Sequence[HeldOutEvaluation],
     trials: Sequence[Trial],
-    shown: Mapping[str, EvaluationRecord],
+    shown: Mapping[str, StoredEvaluation],
     best: int | None,
 ) -> Sealed | None:
     """The sealed games of a campaign; None when there was no look at any.
@@ -68,7 +68,7 @@ def ahead(mine: float, theirs: float) -> float:
 
 
 def _labels(
-    store: Store, looks: Iterable[PromotionRecord], trials: Iterable[Trial], best: int | None
+    store: Store, looks: Iterable[HeldOutEvaluation], trials: Iterable[Trial], best: int | None
 ) -> dict[str, str]:
     """Program -> label: candidates by their numbers, the best first; then others by name."""
     ids = {look.program_id for look in looks}
@@ -123,7 +123,7 @@ def _differences(mine: Runs, theirs: Runs) -> list[float]:
 
 
 def _advantages(
-    leader: str, baselines: Iterable[str], runs: Mapping[str, Runs], shown: Mapping[str, EvaluationRecord]
+    leader: str, baselines: Iterable[str], runs: Mapping[str, Runs], shown: Mapping[str, StoredEvaluation]
 ) -> list[Advantage]:
     found = []
     for baseline in baselines:
@@ -133,7 +133,7 @@ def _advantages(
     return found
 
 
-def _training(evaluation: EvaluationRecord | None) -> Runs:
+def _training(evaluation: StoredEvaluation | None) -> Runs:
     """Instance -> final exploitability on the games of the search."""
     curves = evaluation.curves if evaluation is not None else ()
     return {(curve.instance, curve.iterations): curve.points[-1][1] for curve in curves if curve.points}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from evaluators.records import TaskResult
 from results.plots import SMALLEST, Curve
-from results.records import CurveRecord, EvaluationRecord
+from results.records import StoredEvaluation
 from results.report.model import Row
 
 EXACT = "exact"
@@ -16,9 +17,9 @@ LEAST = 1e-9
 """Smaller exploitabilities count as this in comparisons: below it rounding decides, not the algorithm."""
 
 
-def final_values(found: Mapping[str, EvaluationRecord]) -> list[Row]:
+def final_values(found: Mapping[str, StoredEvaluation]) -> list[Row]:
     """A row per game, then a row per game and kind of other payoffs, whose copies are taken together."""
-    groups: dict[tuple[str, str, int], dict[str, list[CurveRecord]]] = {}
+    groups: dict[tuple[str, str, int], dict[str, list[TaskResult]]] = {}
     for label, evaluation in found.items():
         for curve in evaluation.curves:
             key = (
@@ -43,7 +44,7 @@ def final_values(found: Mapping[str, EvaluationRecord]) -> list[Row]:
     return sorted(rows, key=lambda row: row.variant != "")
 
 
-def curves(found: Mapping[str, EvaluationRecord]) -> list[Curve]:
+def curves(found: Mapping[str, StoredEvaluation]) -> list[Curve]:
     """Of the games' own payoffs; of all instances where a plan has none with these."""
     exact = any(curve.variant == EXACT for one in found.values() for curve in one.curves)
     return [

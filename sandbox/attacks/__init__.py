@@ -1,7 +1,7 @@
-"""The attack suite: what programs may try against a sandbox, each with the one verdict that it must end with.
+"""Lists the attacks that programs may try against a sandbox, each with the one verdict that it must end with.
 
 One table serves three: the short check when a campaign starts (`sandbox.selfcheck`), ``evolve doctor --attack``,
-and the tests. Whoever finds a new attack adds a row.
+and the tests. A new attack is a new row.
 """
 
 from sandbox.attacks.base import CONTAINED, OK, THROUGH, Attack, Planted, Result, attempt, planted

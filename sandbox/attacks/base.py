@@ -1,4 +1,4 @@
-"""What an attack is, how one is tried, and what is planted for it to find."""
+"""Defines what an attack is, plants what attacks look for, and tries them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def through(action, *arguments):
 def call(x86, arm, *arguments):
     return libc.syscall(arm if ARM else x86, *arguments)
 """
-"""What every attack has at hand: the C library, system calls by number, and whether something was refused."""
+"""Put before every attack: the C library, system calls by number, and a test whether something was refused."""
 
 
 class Attack(NamedTuple):
@@ -84,7 +84,7 @@ class Attack(NamedTuple):
     """What it ends with there, where that differs: files of the image may be read, which hold nothing secret."""
 
     def at(self, level: Level) -> Attack:
-        """This attack with what is expected of it at `level`."""
+        """Return this attack with what is expected of it at `level`."""
         return self._replace(expected=self.in_gvisor) if self.in_gvisor and level is Level.GVISOR else self
 
 
@@ -99,12 +99,12 @@ class Result(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether this is what was expected, to the letter."""
+        """Return whether this is what was expected, to the letter."""
         return self.came == self.attack.expected and self.attack.message in self.detail
 
     @property
     def contained(self) -> bool:
-        """Whether the sandbox held, whatever the verdict."""
+        """Return whether the sandbox held, whatever the verdict."""
         return self.came != THROUGH
 
 
@@ -120,7 +120,7 @@ class Planted:
 
     @property
     def names(self) -> dict[str, object]:
-        """The globals that tell an attack where to look; knowing that is no protection."""
+        """Return the globals that tell an attack where to look; not knowing them would protect nothing."""
         return {
             "SECRET": str(self.directory / "secret.txt"),
             "MARKER": str(self.directory / "marker"),
@@ -132,7 +132,7 @@ class Planted:
         }
 
     def reached(self) -> dict[str, int]:
-        """For each canary how often something reached it."""
+        """Return how often something reached each canary."""
         listeners = {
             "TCP listener": self.tcp,
             "socket in the file system": self.pathname,
@@ -144,7 +144,7 @@ class Planted:
 
 @contextlib.contextmanager
 def planted() -> Iterator[Planted]:
-    """Plant everything, where any other program of this user would find it."""
+    """Plant everything where any other program of this user would find it."""
     secret = f"sk-{secrets.token_hex(12)}"
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="evolve-canary-")))
@@ -205,7 +205,7 @@ def _program(attack: Attack, plants: Planted) -> str:
 
 
 def _connections(listener: socket.socket) -> int:
-    """How many have connected to `listener`."""
+    """Return how many have connected to `listener` since it was last asked."""
     count = 0
     with contextlib.suppress(BlockingIOError):
         while True:

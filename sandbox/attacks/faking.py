@@ -1,4 +1,4 @@
-"""Attacks that crash, forge results, or tamper with what runs in their own process."""
+"""Lists attacks that crash, forge results, or tamper with what runs in their own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks over the network and between processes, with listeners that count who reaches them."""
+"""Lists attacks over the network and between processes; planted listeners count those that reach them."""
 
 from __future__ import annotations
 

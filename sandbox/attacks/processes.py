@@ -1,4 +1,4 @@
-"""Attacks on other processes, on privileges, and on the walls themselves."""
+"""Lists attacks on other processes, on privileges, and on the confinement itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on the machine's resources: time, memory, output, limits."""
+"""Lists attacks on the machine's resources: time, memory, output, limits."""
 
 from __future__ import annotations
 

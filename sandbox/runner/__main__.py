@@ -1,4 +1,4 @@
-"""Entry point: ``python -P -s -S -B <this directory> [--connect <socket> | --streams] numpy=<its root> ...``.
+"""Starts a runner: ``python -P -s -S -B <this directory> [--connect <socket> | --streams] numpy=<its root> ...``.
 
 Descriptor 0 is the control socket, or becomes it by connecting to a socket in the file system, where driver and
 runner share nothing else; with ``--streams`` there is none, and frames travel over input and output. Makes this
@@ -35,7 +35,7 @@ def _connect(path: str) -> None:
 
 if __name__ == "__main__":
     _become_package()
-    importlib.import_module("runner.hooks").ignore()
+    importlib.import_module("runner.hooks").ignore_registrations()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--connect"]:
         _connect(arguments[1])

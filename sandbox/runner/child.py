@@ -1,4 +1,4 @@
-"""The life of a child: confine itself, load one guest and one program, answer calls until it is killed."""
+"""Runs one session in a forked child: confine it, load guest and program, answer calls until it is killed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Streams(NamedTuple):
 
     @classmethod
     def open(cls, empty: int) -> Streams:
-        """Open them once, on descriptors 0 and 1 while those are what a child has there: `empty` and a pipe."""
+        """Open the streams once, while descriptors 0 and 1 are what a child has there: `empty` and a pipe."""
         kept = os.dup(0), os.dup(1)
         ends = os.pipe()
         try:
@@ -46,7 +46,7 @@ class Streams(NamedTuple):
         return cls(given, printed)
 
     def install(self) -> None:
-        """Make them the program's."""
+        """Make them the program's standard streams."""
         sys.stdin = sys.__stdin__ = self.given  # type: ignore[misc,assignment]
         sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = self.printed  # type: ignore[misc,assignment]
 
@@ -65,6 +65,8 @@ class Job(NamedTuple):
     shared_bytes: int
     guest_bytes: int
     program_bytes: int
+    seed: int | None
+    """What generators start from; None: as the runner left them."""
     parent: int
 
 
@@ -76,6 +78,8 @@ def run(job: Job) -> NoReturn:
     program = shared[job.guest_bytes : sources_end].decode()
     confine.confine(job.descriptors, job.limits, job.walls, parent=job.parent)
     job.streams.install()
+    if job.seed is not None:
+        execute.seed_generators(job.seed)
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
     loaded: execute.Loaded | None = None
@@ -83,7 +87,7 @@ def run(job: Job) -> NoReturn:
         loaded = execute.Loaded(guest, program, channel.ask)
         channel.serve(loaded)
     except BaseException as error:  # noqa: BLE001 - everything an untrusted program raises is reported
-        if isinstance(error, MemoryError):
+        if issubclass(type(error), MemoryError):  # By its type: `__class__` may be the program's.
             job.reserve.close()
         failure = execute.describe(error, program)
         del error, loaded
@@ -92,7 +96,7 @@ def run(job: Job) -> NoReturn:
 
 
 def _report(failure: execute.Failure) -> None:
-    """Say why this session ends; what was printed goes first, since the driver kills at once."""
+    """Send why this session ends; what was printed goes first, since the driver kills at once."""
     with contextlib.suppress(Exception):
         sys.__stdout__.flush()  # type: ignore[union-attr]
     body = bytes([execute.FAILURES.index(failure.verdict)]) + failure.message.encode(errors="replace")
@@ -144,7 +148,7 @@ class Channel:
         self._questions: dict[Any, _Question] = {}
 
     def serve(self, loaded: execute.Loaded) -> NoReturn:
-        """Answer calls for ever; the first thing it says is that the program has started.
+        """Announce that the program has started, then answer calls for ever.
 
         Raises:
             BaseException: what a handler raised.
@@ -159,13 +163,13 @@ class Channel:
             end = 3 + data[1] + 256 * data[2]
             call = calls.get(data[:end])
             if call is None:
-                call = self._learn_call(data, end, loaded)
+                call = self._new_call(data, end, loaded)
             self._end = call.end
             values = call.handler(call.unpack(data, end), call.arrays)
             if type(values) is not tuple or call.specs != [
                 (value.dtype, value.shape) if type(value) is ndarray else None for value in values
             ]:
-                self._learn_result(call, values)
+                self._lay_out_result(call, values)
             for target, value in zip(call.targets, values):  # noqa: B905 - as many, by their specs
                 target[...] = value
             flush()
@@ -174,12 +178,12 @@ class Channel:
     def ask(
         self, name: str, scalars: Sequence[float] = (), arrays: Sequence[wire.Array] = ()
     ) -> tuple[wire.Array, ...]:
-        """Have the driver run its callback `name`; the arrays lie after those of the call being answered."""
+        """Have the driver run its callback `name`, with arrays that lie after those of the call being answered."""
         shapes = [(value.dtype, value.shape) if type(value) is np.ndarray else None for value in arrays]
         key = (name, len(scalars), self._end, *shapes)
         question = self._questions.get(key)
         if question is None:
-            question = self._learn_question(key, name, len(scalars), arrays)
+            question = self._new_question(key, name, len(scalars), arrays)
         for target, value in zip(question.targets, arrays):  # noqa: B905 - as many, by their key
             target[...] = value
         os.write(confine.RESULTS, question.head + question.pack(*scalars))
@@ -195,7 +199,7 @@ class Channel:
         offsets, end = wire.place(specs, start, len(self._shared))
         return wire.views(self._shared, specs, offsets), end
 
-    def _learn_call(self, data: bytes, end: int, loaded: execute.Loaded) -> _Call:
+    def _new_call(self, data: bytes, end: int, loaded: execute.Loaded) -> _Call:
         """Read a header that is new."""
         header = wire.read_header(data)
         arrays, arrays_end = self._place(header.specs, 0)
@@ -206,10 +210,10 @@ class Channel:
         self._calls[data[:end]] = call
         return call
 
-    def _learn_question(
+    def _new_question(
         self, key: tuple[Any, ...], name: str, scalars: int, arrays: Sequence[wire.Array]
     ) -> _Question:
-        """Lay out a question whose name and shapes are new, or that comes with what is no plain array."""
+        """Lay out a question whose name and shapes are new, or whose arrays are no plain ones."""
         specs = tuple(wire.spec_of(value, f"callback {name}: array {i}") for i, value in enumerate(arrays))
         targets, end = self._place(specs, self._end)
         header = wire.pack_header(wire.Header(name, scalars, specs))
@@ -220,8 +224,8 @@ class Channel:
             self._questions[key] = question
         return question
 
-    def _learn_result(self, call: _Call, values: Any) -> None:
-        """Check results of other shapes than last time, and find their place after the inputs."""
+    def _lay_out_result(self, call: _Call, values: Any) -> None:
+        """Check results whose shapes differ from last time's, and lay them out after the inputs."""
         specs = execute.result_specs(call.name, values)
         call.targets, _ = self._place(specs, call.end)
         call.token = wire.token(wire.RESULT, wire.pack_header(wire.Header(specs=specs)))

@@ -1,8 +1,8 @@
-"""What a child does to itself, for good, before it executes a program.
+"""Confines a child, for good, before it executes a program.
 
-What every child is to be without anyway, and the runner does not need, the runner gives up once, and children
-inherit it. Order matters for the rest: limits first, then Landlock (whose rules are a descriptor), the descriptors,
-and the system call filter last, since it forbids everything above.
+What no child may have and the runner does not need, the runner gives up once, and children inherit that. Order
+matters for the rest: limits first, then Landlock (whose rules are a descriptor), the descriptors, and the system call
+filter last, since it forbids everything above.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CALLS, RESULTS = 3, 4
 """The descriptors of a child's channel to its driver; 0 is empty, 1 and 2 are the log."""
 
 _NOFILE = 32
-_OWN_FOREVER = 4096
+_HIGHEST_DESCRIPTOR = 4096
 _VALUE = struct.Struct("<I")
 
 
@@ -41,8 +41,8 @@ class OwnFilter:
         self._places = [at for at in range(4, len(program), 8) if program[at : at + 4] == nobody]
 
     @classmethod
-    def here(cls) -> OwnFilter | None:
-        """The filter for this machine, or None where it is not known."""
+    def for_this_machine(cls) -> OwnFilter | None:
+        """Return the filter for this machine, or None where its system calls are not known."""
         program = seccomp.build(seccomp.NOBODY)
         return None if program is None else cls(program)
 
@@ -59,7 +59,7 @@ class OwnFilter:
 
 
 class Walls(NamedTuple):
-    """What binds a child, made once by its runner; None where the machine or its kernel has none."""
+    """What binds every child, made and tried once by its runner; None where the machine or its kernel has none."""
 
     rules: int | None
     """Descriptor of the Landlock rules."""
@@ -82,8 +82,8 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def give_up() -> None:
-    """Give up privileges and what else neither this process nor any child of it needs; children inherit it.
+def drop_privileges() -> None:
+    """Give up privileges, and resources that neither this process nor its children need; children inherit that.
 
     Raises:
         KernelError: it was refused.
@@ -101,7 +101,7 @@ def give_up() -> None:
 
 
 def limits(*, cpu_s: float, address_space: int) -> Limits:
-    """The limits that the runner itself has more of, none above what it has.
+    """Return a child's own limits, none above what the runner has.
 
     Args:
         cpu_s: seconds of CPU; this limit is a backstop in whole seconds: the runner watches the exact one.
@@ -116,7 +116,7 @@ def limits(*, cpu_s: float, address_space: int) -> Limits:
 
 
 def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: int) -> None:
-    """Confine this process, whose parent gave up what it could.
+    """Confine this process, after its parent gave up what it could.
 
     Args:
         descriptors: what becomes 0 to 4, all of them above; everything else is closed.
@@ -125,7 +125,8 @@ def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: i
         parent: the runner's process id, as this process sees it.
 
     Raises:
-        OSError: a step was refused, other than the filter.
+        Exception: a step failed. The runner announced that children have every one of them, so nothing untrusted
+            may run in this process.
     """
     os.setsid()
     die_with_parent(parent)
@@ -133,21 +134,20 @@ def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: i
         resource.setrlimit(which, values)
     if walls.rules is not None:
         landlock.restrict(walls.rules)
-    _arrange(descriptors)
+    _arrange_descriptors(descriptors)
     if walls.filter is not None:
-        with contextlib.suppress(kernel.KernelError):
-            walls.filter.install()
+        walls.filter.install()
 
 
 def _within(which: int, soft: int, hard: int) -> tuple[int, int]:
-    """A limit that is not above the hard one that this process already has."""
+    """Return a limit that is not above the hard one that this process already has."""
     highest = resource.getrlimit(which)[1]
     return (soft, hard) if highest == resource.RLIM_INFINITY else (min(soft, highest), min(hard, highest))
 
 
-def _arrange(descriptors: Descriptors) -> None:
+def _arrange_descriptors(descriptors: Descriptors) -> None:
     """Make the kept descriptors 0 to 4 and close all others."""
     kept = (descriptors.empty, descriptors.log, descriptors.log, descriptors.calls, descriptors.results)
     for number, descriptor in enumerate(kept):
         os.dup2(descriptor, number)
-    os.closerange(RESULTS + 1, _OWN_FOREVER)
+    os.closerange(RESULTS + 1, _HIGHEST_DESCRIPTOR)

@@ -1,4 +1,4 @@
-"""Loads a guest and a program and runs the guest's handlers; the same code in a child and in-process.
+"""Loads a guest and a program and finds the guest's handlers; the same code in a child and in-process.
 
 What goes wrong becomes a `Failure`: the name of a verdict and a message that a person or a language model can
 act on, with the line of the *program* in which it happened.
@@ -7,11 +7,14 @@ act on, with the line of the *program* in which it happened.
 from __future__ import annotations
 
 import errno
+import random
 import sys
 import types
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import wire
 
@@ -36,7 +39,7 @@ class Failure(NamedTuple):
 
 
 def clean(text: str, limit: int = MAX_MESSAGE) -> str:
-    """`text` without control characters (line breaks and tabs stay), at most `limit` characters."""
+    """Return `text` without control characters (line breaks and tabs stay), at most `limit` characters."""
     kept = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text[: 2 * limit])
     return kept if len(kept) <= limit and len(text) <= 2 * limit else kept[: limit - 4] + " ..."
 
@@ -47,8 +50,14 @@ def _compiled(source: str, name: str) -> types.CodeType:
 
 @lru_cache(maxsize=8)
 def guest_code(source: str) -> types.CodeType:
-    """The guest `source` compiled. A runner, which trusts its driver, does that once for many children."""
+    """Compile a guest. A runner, which trusts its driver, does that once for many children."""
     return _compiled(source, GUEST)
+
+
+def seed_generators(seed: int) -> None:
+    """Start the global generators of ``random`` and ``numpy.random`` from `seed`, which is below 2**64."""
+    random.seed(seed)
+    np.random.seed((seed & 0xFFFFFFFF, seed >> 32))
 
 
 class Loaded:
@@ -71,7 +80,7 @@ class Loaded:
         self._handlers: dict[str, Handler] = dict(host.__dict__["start"](module))
 
     def handler(self, name: str) -> Handler:
-        """The guest's handler `name`.
+        """Return the guest's handler `name`.
 
         Raises:
             BadResult: the guest has none of that name.
@@ -84,7 +93,7 @@ class Loaded:
 
 
 def result_specs(name: str, results: Any) -> tuple[wire.Spec, ...]:
-    """The specs of what handler `name` returned.
+    """Return the specs of what handler `name` returned.
 
     Raises:
         BadResult: it is no sequence of arrays of the carried types.
@@ -98,26 +107,32 @@ def result_specs(name: str, results: Any) -> tuple[wire.Spec, ...]:
 
 
 def describe(error: BaseException, program: str) -> Failure:
-    """The verdict and the message of what loading or calling raised; never raises, whatever `error` does.
+    """Return the verdict and the message of what loading or calling raised; never raises, whatever `error` does.
 
     Args:
         error: the exception, with its traceback.
         program: source of the program, to quote the line from.
     """
+    verdict = "exception"
+    try:
+        verdict = _verdict(error)
+        where = _where(error, program.splitlines())
+        return Failure(verdict, clean(_text(error), MAX_MESSAGE - len(where)) + where)
+    except BaseException:  # noqa: BLE001 - the program wrote this exception's class
+        return Failure(verdict, "an exception that cannot be described")
+
+
+def _verdict(error: BaseException) -> str:
+    """Return the one of `FAILURES` that an exception stands for."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        verdict = "memory"
-    elif isinstance(error, BadResult):
-        verdict = "bad_result"
-    elif isinstance(error, wire.NoRoomError):
-        verdict = "output_limit"
-    else:
-        verdict = "exception"
-    where = _where(error, program.splitlines())
-    return Failure(verdict, clean(_text(error), MAX_MESSAGE - len(where)) + where)
+        return "memory"
+    if isinstance(error, BadResult):
+        return "bad_result"
+    return "output_limit" if isinstance(error, wire.NoRoomError) else "exception"
 
 
 def _text(error: BaseException) -> str:
-    """``Type: text``, or only the text for errors that are messages already."""
+    """Return ``Type: text``, or only the text for errors that are messages already."""
     try:
         text = str(error)
     except BaseException:  # noqa: BLE001 - the program wrote this method
@@ -134,13 +149,13 @@ def _text(error: BaseException) -> str:
 
 
 def _is_absent(error: ImportError, text: str) -> bool:
-    """Whether a module could not be found, or was an extension that may not be mapped any more."""
+    """Return whether a module could not be found, or was an extension that may not be mapped any more."""
     refused = ("failed to map segment", "cannot open shared object file", "Operation not permitted")
     return isinstance(error, ModuleNotFoundError) or any(reason in text for reason in refused)
 
 
 def _where(error: BaseException, lines: list[str]) -> str:
-    """The last line of the program (else of the guest) in the traceback: `` (program.py, line 3: `x`)``."""
+    """Return the last line of the program (else of the guest) in the traceback: `` (program.py, line 3: `x`)``."""
     found: dict[str, int] = {}
     trace = error.__traceback__
     while trace is not None:

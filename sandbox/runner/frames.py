@@ -1,4 +1,4 @@
-"""Frames between driver and runner: two lengths, a JSON object, raw bytes, and descriptors where they can pass.
+"""Sends and receives frames between driver and runner: two lengths, a JSON object, raw bytes, and descriptors.
 
 They travel on a `Stream`: a socket, or where no socket reaches the inside the runner's standard streams.
 """
@@ -27,19 +27,19 @@ class Stream(Protocol):
     """Bytes in both directions, and descriptors beside them where the machine can pass any."""
 
     def fileno(self) -> int:
-        """The descriptor to wait for, where somebody waits for several."""
+        """Return the descriptor to poll."""
         ...
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
-        """Write all of `data`; duplicates of `fds` come with its first byte."""
+        """Write all of `data`; duplicates of `fds` go with its first byte."""
         ...
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
-        """At most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
+        """Return at most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
         ...
 
-    def forget(self) -> None:
-        """Let go of it without closing anything, in a process that was forked."""
+    def detach(self) -> None:
+        """Detach from the descriptor without closing it, in a process that was forked."""
         ...
 
 
@@ -101,28 +101,28 @@ class SocketStream:
         self._socket = sock
 
     def fileno(self) -> int:
-        """The socket's descriptor."""
+        """Return the socket's descriptor."""
         return self._socket.fileno()
 
     def settimeout(self, timeout_s: float) -> None:
-        """How long sending or receiving may stand still before it raises `TimeoutError`."""
+        """Limit how long sending or receiving may stand still before it raises `TimeoutError`."""
         self._socket.settimeout(timeout_s)
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether there is something to receive within `timeout_s`."""
+        """Return whether there is something to receive within `timeout_s`."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(1000 * timeout_s))
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
-        """Write all of `data`; duplicates of `fds` come with its first byte."""
+        """Write all of `data`; duplicates of `fds` go with its first byte."""
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         sent = self._socket.sendmsg([data], ancillary)
         if sent < len(data):
             self._socket.sendall(data[sent:])
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
-        """At most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
+        """Return at most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
         # What `socket.recv_fds` does, which imports a module with every call.
         data, ancillary, _, _ = self._socket.recvmsg(size, _ROOM_FOR_FDS)
         fds = array.array("i")
@@ -130,8 +130,8 @@ class SocketStream:
             fds.frombytes(passed[: len(passed) - len(passed) % fds.itemsize])
         return data, fds.tolist()
 
-    def forget(self) -> None:
-        """Leave the socket's descriptor as it is: others would get its number."""
+    def detach(self) -> None:
+        """Detach from the descriptor, whose number the child gives to another file."""
         self._socket.detach()
 
     def close(self) -> None:
@@ -140,9 +140,9 @@ class SocketStream:
 
 
 class StandardStreams:
-    """Implements `Stream` over this process's input and output, which nobody else finds there afterwards.
+    """Implements `Stream` over this process's input and output, which nothing else in it can use afterwards.
 
-    The input is empty from then on, and what is printed goes where errors go.
+    The process's own input is empty from then on, and what it prints goes to its error stream.
     """
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class StandardStreams:
         os.dup2(2, 1)
 
     def fileno(self) -> int:
-        """The descriptor that frames come from."""
+        """Return the descriptor that frames arrive on."""
         return self._source
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
@@ -168,8 +168,8 @@ class StandardStreams:
             view = view[os.write(self._sink, view) :]
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
-        """At most `size` bytes, none at the end of the input."""
+        """Return at most `size` bytes, none at the end of the input."""
         return os.read(self._source, size), []
 
-    def forget(self) -> None:
-        """Nothing is held but numbers."""
+    def detach(self) -> None:
+        """Do nothing: only numbers are held."""

@@ -1,7 +1,7 @@
-"""The runner's memory in large pages: the more pages there are, the longer a child takes to make and to end.
+"""Puts the runner's memory into large pages: the fewer pages, the faster a child is forked and reaped.
 
-A child that writes to a large page gets the small part of it that it wrote to, as ever. Nothing depends on it: a kernel
-that has no large pages, or none left, keeps small ones.
+A child that writes to a large page gets a copy of the small part that it wrote to, as ever. Nothing depends on this: a
+kernel that has no large pages, or none left, keeps small ones.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ _LARGE, _SMALL = 2 << 20, 4 << 10
 
 
 def merge_pages() -> None:
-    """Have the kernel merge pages of this process where at least half of a large one is in use."""
+    """Merge pages of this process where at least half of a large one is in use."""
     with contextlib.suppress(OSError):
-        for start, end in _written():
+        for start, end in _private_mappings():
             for place in range(-(-start // _LARGE) * _LARGE, end - _LARGE + 1, _LARGE):
                 if 2 * _SMALL * kernel.pages_present(place, _LARGE) >= _LARGE:
                     kernel.merge_pages(place, _LARGE)
 
 
-def _written() -> Iterator[tuple[int, int]]:
-    """Where memory begins and ends that this process writes to, shares with nobody, and has from no file."""
+def _private_mappings() -> Iterator[tuple[int, int]]:
+    """Return start and end of every mapping that is writable, private and backed by no file."""
     with open("/proc/self/maps", encoding="ascii") as maps:
         lines = maps.readlines()
     for line in lines:

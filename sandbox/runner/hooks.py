@@ -1,6 +1,6 @@
-"""What modules have done in every process that is forked, which takes a child longer than starting a program.
+"""Keeps modules from running hooks in every forked child, which would take longer than starting a program.
 
-They renew locks, which a process of one thread does not hold while it forks, and generators of random numbers,
+The hooks renew locks, which a process of one thread does not hold while it forks, and generators of random numbers,
 which are to start alike in all children.
 """
 
@@ -10,13 +10,13 @@ import os
 import posix
 
 
-def ignore() -> None:
-    """Have modules that are imported from now on register nothing."""
+def ignore_registrations() -> None:
+    """Ignore the hooks of modules that are imported from now on."""
     os.register_at_fork = _ignored
 
 
-def heed() -> None:
-    """Give modules the ordinary function again."""
+def restore_registrations() -> None:
+    """Register hooks as usual again."""
     os.register_at_fork = posix.register_at_fork
 
 

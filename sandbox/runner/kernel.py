@@ -1,4 +1,4 @@
-"""The C library's calls that Python has no functions for, and their constants."""
+"""Calls functions of the C library that Python has no functions for."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 
 class KernelError(OSError):
-    """A call that the kernel refused, with its name."""
+    """A call that the kernel refused; the message has its name."""
 
 
 def check(result: int, name: str) -> int:
-    """`result` of the call `name`.
+    """Return `result` of the call `name`.
 
     Raises:
         KernelError: it is -1.
@@ -132,7 +132,7 @@ def pivot_root(new: str, old: str) -> None:
 
 
 def pages_present(address: int, size: int) -> int:
-    """How many pages from `address` on, which begins one, lie in memory.
+    """Return how many pages from `address` on, the start of one, lie in memory.
 
     Raises:
         KernelError: something there is not mapped.
@@ -143,7 +143,7 @@ def pages_present(address: int, size: int) -> int:
 
 
 def merge_pages(address: int, size: int) -> None:
-    """Put what lies in the `size` bytes from `address` on, a multiple of a large page, into large pages.
+    """Put the `size` bytes from `address` on, a multiple of a large page, into large pages.
 
     Raises:
         KernelError: the kernel knows none, or has none left.

@@ -1,4 +1,4 @@
-"""Landlock: which files a process may read. Nothing may be written, run, connected to or signalled."""
+"""Restricts by Landlock which files a process may read; nothing may be written, run, connected to or signalled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ABSTRACT_SOCKETS_AND_SIGNALS, _SCOPES_SINCE = 0b11, 6
 
 
 def version() -> int:
-    """The kernel's Landlock version, 0 when it has none."""
+    """Return the kernel's Landlock version, 0 when it has none."""
     try:
         return kernel.syscall("landlock_create_ruleset", kernel.SYS_LANDLOCK_CREATE, 0, 0, _VERSION_QUERY)
     except kernel.KernelError:
@@ -28,7 +28,7 @@ def version() -> int:
 
 
 def readable_parts(stdlib: str) -> list[str]:
-    """What of the directory `stdlib` a program may read: all but the packages installed below it.
+    """Return what a program may read of the directory `stdlib`: all but the packages installed below it.
 
     The directory itself is not granted, since a grant reaches everything below; the import system keeps the
     listing that the runner made.
@@ -39,7 +39,7 @@ def readable_parts(stdlib: str) -> list[str]:
 
 
 def ruleset(paths: Sequence[str]) -> int:
-    """A descriptor of rules that allow reading files and directories at and below `paths`, and nothing else.
+    """Return a descriptor of rules that allow reading files and directories at and below `paths`, and nothing else.
 
     Raises:
         KernelError: the kernel has no Landlock.

@@ -1,4 +1,4 @@
-"""The second wall: a runner of its own network, IPC, processes and files, without any privilege outside."""
+"""Gives a runner its own network, IPC, processes and files, which needs no privilege outside."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _bind(source: int, target: str) -> None:
 
 
 def _read_only_everywhere() -> None:
-    """Take writing away from every mount; older kernels do so for the root only, and rights do the rest."""
+    """Make every mount read-only; older kernels do so for the root only, and file permissions do the rest."""
     attributes = struct.pack("<QQQQ", _ATTR_RDONLY | _ATTR_NOSUID | _ATTR_NODEV, 0, 0, 0)
     with contextlib.suppress(kernel.KernelError):
         kernel.syscall(

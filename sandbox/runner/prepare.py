@@ -1,4 +1,4 @@
-"""What a warm runner does once: enter namespaces, load libraries, build rules, try what holds."""
+"""Prepares a warm runner once: enter namespaces, load libraries, build rules, try which layers hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import confine, heap, hooks, kernel, landlock, namespaces, roots
+from . import confine, heap, hooks, kernel, landlock, namespaces, roots, seccomp
 
 _PRELOADED = """
 abc array bisect cmath collections.abc contextlib copy dataclasses datetime enum functools hashlib heapq itertools
@@ -65,33 +65,54 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
     os.environ.clear()
     stdlib = sorted({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
     stdlib = [path for path in stdlib if os.path.isdir(path)]
-    walls = _enter_namespaces(stdlib) if config["namespaces"] else "none: not asked for"
+    namespaces_layer = _enter_namespaces(stdlib) if config["namespaces"] else "none: not asked for"
     packages = _load(config["modules"])
     gc.collect()
     heap.merge_pages()
     empty, address_space = _open_empty(), _address_space()
-    if walls == "on":
-        walls = _show_only(stdlib, packages)
+    if namespaces_layer == "on":
+        namespaces_layer = _show_only(stdlib, packages)
     # What is hidden needs no rules that leave it out, two hundred of them, for which every child pays.
-    parts = stdlib if walls == "on" else [part for path in stdlib for part in landlock.readable_parts(path)]
+    parts = stdlib
+    if namespaces_layer != "on":
+        parts = [part for path in stdlib for part in landlock.readable_parts(path)]
     rules, landlock_layer = _build_rules([*packages, *parts])
-    confine.give_up()
-    bound = confine.Walls(rules, confine.OwnFilter.here())
-    held = _try(bound, empty)
-    if not held & _HOLDS_LIMITS:
-        raise OSError("a child could not confine itself; its traceback is above")
+    confine.drop_privileges()
+    bound, held = _strongest_walls(rules, confine.OwnFilter.for_this_machine(), empty)
     layers = {
         "limits": "on",
         "landlock": landlock_layer if held & _HOLDS_LANDLOCK or rules is None else "off: it does not hold",
-        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_no_filter(bound)}",
-        "namespaces": walls,
+        "seccomp": "on" if held & _HOLDS_SECCOMP else f"off: {_why_unfiltered()}",
+        "namespaces": namespaces_layer,
     }
     gc.freeze()
     return Prepared(bound, empty, address_space, layers)
 
 
+def _strongest_walls(
+    rules: int | None, own_filter: confine.OwnFilter | None, empty: int
+) -> tuple[confine.Walls, int]:
+    """Return the strongest walls that a child could put up in a trial, and bits for the layers that held.
+
+    From here on a child that cannot put up the same ends before it runs anything.
+
+    Raises:
+        OSError: a child could not even set its limits.
+    """
+    for walls in (
+        confine.Walls(rules, own_filter),
+        confine.Walls(rules, None),
+        confine.Walls(None, own_filter),
+        confine.Walls(None, None),
+    ):
+        held = _trial(walls, empty)
+        if held & _HOLDS_LIMITS:
+            return walls, held
+    raise OSError("a child could not confine itself; what it met is above")
+
+
 def _load(modules: Sequence[str]) -> list[str]:
-    """Import what programs may use; the directories that the packages consist of."""
+    """Import what programs may use, and return the directories of the packages."""
     for name in _PRELOADED.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -100,12 +121,12 @@ def _load(modules: Sequence[str]) -> list[str]:
         for part in _LAZY.get(name, ()):
             importlib.import_module(f"{name}.{part}")
     _warm_up()
-    hooks.heed()
+    hooks.restore_registrations()
     # Every session starts from the same state of the global generators, whichever runner it comes from.
     random.seed(0)
     np.random.seed(0)
     kernel.keep_one_arena()
-    return roots.withdraw()
+    return roots.uninstall()
 
 
 def _warm_up() -> None:
@@ -115,7 +136,7 @@ def _warm_up() -> None:
 
 
 def _open_empty() -> int:
-    """A descriptor with nothing to read, above those that children have: what they get comes after it, as must be."""
+    """Return a descriptor with nothing to read, above 4, so that later descriptors lie above those of children, too."""
     empty = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     while empty <= confine.RESULTS:
         empty = os.dup(empty)
@@ -123,13 +144,13 @@ def _open_empty() -> int:
 
 
 def _address_space() -> int:
-    """Bytes that this process maps."""
+    """Return how many bytes this process maps."""
     with open("/proc/self/statm", encoding="ascii") as sizes:
         return int(sizes.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _enter_namespaces(shown: Sequence[str]) -> str:
-    """Move to namespaces of our own if all that takes is allowed; ``on``, or why not."""
+    """Move to namespaces of our own where every step is allowed; return ``on``, or why not."""
     refusal = _rehearse(shown)
     if refusal:
         return f"off: {refusal}"
@@ -139,7 +160,7 @@ def _enter_namespaces(shown: Sequence[str]) -> str:
 
 
 def _rehearse(shown: Sequence[str]) -> str:
-    """Enter namespaces and show only directories in a process that is thrown away.
+    """Try all steps of entering namespaces in a process that is thrown away.
 
     Some systems allow the first steps and refuse a later one, from which there is no way back.
 
@@ -172,11 +193,11 @@ def _show_only(stdlib: Sequence[str], packages: Sequence[str]) -> str:
     return "on"
 
 
-def _no_filter(walls: confine.Walls) -> str:
-    """Why system calls are not filtered."""
-    if walls.filter is not None:
-        return "the kernel refuses filters"
-    return f"no table of system calls for {platform.machine()}"
+def _why_unfiltered() -> str:
+    """Return why system calls are not filtered."""
+    machine = platform.machine()
+    known = seccomp.build(seccomp.NOBODY, machine) is not None
+    return "the kernel refuses filters" if known else f"no table of system calls for {machine}"
 
 
 def _build_rules(paths: Sequence[str]) -> tuple[int | None, str]:
@@ -186,8 +207,8 @@ def _build_rules(paths: Sequence[str]) -> tuple[int | None, str]:
         return None, f"off: {error.strerror or error}"
 
 
-def _try(walls: confine.Walls, empty: int) -> int:
-    """Confine a child for trial and have it attempt what must fail; what held, in bits."""
+def _trial(walls: confine.Walls, empty: int) -> int:
+    """Confine a child for trial, have it attempt what must fail, and return bits for the layers that held."""
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:

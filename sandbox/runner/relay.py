@@ -1,7 +1,7 @@
-"""The way to a child where no descriptor passes into the sandbox: its memory and channel are made in here.
+"""Relays tokens to a child where no descriptor passes into the sandbox, with memory and a channel made in here.
 
 The runner carries each token between its driver's stream and the child, with the bytes that the token speaks of.
-It answers one token with one, so that a child that says more than it was asked is heard as late as over pipes.
+It reads one token for each that it sends, so that whatever else a child says is read as late as over pipes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Relay:
     """One session's memory and channel, and what carries them to the driver."""
 
     def __init__(self, stream: frames.Stream, room: int, sources: bytes) -> None:
-        """Make memory of `room` bytes that starts with `sources`; `theirs` are the child's descriptors."""
+        """Make memory of `room` bytes that starts with `sources`, and a channel."""
         self._stream = stream
         memory = sealed(room)
         os.pwrite(memory, sources, 0)
@@ -43,24 +43,24 @@ class Relay:
 
     @property
     def waiting(self) -> bool:
-        """Whether the driver waits for a token."""
+        """Return whether the driver waits for a token."""
         return self._owed > 0
 
     def fileno(self) -> int:
-        """The descriptor that the child's tokens come from."""
+        """Return the descriptor that the child's tokens arrive on."""
         return self._channel.fileno()
 
     def to_child(self, token_bytes: int, raw: bytes) -> None:
-        """Hand on what the driver sent: a token, then the bytes that it speaks of."""
+        """Pass on what the driver sent: a token, then the bytes that it speaks of."""
         token, arrays = raw[:token_bytes], raw[token_bytes:]
         self._memory[self._extents.of(token)] = arrays
         self._owed += 1
-        # A child that is dead or does not read fails to answer: that is seen there.
+        # A child that is dead or does not read does not answer: the driver's deadline shows that.
         with contextlib.suppress(BlockingIOError, ConnectionError):
             self._channel.send(token)
 
     def to_driver(self) -> None:
-        """Hand on what the child sent, or that it is gone."""
+        """Pass on what the child sent, or that it is gone."""
         try:
             token = self._channel.recv(wire.MAX_TOKEN)
         except BlockingIOError:

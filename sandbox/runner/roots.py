@@ -1,4 +1,4 @@
-"""Where the runner finds packages: the named ones only, so that their neighbours stay unknown."""
+"""Lets the runner find the named packages only, so that their neighbours stay unknown."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Roots:
     """Finds each package in a directory of its own, as a finder of ``sys.meta_path``."""
 
     def __init__(self, roots: Mapping[str, str]) -> None:
-        """Know packages by name, each with the directory that holds it."""
+        """Take packages by name, each with the directory that holds it."""
         self.roots = roots
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The spec of one of the named packages; submodules are found through their package."""
+        """Return the spec of one of the named packages; submodules are found through their package."""
         root = self.roots.get(fullname)
         return importlib.machinery.PathFinder.find_spec(fullname, [root]) if root is not None else None
 
@@ -28,8 +28,8 @@ def install(arguments: Sequence[str]) -> None:
     sys.meta_path.append(Roots(dict(argument.split("=", 1) for argument in arguments)))
 
 
-def withdraw() -> list[str]:
-    """Stop finding packages: what is not loaded by now never is. The directories of what was loaded.
+def uninstall() -> list[str]:
+    """Stop finding packages, so that what is not loaded by now never is; return the directories of what is.
 
     The listings of the roots are forgotten too, since they name the neighbours.
     """

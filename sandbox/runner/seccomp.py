@@ -1,4 +1,4 @@
-"""The system calls a program may make, as a seccomp filter built in bytes (x86-64 and aarch64).
+"""Builds a seccomp filter of the system calls that a program may make (x86-64 and aarch64).
 
 Three answers: *allow* what numpy and pure Python need, some of it only with harmless arguments; *kill* what
 only an attack uses (the verdict is ``violation``, which nothing inside can hide); refuse everything else with
@@ -92,7 +92,7 @@ _ARCHITECTURES = {
 
 
 def build(pid: int, machine: str | None = None) -> bytes | None:
-    """The filter for the process `pid` (which may signal itself only), or None on an unknown machine.
+    """Return the filter for the process `pid` (which may signal itself only), or None on an unknown machine.
 
     Args:
         pid: the process's own id as it sees it.
@@ -114,11 +114,11 @@ def build(pid: int, machine: str | None = None) -> bytes | None:
         blocks |= dict.fromkeys(numbers(table, architecture.column).values(), (_op(_RETURN, answer),))
     conditions = _conditions(pid)
     blocks |= {n: conditions[name] for name, n in numbers(_CONDITIONAL, architecture.column).items()}
-    return b"".join([*program, *_decided(blocks)])
+    return b"".join([*program, *_dispatch(blocks)])
 
 
-def _decided(blocks: Mapping[int, Sequence[bytes]]) -> list[bytes]:
-    """Go to the block of the call whose number is loaded; refuse a call without one.
+def _dispatch(blocks: Mapping[int, Sequence[bytes]]) -> list[bytes]:
+    """Return jumps to the block of the call whose number is loaded; a call without one is refused.
 
     Numbers are tested in groups, and groups without the number are skipped at once: the kernel runs a new filter on
     every number that there is, once per child, which took longer than all else about it.
@@ -137,14 +137,14 @@ def _decided(blocks: Mapping[int, Sequence[bytes]]) -> list[bytes]:
 
 
 def numbers(table: str, column: int) -> dict[str, int]:
-    """System call numbers by name from one of the tables above."""
+    """Return system call numbers by name from one of the tables above."""
     words = table.split()
     rows = (words[i : i + 3] for i in range(0, len(words), 3))
     return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
 
 
 def _conditions(pid: int) -> dict[str, list[bytes]]:
-    """For each conditional call the block that decides it by its arguments; a block ends in a return."""
+    """Return for each conditional call the block that decides it by its arguments; a block ends in a return."""
     allow, refuse = _op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | _EPERM)
     no_exec = [_argument(2), _op(_JUMP_SET, PROT_EXEC, 1, 0), allow, refuse]
     reading = [_op(_JUMP_SET, _FOR_WRITING, 1, 0), allow, refuse]
@@ -185,7 +185,7 @@ def _conditions(pid: int) -> dict[str, list[bytes]]:
 
 
 def _one_of(argument: int, values: list[int]) -> list[bytes]:
-    """A block that allows the call when `argument` is one of `values`."""
+    """Return a block that allows the call when `argument` is one of `values`."""
     last = len(values) - 1
     tests = [_op(_JUMP_EQUAL, value, last - i, 0 if i < last else 1) for i, value in enumerate(values)]
     return [_argument(argument), *tests, _op(_RETURN, _ALLOW), _op(_RETURN, _ERRNO | _EPERM)]

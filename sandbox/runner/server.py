@@ -1,7 +1,7 @@
-"""The warm runner: forks one child per session, watches it, and reports how it ended.
+"""Runs the warm runner: forks one child per session, watches it, and reports how it ended.
 
-It believes its driver and nothing else. Of a child it learns only what the kernel says (exit status, CPU
-time, memory) and what comes out of the log pipe, which is kept in memory that children find empty.
+It trusts its driver and nothing else. Of a child it learns only what the kernel reports (exit status, CPU
+time, memory) and what the log pipe delivers, which is kept in memory that children find empty.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FLOOD_BYTES = 64 << 20
 _READ = 64 << 10
 _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 0.005, 600.0
 _BLIND_WATCH_S = 0.02
-"""How often a child is looked at that closed its log, whose end tells of all others that they have ended."""
+"""How often a child is polled that closed its log: the end of any other's shows that it has ended."""
 
 
 def main(control: frames.Stream) -> NoReturn:
@@ -31,7 +31,7 @@ def main(control: frames.Stream) -> NoReturn:
     config = frames.recv_frame(control).head
     try:
         prepared = prepare.prepare(config)
-    except Exception as error:  # noqa: BLE001 - told to the driver, whatever it is
+    except Exception as error:  # noqa: BLE001 - reported to the driver
         traceback.print_exc()
         frames.send_frame(control, {"failed": f"{type(error).__name__}: {error}"})
         os._exit(1)
@@ -60,7 +60,7 @@ class Log:
         self.total = 0
 
     def drain(self, pipe: int) -> bool:
-        """Read what there is to read once; False when the pipe is at its end."""
+        """Read once, and return whether the pipe is not at its end."""
         at = min(self.total, self._cap)
         try:
             got = os.readv(pipe, [self._view[at : at + _READ]])
@@ -70,25 +70,25 @@ class Log:
         return got > 0
 
     def kept(self) -> memoryview:
-        """What is kept."""
+        """Return what is kept."""
         return self._view[: min(self.total, self._cap)]
 
 
-class _Live:
-    """What the runner knows of the child that is running or has ended."""
+class _Child:
+    """The child that is running or has ended, as the runner sees it."""
 
     def __init__(self, pid: int, log_pipe: int, cpu_s: float, relay: Relay | None) -> None:
         self.pid = pid
         self.log_pipe = log_pipe
         self.relay = relay
-        """What carries its tokens, unless it has a channel to the driver of its own."""
+        """What carries its tokens, unless it has its own channel to the driver."""
         self.log_open = True
         self.cpu_left_s = cpu_s
         self.reason: str | None = None
         self.ended: tuple[int, Any] | None = None
 
     def cpu_s(self) -> float:
-        """CPU time of all its threads so far, from the kernel."""
+        """Return the CPU time of all its threads so far, from the kernel."""
         try:
             return time.clock_gettime((~self.pid << 3) | 2)
         except OSError:
@@ -133,7 +133,7 @@ class Runner:
             if live.relay:
                 live.relay.close()
 
-    def _receive(self, live: _Live | None = None) -> frames.Frame:
+    def _receive(self, live: _Child | None = None) -> frames.Frame:
         room = live.relay.room if live and live.relay else 0
         try:
             return frames.recv_frame(self._control, cap=frames.MAX_FRAME + room)
@@ -142,7 +142,7 @@ class Runner:
                 live.kill()
             os._exit(0)
 
-    def _fork(self, order: frames.Frame) -> tuple[child.Job, _Live | None]:
+    def _fork(self, order: frames.Frame) -> tuple[child.Job, _Child | None]:
         head = order.head
         relay = None if order.fds else Relay(self._control, head["shared_bytes"], order.raw)
         memory, calls, results = theirs = list(relay.theirs if relay else order.fds)
@@ -162,6 +162,7 @@ class Runner:
             head["shared_bytes"],
             head["guest_bytes"],
             head["program_bytes"],
+            head["seed"],
             os.getpid(),
         )
         # A guest that does not compile fails in the child, which says so.
@@ -170,7 +171,7 @@ class Runner:
         self._log.start(head["log_bytes"])
         pid = os.fork()
         if pid == 0:
-            self._control.forget()
+            self._control.detach()
             return job, None
         os.close(log_end)
         if relay:
@@ -178,10 +179,10 @@ class Runner:
         else:
             for descriptor in theirs:
                 os.close(descriptor)
-        return job, _Live(pid, log_pipe, head["cpu_s"], relay)
+        return job, _Child(pid, log_pipe, head["cpu_s"], relay)
 
-    def _watch(self, live: _Live) -> None:
-        """Drain the log, carry tokens, enforce the CPU limit and obey the driver until it ends the session."""
+    def _watch(self, live: _Child) -> None:
+        """Drain the log, carry tokens, enforce the CPU limit and take the driver's orders until it ends the session."""
         grace_until: float | None = None
         while True:
             ready = self._ready(live, self._patience_ms(live, grace_until))
@@ -194,15 +195,15 @@ class Runner:
             if live.relay and live.relay.fileno() in ready:
                 live.relay.to_driver()
             if self._control.fileno() in ready:
-                grace_until = self._obey(live) or grace_until
+                grace_until = self._handle_order(live) or grace_until
             if live.ended is None and live.cpu_s() > live.cpu_left_s:
                 live.kill("cpu_limit")
             if grace_until is not None and (live.ended is not None or time.monotonic() >= grace_until):
                 self._report(live)
                 return
 
-    def _ready(self, live: _Live, patience_ms: float | None) -> set[int]:
-        """Which descriptors have something to read, or are at their end, within that time."""
+    def _ready(self, live: _Child, patience_ms: float | None) -> set[int]:
+        """Return which descriptors have something to read, or are at their end, within that time."""
         watched = [self._control.fileno()]
         if live.log_open:
             watched.append(live.log_pipe)
@@ -213,8 +214,8 @@ class Runner:
             poll.register(descriptor, select.POLLIN)
         return {descriptor for descriptor, _ in poll.poll(patience_ms)}
 
-    def _obey(self, live: _Live) -> float | None:
-        """Do what the driver says of a session; until when the child may end by itself, once it is to end."""
+    def _handle_order(self, live: _Child) -> float | None:
+        """Carry out an order of the driver; return until when the child may end by itself, once it is to end."""
         head, raw, _ = self._receive(live)
         if head["do"] == "end":
             return time.monotonic() + float(head["grace_s"])
@@ -224,8 +225,8 @@ class Runner:
             live.relay.to_child(head["token_bytes"], raw)
         return None
 
-    def _patience_ms(self, live: _Live, grace_until: float | None) -> float | None:
-        """How long nothing has to be looked at: until the limit could be reached, or the grace is over."""
+    def _patience_ms(self, live: _Child, grace_until: float | None) -> float | None:
+        """Return how long to wait for events: until the limit could be reached, or the grace is over."""
         if live.ended is not None:
             return 0.0 if grace_until is not None else None
         patience = (live.cpu_left_s - live.cpu_s()) / self._cores
@@ -235,8 +236,8 @@ class Runner:
             patience = min(patience, max(grace_until - time.monotonic(), 0.0))
         return 1000.0 * patience + 1.0
 
-    def _report(self, live: _Live) -> None:
-        """End the child if it still lives, and tell the driver what it was and what it cost."""
+    def _report(self, live: _Child) -> None:
+        """End the child if it still lives, and report to the driver how it ended and what it cost."""
         live.reap(wait=False)
         live.kill("ended")
         live.reap(wait=True)

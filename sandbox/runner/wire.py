@@ -1,4 +1,4 @@
-"""The tokens between driver and child, which are about arrays that lie beside them and cannot carry an object.
+"""Encodes and decodes the tokens between driver and child, about arrays that lie in memory; no token holds an object.
 
 A token is one packet: a kind byte, then for calls and results the *header* (handler name, dtype code and shape
 of every array) and float64 scalars. The arrays themselves lie in one mapping, in the order of the header, each
@@ -47,7 +47,7 @@ _HEADER = struct.Struct("<BBB")
 
 
 class WireError(Exception):
-    """Bytes or values that the wire does not carry: what was expected and what came."""
+    """Bytes or values that the wire does not carry; the message says what was expected."""
 
 
 class NoRoomError(WireError):
@@ -62,7 +62,7 @@ class Spec(NamedTuple):
 
 
 def spec_of(value: object, what: str) -> Spec:
-    """The spec of an array, `what` naming it in the error.
+    """Return the spec of an array, `what` naming it in the error.
 
     Raises:
         WireError: it is no array, or one of a type that is not carried.
@@ -77,7 +77,7 @@ def spec_of(value: object, what: str) -> Spec:
 
 
 class Header(NamedTuple):
-    """What a token says before its scalars: a handler's or callback's name (empty in results), then sizes."""
+    """What a token has before its scalars: a handler's or callback's name (empty in results), then sizes."""
 
     name: str = ""
     scalars: int = 0
@@ -85,7 +85,7 @@ class Header(NamedTuple):
 
 
 def pack_header(header: Header) -> bytes:
-    """The bytes of `header`.
+    """Return the bytes of `header`.
 
     Raises:
         WireError: the name is too long, or there are too many scalars or arrays.
@@ -105,7 +105,7 @@ def pack_header(header: Header) -> bytes:
 
 
 def parse_header(data: bytes) -> Header:
-    """The header that `data` states; nothing is allocated by what it claims.
+    """Return the header that `data` states; nothing is allocated by what it claims.
 
     Raises:
         WireError: the bytes are not exactly one header.
@@ -133,12 +133,12 @@ def parse_header(data: bytes) -> Header:
 
 
 def rounded_room(shared_bytes: int) -> int:
-    """Bytes of the mapping that has room for `shared_bytes` of arrays: with what aligning them may cost."""
+    """Return the size of a mapping with room for `shared_bytes` of arrays, alignment included."""
     return -(-(shared_bytes + ALIGNMENT * (MAX_ARRAYS + 1)) // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def place(specs: Sequence[Spec], start: int, room: int) -> tuple[tuple[int, ...], int]:
-    """Byte offset of every array when the first lies at or after `start`, and the byte after the last.
+    """Return the byte offset of every array when the first lies at or after `start`, and the byte after the last.
 
     Raises:
         NoRoomError: they end beyond `room`. A dimension of 0 counts as 1, so that none can exceed `room`.
@@ -159,7 +159,7 @@ def place(specs: Sequence[Spec], start: int, room: int) -> tuple[tuple[int, ...]
 
 
 def views(buffer: mmap.mmap, specs: Sequence[Spec], offsets: Sequence[int]) -> tuple[Array, ...]:
-    """Arrays that lie in `buffer` at `offsets`, which `place` has checked."""
+    """Return arrays that lie in `buffer` at `offsets`, which `place` has checked."""
     return tuple(
         np.ndarray(spec.shape, spec.dtype, buffer, offset)
         for spec, offset in zip(specs, offsets, strict=True)
@@ -167,12 +167,12 @@ def views(buffer: mmap.mmap, specs: Sequence[Spec], offsets: Sequence[int]) -> t
 
 
 def token(kind: bytes, body: bytes) -> bytes:
-    """A token of `kind` up to its scalars, which are appended as float64."""
+    """Return a token of `kind` up to its scalars, which are appended as float64."""
     return _PREFIX.pack(kind, len(body)) + body
 
 
 def body_end(data: bytes) -> int:
-    """Where the header of the received token `data` ends and its scalars begin.
+    """Return where the header of the received token `data` ends and its scalars begin.
 
     Raises:
         WireError: it is shorter than it says.
@@ -183,7 +183,7 @@ def body_end(data: bytes) -> int:
 
 
 def read_header(data: bytes) -> Header:
-    """The header of the received token `data`, whose scalars are all there.
+    """Return the header of the received token `data`, whose scalars are all there.
 
     Raises:
         WireError: the token is malformed.
@@ -198,15 +198,15 @@ def read_header(data: bytes) -> Header:
 
 
 class Extents:
-    """Which bytes of a mapping the tokens of one session speak of; both ends of a stream find the same."""
+    """Which bytes of a mapping the tokens of one session speak of; both ends of a stream compute the same."""
 
     def __init__(self, room: int) -> None:
-        """Know a mapping of `room` bytes."""
+        """Start with a mapping of `room` bytes."""
         self._room = room
         self._call_end = self._ask_end = 0
 
     def of(self, data: bytes) -> slice:
-        """Where the arrays of the received or sent token `data` lie; empty for a token that nobody can read.
+        """Return where the arrays of the received or sent token `data` lie; empty for a malformed token.
 
         Results and questions lie after the arrays of the call, an answer after those of its question.
         """
@@ -227,5 +227,5 @@ class Extents:
 
 @lru_cache(maxsize=MAX_SCALARS + 1)
 def scalar_format(count: int) -> struct.Struct:
-    """How `count` scalars are written after a token's header."""
+    """Return how `count` scalars are written after a token's header."""
     return struct.Struct(f"<{count}d")

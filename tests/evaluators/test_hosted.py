@@ -5,7 +5,7 @@ import gc
 import numpy as np
 import pytest
 
-from evaluators.base import InvalidAnswer
+from evaluators.contract import InvalidAnswer
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits
 

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators import scores
-from evaluators.base import Instance, InstanceResult
 
 exploitabilities = st.floats(1e-18, 10.0) | st.sampled_from([0.0, -4e-16])
 

@@ -6,7 +6,8 @@ import pytest
 
 import seeds
 from evaluators import scripts
-from evaluators.base import ProgramError, domains
+from evaluators.contract import ProgramError
+from evaluators.registry import domains
 
 
 @pytest.mark.parametrize("name", ["cfr", "psro"])

@@ -3,8 +3,8 @@
 import pytest
 
 from evaluators import sealed
-from evaluators.base import GameError
 from evaluators.cfr.domain import DOMAIN, HORIZONS
+from evaluators.contract import GameError
 from evaluators.games.game import load
 from evaluators.games.suites import SUITES
 from sandbox.base import Limits

@@ -14,17 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evaluators.base import (
-    Component,
-    Evaluation,
-    Instance,
-    InstanceResult,
-    Outcome,
-    Plan,
-    ProgramError,
-    Stage,
-    Tag,
-)
+from evaluators.contract import Component, Plan, ProgramError, Stage
+from evaluators.records import Evaluation, Outcome, Tag
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import Proposal, ProposalError

@@ -9,7 +9,7 @@ import pytest
 
 import evolve
 import seeds
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evolve.errors import ConfigError
 
 SMALL = {"games": ("kuhn2",), "iterations": 3, "candidates": 3, "workers": 1}

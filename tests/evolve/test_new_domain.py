@@ -14,9 +14,8 @@ DOMAIN = '''
 
 import numpy as np
 
-from evaluators.base import (
-    Component, Evaluation, Instance, InstanceResult, Outcome, Plan, ProgramError, Stage, Tag, nearest
-)
+from evaluators.contract import Component, Plan, ProgramError, Stage, nearest
+from evaluators.records import Evaluation, Task, TaskResult, Outcome, Tag
 from sandbox.base import Limits, SandboxFault
 
 GUEST = """

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 import seeds
-from evaluators.base import LIMIT_TAGS, Tag, get_domain
+from evaluators.records import LIMIT_TAGS, Tag
+from evaluators.registry import get_domain
 from evolve.config import CampaignConfig
 from evolve.evaluation.local import LocalExecutor
 from evolve.evaluation.service import EvaluationService

@@ -1,13 +1,13 @@
 """What of a search is told to a model: ideas with what they brought, the way to the parent, what other programs add."""
 
 import pytest
+from evolve.search.record import Record, Scored, Tried
 
 import seeds
-from evaluators.base import Outcome, Tag
+from evaluators.records import Outcome, Tag
 from evolve.operators.base import Parent
 from evolve.prompting import digest
 from evolve.prompting.changes import ancestors, differing, removed_lines
-from evolve.search.record import Record, Scored, Tried
 
 OK = Outcome(Tag.OK)
 

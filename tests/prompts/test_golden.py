@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from evolve.search.record import Record, Scored, Tried
 
 import seeds
-from evaluators.base import Outcome, Tag
 from evaluators.cfr.interface import COMPONENTS
 from evaluators.cfr.mechanisms import MECHANISMS
+from evaluators.records import Outcome, Tag
 from evolve.errors import ConfigError
 from evolve.operators.base import Context, Parent
 from evolve.prompting.prompter import Prompter, environment, fenced, line, plain
-from evolve.search.record import Record, Scored, Tried
 
 GOLDEN = Path(__file__).with_name("golden")
 GAMES = ("kuhn3", "leduc2")

@@ -4,13 +4,14 @@ import random
 from functools import cache
 from pathlib import Path
 
+from evolve.search.record import Record, Scored, Tried
+
 import seeds
-from evaluators.base import Outcome, Tag
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.solvers import BEST_RESPONSE_CALLS
+from evaluators.records import Outcome, Tag
 from evolve.operators.base import Context, Parent
 from evolve.prompting.prompter import Prompter
-from evolve.search.record import Record, Scored, Tried
 
 GOLDEN = Path(__file__).with_name("golden") / "psro_system.txt"
 GAMES = ("kuhn3", "leduc2")

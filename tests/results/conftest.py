@@ -12,9 +12,30 @@ from pathlib import Path
 
 import pytest
 
-from results.records import CampaignSpec, CandidateRecord, CurveRecord, EvaluationRecord
+from evaluators.records import (
+    Candidate,
+    Cost,
+    Evaluation,
+    Metric,
+    Outcome,
+    Score,
+    Tag,
+    Task,
+    TaskResult,
+)
+from results.records import CampaignSpec, StoredEvaluation
 from results.store import Store, open_store
 from results.writer import CampaignWriter
+
+METRIC = Metric(
+    name="exploitability",
+    label="exploitability (NashConv / N)",
+    direction="min",
+    scale="log",
+    resolution=0.1,
+    task="game",
+    budget="iterations",
+)
 
 
 class Make:
@@ -33,6 +54,7 @@ class Make:
             "domain": "cfr",
             "seed": 1,
             "objective": "train",
+            "metric": METRIC,
             "plan": "train",
             "config": {"candidates": 100, "games": ["kuhn3", "leduc2"], "budget_usd": None},
             "versions": {"numpy": "2.4.6"},
@@ -44,39 +66,77 @@ class Make:
     def source(self, ordinal: int) -> str:
         return f"class RegretAccumulator:\n    weight = {ordinal}\n"
 
-    def candidate(self, ordinal: int, program_id: str | None = None, **changes) -> CandidateRecord:
-        values = {"operator": "symbolic", "note": f"insert {ordinal}", "island": ordinal % 3, "outcome": "ok"}
-        return CandidateRecord(ordinal=ordinal, program_id=program_id, **values | changes)
+    def candidate(
+        self,
+        ordinal: int,
+        program_id: str | None = None,
+        *,
+        outcome: str | None = "ok",
+        message: str = "",
+        **changes,
+    ) -> Candidate:
+        values = {"operator": "symbolic", "note": f"insert {ordinal}", "island": ordinal % 3}
+        ended = None if outcome is None else Outcome(Tag(outcome), message)
+        return Candidate(ordinal, program_id=program_id, outcome=ended, **values | changes)
 
     def evaluation(
-        self, ordinal: int | None, program_id: str, curves: int = 2, **changes
-    ) -> EvaluationRecord:
+        self,
+        ordinal: int | None,
+        program_id: str,
+        tasks: int = 2,
+        *,
+        plan: str = "train",
+        outcome: str = "ok",
+        message: str = "",
+        scores: dict[str, float] | None = None,
+        cpu_s: float | None = None,
+        **changes,
+    ) -> StoredEvaluation:
         number = 0 if ordinal is None else ordinal
+        means = {"train": 1.0 + number / 7, "worst": number / 3} if scores is None else scores
         values = {
-            "plan": "train",
-            "outcome": "ok",
             "isolation": "kernel+ns",
-            "cpu_s": 0.5 + number,
-            "wall_s": 1.5 + number,
+            "cost": Cost(0.5 + number if cpu_s is None else cpu_s, 1.5 + number, 0.25, 7),
             "log": f"printed {number}",
-            "scores": {"train": 1.0 + number / 7, "worst": number / 3},
-            "curves": tuple(self.curve(number, place) for place in range(curves)),
+            "scores": {name: self.score(mean) for name, mean in means.items()},
+            "stages": {"small games": Score(0.5 + number / 9, 0.125, 3)},
+            "results": tuple(self.result(number, place) for place in range(tasks)),
         }
-        return EvaluationRecord(ordinal=ordinal, program_id=program_id, **values | changes)
+        evaluation = Evaluation(Outcome(Tag(outcome), message), **values | changes)
+        return StoredEvaluation(ordinal, program_id, plan, evaluation)
 
-    def curve(self, ordinal: int, place: int) -> CurveRecord:
-        return CurveRecord(
-            instance=f"leduc2/generic-{place}",
-            game="leduc2",
-            variant=f"generic-{place}",
-            iterations=1000,
-            game_string="leduc_poker(players=2)",
+    def score(self, mean: float) -> Score:
+        return Score(mean, abs(mean) / 16, 8)
+
+    def result(self, ordinal: int, place: int) -> TaskResult:
+        """On an exact task at place 0, with a reference and a floor; on one with a seed, and neither, at others."""
+        exact = place == 0
+        curve = tuple((100 * (k + 1), 1 / (ordinal + k + 3)) for k in range(10))
+        return TaskResult(
+            task=Task(
+                name=f"leduc2/generic-{place}" if place else "leduc2",
+                family="leduc2",
+                tier="exact" if exact else "generic",
+                budget=1000,
+                seed=None if exact else place,
+            ),
+            value=curve[-1][1],
+            stderr=0.0 if exact else 0.015625,
+            samples=1 if exact else 64,
+            curve=curve,
+            reference=((500, 0.5), (1000, 0.25)) if exact else (),
             uniform=4.7 + place,
-            points=tuple((100 * (k + 1), 1 / (ordinal + k + 3)) for k in range(10)),
-            cpu_s=0.25,
-            wall_s=0.75,
-            candidate_cpu_s=0.125,
+            floor=1e-6 if exact else None,
+            extra={} if exact else {"area": 0.5 + ordinal},
+            cost=Cost(0.25, 0.75, 0.125, 3),
         )
+
+    def store(self, writer: CampaignWriter, stored: StoredEvaluation) -> StoredEvaluation:
+        """Record an evaluation, and give it back."""
+        writer.record_evaluation(
+            stored.evaluation, program_id=stored.program_id, ordinal=stored.ordinal, plan=stored.plan
+        )
+        return stored
 
     def record(
         self, writer: CampaignWriter, ordinal: int, *, tell: bool = True, parents=(), **evaluation
@@ -85,10 +145,13 @@ class Make:
         with writer.transaction():
             key = writer.add_program(self.source(ordinal), tree_hash=f"tree-{ordinal}")
             evaluated = self.evaluation(ordinal, key, **evaluation)
+            outcome = evaluated.evaluation.outcome
             writer.record_candidate(
-                self.candidate(ordinal, key, parents=tuple(parents), outcome=evaluated.outcome)
+                self.candidate(
+                    ordinal, key, parents=tuple(parents), outcome=outcome.tag, message=outcome.message
+                )
             )
-            writer.record_evaluation(evaluated)
+            self.store(writer, evaluated)
             if tell:
                 writer.tell(ordinal)
         return key

@@ -11,11 +11,13 @@ import os
 import random
 import sys
 
-from results.records import CampaignSpec, CandidateRecord, CurveRecord, EvaluationRecord
+from evaluators.records import Candidate, Cost, Evaluation, Metric, Outcome, Score, Tag, Task, TaskResult
+from results.records import CampaignSpec
 from results.store import open_store
 from results.writer import CampaignWriter
 
 NAME = "to-be-killed"
+OK = Outcome(Tag.OK)
 
 
 def say(word: str, ordinal: int) -> None:
@@ -26,34 +28,27 @@ def source_of(ordinal: int) -> str:
     return f"weight = {ordinal}\n" * 20
 
 
-def evaluation_of(ordinal: int, program_id: str) -> EvaluationRecord:
+def evaluation_of(ordinal: int) -> Evaluation:
     """The same in every process: the test computes it again."""
     rng = random.Random(ordinal)
-    curves = tuple(
-        CurveRecord(
-            instance=f"game-{place}",
-            game="game",
-            variant="exact",
-            iterations=1000,
-            game_string="game()",
+
+    def result(place: int) -> TaskResult:
+        curve = tuple((k, rng.random()) for k in range(10))
+        return TaskResult(
+            task=Task(f"game-{place}", "game", "exact", 1000),
+            value=curve[-1][1],
+            curve=curve,
             uniform=rng.random(),
-            points=tuple((k, rng.random()) for k in range(10)),
-            cpu_s=rng.random(),
-            wall_s=rng.random(),
-            candidate_cpu_s=rng.random(),
+            cost=Cost(rng.random(), rng.random(), rng.random()),
         )
-        for place in range(16)
-    )
-    return EvaluationRecord(
-        ordinal=ordinal,
-        program_id=program_id,
-        plan="train",
-        outcome="ok",
+
+    return Evaluation(
+        outcome=OK,
+        results=tuple(map(result, range(16))),
+        scores={"train": Score(rng.random()), "worst": Score(rng.random(), rng.random(), 5)},
+        stages={"all": Score(rng.random())},
         isolation="none",
-        cpu_s=rng.random(),
-        wall_s=rng.random(),
-        scores={"train": rng.random(), "worst": rng.random()},
-        curves=curves,
+        cost=Cost(rng.random(), rng.random()),
     )
 
 
@@ -61,9 +56,9 @@ def write(writer: CampaignWriter, ordinal: int, *, evaluated: bool) -> None:
     def evaluate() -> None:
         program_id = writer.add_program(source_of(ordinal), tree_hash="t")
         writer.record_candidate(
-            CandidateRecord(ordinal=ordinal, operator="test", program_id=program_id, outcome="ok")
+            Candidate(ordinal=ordinal, operator="test", program_id=program_id, outcome=OK)
         )
-        writer.record_evaluation(evaluation_of(ordinal, program_id))
+        writer.record_evaluation(evaluation_of(ordinal), program_id=program_id, ordinal=ordinal, plan="train")
 
     if not evaluated and ordinal % 2:
         with writer.transaction():
@@ -80,7 +75,15 @@ def write(writer: CampaignWriter, ordinal: int, *, evaluated: bool) -> None:
 
 def main(where: str) -> None:
     spec = CampaignSpec(
-        name=NAME, domain="d", seed=0, objective="train", plan="train", config={}, versions={}, machine={}
+        name=NAME,
+        domain="d",
+        seed=0,
+        objective="train",
+        metric=Metric("loss", "loss", "min", "linear", 0.0),
+        plan="train",
+        config={},
+        versions={},
+        machine={},
     )
     with open_store(where) as store:
         begun = store.find_campaign(NAME)

@@ -67,7 +67,7 @@ def test_nothing_acknowledged_is_lost(tmp_path):
         assert set(known) >= {int(ordinal) for word, ordinal in lines if word == "evaluated"}
         for ordinal, stored in known.items():
             program_id = stored.candidate.program_id
-            assert stored.evaluations == (child.evaluation_of(ordinal, program_id),)
+            assert [one.evaluation for one in stored.evaluations] == [child.evaluation_of(ordinal)]
             assert sources[program_id].source == child.source_of(ordinal)
         told_before = len(told)
     assert told_before > ROUNDS

@@ -22,11 +22,11 @@ def family(make, tmp_path):
                 found = tuple(ids[p] for p in parents)
                 writer.record_candidate(make.candidate(k, ids[k], parents=found, outcome=outcome))
                 scores = {} if k == 4 else {"train": 1.0 + k}
-                writer.record_evaluation(make.evaluation(k, ids[k], outcome=outcome, scores=scores))
+                make.store(writer, make.evaluation(k, ids[k], outcome=outcome, scores=scores))
                 writer.tell(k)
             # The same program once more, which came from a later one: no way back into the past.
             writer.record_candidate(make.candidate(5, ids[0], parents=(ids[3],), outcome="duplicate"))
-            writer.record_evaluation(make.evaluation(None, other))
+            make.store(writer, make.evaluation(None, other))
         yield store, ids
 
 

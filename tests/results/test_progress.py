@@ -43,9 +43,7 @@ def store(make, tmp_path):
                     )
                 )  # fmt: skip
                 scores = {} if score is None else {"train": score}
-                writer.record_evaluation(
-                    make.evaluation(k, ids[k], outcome=outcome, scores=scores, cpu_s=cpu_s)
-                )
+                make.store(writer, make.evaluation(k, ids[k], outcome=outcome, scores=scores, cpu_s=cpu_s))
                 writer.tell(k)
             writer.record_candidate(make.candidate(6, None, outcome=None))
             ask(writer, 2, "a", cost=0.25)

@@ -20,12 +20,12 @@ def filled(store, make):
     ids = {}
     with store.begin_campaign(make.spec()) as writer:
         baseline = writer.add_program("# baseline", tree_hash="b", name="cfr_plus")
-        writer.record_evaluation(make.evaluation(None, baseline, scores={"train": 99.0}))
+        make.store(writer, make.evaluation(None, baseline, scores={"train": 99.0}))
         ids[0] = make.record(writer, 0, scores={"train": 1.0, "worst": -1.0})
         ids[1] = make.record(writer, 1, parents=[ids[0]], scores={"train": 3.0, "worst": -3.0})
         ids[2] = make.record(writer, 2, parents=[ids[1], ids[0]], scores={"train": 2.0, "worst": 0.0})
         # Better on another plan than any on the campaign's own, which must not move it up.
-        writer.record_evaluation(make.evaluation(2, ids[2], plan="finals", scores={"train": 50.0}))
+        make.store(writer, make.evaluation(2, ids[2], plan="finals", scores={"train": 50.0}))
         ids[3] = make.record(writer, 3, parents=[ids[1]], outcome="timeout", scores={}, message="10 s")
         writer.record_candidate(make.candidate(4, ids[1], parents=(ids[1], ids[1]), outcome="duplicate"))
         ids[5] = make.record(writer, 5, tell=False, scores={"train": 3.0})
@@ -44,13 +44,14 @@ def test_campaigns_are_summed_up(store, filled, make):
     first, second = queries.campaigns(store)
     assert (first.name, first.domain, first.status) == (NAME, "cfr", "interrupted")
     assert (first.candidates, first.objective, first.best) == (8, "train", 3.0)
+    assert first.metric == make.spec().metric
     assert first.cpu_s == pytest.approx(sum(0.5 + k for k in (0, 0, 1, 2, 2, 3, 5, 7)))
     assert (first.created_at, first.finished_at) == (make.start, None)
     assert (second.status, second.candidates, second.best, second.cpu_s) == ("finished", 2, None, 0.0)
     assert second.finished_at > second.created_at
 
 
-def test_the_best_come_first_and_the_elder_of_equals(store, filled):
+def test_the_best_come_first_and_the_elder_of_equals(store, filled, make):
     best = queries.top(store, NAME)
     assert [(one.rank, one.ordinal, one.value) for one in best] == [
         (1, 1, 3.0),
@@ -60,7 +61,7 @@ def test_the_best_come_first_and_the_elder_of_equals(store, filled):
         (5, 7, 0.5),
     ]
     assert best[0].program_id == filled[1]
-    assert best[0].scores == {"train": 3.0, "worst": -3.0}
+    assert best[0].scores == {"train": make.score(3.0), "worst": make.score(-3.0)}
     assert (best[0].operator, best[0].note, best[0].island, best[0].cpu_s) == ("symbolic", "insert 1", 1, 1.5)
     assert [one.ordinal for one in queries.top(store, NAME, "worst", n=2)] == [7, 2]
     assert queries.top(store, "psro") == []
@@ -80,9 +81,10 @@ def test_outcomes_are_counted(store, filled):
     assert list(queries.outcomes(store, NAME).items()) == [("ok", 5), ("duplicate", 1), ("timeout", 1)]
 
 
-def test_baselines_are_told_from_candidates(store, filled):
-    ((program, evaluation),) = queries.baselines(store, NAME)
-    assert (program.name, evaluation.scores, evaluation.ordinal) == ("cfr_plus", {"train": 99.0}, None)
+def test_baselines_are_told_from_candidates(store, filled, make):
+    ((program, stored),) = queries.baselines(store, NAME)
+    assert (program.name, stored.ordinal) == ("cfr_plus", None)
+    assert stored == make.evaluation(None, program.id, scores={"train": 99.0})
 
 
 @pytest.mark.parametrize(
@@ -142,9 +144,8 @@ def test_a_beginning_of_several_ids_is_ambiguous(store, make):
 def test_a_program_knows_its_parents_children_and_evaluations(store, filled, make):
     details = programs.program(store, filled[1])
     assert details.program.source == make.source(1)
-    ((campaign, evaluation),) = details.evaluations
-    assert (campaign, evaluation.ordinal, len(evaluation.curves)) == (NAME, 1, 2)
-    assert evaluation.curves[1] == make.curve(1, 1)
+    scores = {"train": 3.0, "worst": -3.0}
+    assert details.evaluations == ((NAME, make.evaluation(1, filled[1], scores=scores)),)
     first, duplicate, elsewhere = details.origins
     assert (first.campaign, first.ordinal, first.parents, first.outcome) == (NAME, 1, (filled[0],), "ok")
     assert (first.operator, first.note, first.island) == ("symbolic", "insert 1", 1)
@@ -157,7 +158,7 @@ def test_a_program_knows_its_parents_children_and_evaluations(store, filled, mak
         (NAME, 4, filled[1], "duplicate"),
     ]
     assert [tuple(child) for child in programs.program(store, filled[5]).children] == [(NAME, 6, None, None)]
-    plans = [evaluation.plan for _, evaluation in programs.program(store, filled[2]).evaluations]
+    plans = [stored.plan for _, stored in programs.program(store, filled[2]).evaluations]
     assert plans == ["train", "finals"]
 
 

@@ -6,18 +6,33 @@ import itertools
 import json
 import sqlite3
 import threading
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
+from evaluators.records import (
+    LEVELS,
+    SANDBOXES,
+    Candidate,
+    Evaluation,
+    Outcome,
+    Provenance,
+    Score,
+    Tag,
+    Task,
+)
 from results import queries
 from results.errors import BusyError, DatabaseError, UnknownNameError
-from results.records import CandidateRecord, EvaluationRecord
+from results.records import HeldOutEvaluation
 from results.store import open_store
 from results.writing import normalised
+from sandbox.base import Level
+from sandbox.kinds import Kind
 
 
 def test_a_campaign_is_found_as_it_was_begun(store, make):
@@ -75,14 +90,14 @@ def test_a_new_process_finds_what_was_told_and_what_was_not(store, make):
         writer.record_candidate(make.candidate(2, outcome="rejected", message="no class PolicyAccumulator"))
         writer.tell(2)
         baseline = make.evaluation(None, writer.add_program("pass", tree_hash="b", name="cfr"))
-        writer.record_evaluation(baseline)
+        make.store(writer, baseline)
     with store.continue_campaign("cfr-symbolic-s1") as writer:
         state = writer.load()
         programs = writer.load_programs()
     assert [one.candidate.ordinal for one in state.told] == [0, 1, 2]
     assert state.told[1].candidate == make.candidate(1, second, parents=(first,))
     assert state.told[1].evaluations == (make.evaluation(1, second),)
-    assert state.told[2].candidate.message == "no class PolicyAccumulator"
+    assert state.told[2].candidate.outcome.message == "no class PolicyAccumulator"
     assert sorted(state.pending) == [3, 4]
     assert state.pending[3].candidate.parents == (second, first)
     assert state.pending[3].evaluations == (make.evaluation(3, third),)
@@ -114,13 +129,13 @@ def test_an_evaluation_is_stored_once(store, make):
     with store.begin_campaign(make.spec()) as writer:
         key = make.record(writer, 0)
         with pytest.raises(IntegrityError):
-            writer.record_evaluation(make.evaluation(0, key))
-        writer.record_evaluation(make.evaluation(0, key, plan="perturbed"))
-        writer.record_evaluation(make.evaluation(None, key))
+            make.store(writer, make.evaluation(0, key))
+        make.store(writer, make.evaluation(0, key, plan="perturbed"))
+        make.store(writer, make.evaluation(None, key))
         with pytest.raises(IntegrityError):
-            writer.record_evaluation(make.evaluation(None, key))
+            make.store(writer, make.evaluation(None, key))
         with pytest.raises(IntegrityError):
-            writer.record_evaluation(make.evaluation(7, key))
+            make.store(writer, make.evaluation(7, key))
         assert [one.plan for one in writer.load().told[0].evaluations] == ["train", "perturbed"]
 
 
@@ -135,40 +150,105 @@ def test_a_transaction_is_whole_or_nothing(store, make):
         assert len(writer.load().told) == 1
 
 
-def test_numbers_that_are_not_finite_and_scores_of_failures_stop_at_the_border():
-    values = {"ordinal": 0, "program_id": "p", "plan": "train", "isolation": "none", "cpu_s": 1, "wall_s": 1}
+def test_numbers_that_are_not_finite_and_scores_of_failures_stop_at_the_border(make):
+    ok, crash = Outcome(Tag.OK), Outcome(Tag.CRASH)
     with pytest.raises(ValueError, match="not finite"):
-        EvaluationRecord(**values, outcome="ok", scores={"train": float("nan")})
+        Evaluation(ok, scores={"train": Score(float("nan"))})
     with pytest.raises(ValueError, match="has scores"):
-        EvaluationRecord(**values, outcome="crash", scores={"train": 0.0})
+        Evaluation(crash, scores={"train": Score(0.0)})
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        replace(make.result(0, 0), uniform=float("inf"))
 
 
 def test_what_a_candidate_printed_cannot_stop_the_campaign(store, make):
     with store.begin_campaign(make.spec()) as writer:
         key = writer.add_program("x = '\ud800\0'", tree_hash="t")
         writer.record_candidate(make.candidate(0, key, outcome="exception", message="a\0b\udfff😀\ud83d"))
-        evaluation = make.evaluation(0, key, outcome="exception", scores={}, log="\0\ud83d\ude00")
-        writer.record_evaluation(evaluation)
+        make.store(writer, make.evaluation(0, key, outcome="exception", scores={}, log="\0\ud83d\ude00"))
         stored = writer.load().pending[0]
         assert writer.load_programs()[key].source == "x = '\ufffd\ufffd'\n"
-    assert stored.candidate.message == "a\ufffdb\ufffd😀\ufffd"
-    assert stored.evaluations[0].log == "\ufffd😀"
+    assert stored.candidate.outcome.message == "a\ufffdb\ufffd😀\ufffd"
+    assert stored.evaluations[0].evaluation.log == "\ufffd😀"
 
 
-def test_every_look_and_event_is_kept(store, make):
+def test_every_held_out_evaluation_and_event_is_kept(store, make):
     with store.begin_campaign(make.spec()) as writer:
         key = make.record(writer, 0)
-        assert writer.looks() == []
-        writer.record_promotion(key, game="dudo3", iterations=1000, exploitability=0.25, purpose="finalist")
-        writer.record_promotion(key, game="dudo3", iterations=9, exploitability=None, purpose="again")
-        writer.add_event("migration", {"from": 0, "to": [1, 2]})
-        assert len(writer.looks()) == 2
-    first, second = queries.looks(store, "cfr-symbolic-s1")
-    assert (first.program_id, first.game, first.exploitability) == (key, "dudo3", 0.25)
-    assert (second.iterations, second.exploitability, second.purpose) == (9, None, "again")
+        assert writer.held_out() == []
+        drawn = HeldOutEvaluation(
+            program_id=key,
+            task=Task("dudo3/generic-123", "dudo3", "generic", 1000, 123),
+            outcome=Outcome(Tag.OK),
+            value=0.25,
+            stderr=0.125,
+            score=1.5,
+            isolation="kernel+ns",
+            purpose="promotion",
+        )
+        failed = replace(
+            drawn,
+            task=Task("dudo3", "dudo3", budget=2**40),
+            outcome=Outcome(Tag.TIMEOUT, "10 s"),
+            value=None,
+            stderr=0.0,
+            score=None,
+        )
+        for evaluation in (drawn, failed, drawn):
+            writer.record_held_out(evaluation)
+        writer.add_event("verdict", {"finalist": key, "wins": [1, 2]})
+        kept = writer.held_out()
+    assert queries.held_out(store, "cfr-symbolic-s1") == kept
+    assert [replace(one, evaluated_at=None) for one in kept] == [drawn, failed, drawn]
     (event_,) = queries.events(store, "cfr-symbolic-s1")
-    assert (event_.kind, event_.payload) == ("migration", {"from": 0, "to": [1, 2]})
-    assert make.start < first.looked_at < second.looked_at < event_.happened_at
+    assert (event_.kind, event_.payload) == ("verdict", {"finalist": key, "wins": [1, 2]})
+    moments = [make.start, *(one.evaluated_at for one in kept), event_.happened_at]
+    assert all(before < after for before, after in itertools.pairwise(moments))
+
+
+def test_what_runs_a_program_later_uses_nothing_weaker(store, make):
+    weak = Provenance("rlimits", "process", {"cpu_s": 10.0, "memory_mib": 512})
+    strong = Provenance("docker", "docker", {"cpu_s": 20.0, "wall_s": 5.0})
+    both = Provenance("docker", "docker", {"cpu_s": 10.0, "memory_mib": 512, "wall_s": 5.0})
+    orders = {"a": (weak, strong), "b": (strong, None, weak), "c": (None, weak, strong, both), "d": (None,)}
+    with store.begin_campaign(make.spec()) as writer:
+        for ordinal, (name, order) in enumerate(orders.items()):
+            for provenance in order:
+                key = writer.add_program(f"name = {name!r}", tree_hash="t", provenance=provenance)
+            writer.record_candidate(make.candidate(ordinal, key))
+        known = {one.source[8]: one.provenance for one in writer.load_programs().values()}
+        assert known == {"a": both, "b": both, "c": both, "d": None}
+    assert tuple(level.label for level in Level) == LEVELS
+    assert get_args(Kind) == SANDBOXES
+
+
+def test_a_task_is_stored_once_whoever_works_on_it(store, make):
+    result = make.result(0, 1)
+    others = [
+        replace(result, floor=0.5),
+        replace(result, reference=((1000, 0.5),)),
+        replace(result, value=0.75, curve=()),
+    ]
+    others += [
+        replace(result, task=replace(result.task, **change))
+        for change in ({"seed": 2}, {"seed": None}, {"budget": 999})
+    ]
+    for name in ("a", "b"):
+        with store.begin_campaign(make.spec(name)) as writer:
+            for ordinal in range(2):
+                stored = make.evaluation(ordinal, "", results=(result, *others))
+                key = writer.add_program(make.source(ordinal), tree_hash="t")
+                writer.record_candidate(make.candidate(ordinal, key))
+                make.store(writer, replace(stored, program_id=key))
+            with pytest.raises(RuntimeError), writer.transaction():
+                key = make.record(writer, 2, results=(replace(result, uniform=None),))
+                raise RuntimeError
+            make.record(writer, 2, results=(replace(result, uniform=None),))
+            state = writer.load()
+        assert state.pending[1].evaluations[0].evaluation.results == (result, *others)
+        assert state.told[0].evaluations[0].evaluation.results == (replace(result, uniform=None),)
+    with store.reading() as connection:
+        # One of the others differs in its value only, which is the program's.
+        assert connection.exec_driver_sql("SELECT count(*) FROM tasks").scalar() == 1 + len(others) - 1 + 1
 
 
 def test_payloads_are_json(store, make):
@@ -244,7 +324,7 @@ def test_a_candidate_costs_few_statements_and_little_room(tmp_path, make):
                 with writer.transaction():
                     key = writer.add_program(make.source(ordinal) + body, tree_hash="f" * 64)
                     writer.record_candidate(make.candidate(ordinal, key, parents=(key,)))
-                    writer.record_evaluation(make.evaluation(ordinal, key, curves=16))
+                    make.store(writer, make.evaluation(ordinal, key, tasks=16))
                     writer.tell(ordinal)
             assert 1400 < len(body) < 1800
     runs = [kind for kind, _ in itertools.groupby(one.split("(")[0] for one in statements)]
@@ -290,6 +370,6 @@ def test_a_person_can_read_the_file(sqlite_store, tmp_path: Path, make):
 
 def test_candidates_need_not_have_a_program(store, make):
     with store.begin_campaign(make.spec()) as writer:
-        writer.record_candidate(CandidateRecord(ordinal=0, operator="crossover", outcome="rejected"))
+        writer.record_candidate(Candidate(0, "crossover", outcome=Outcome(Tag.REJECTED)))
         writer.tell(0)
         assert writer.load().told[0].candidate.program_id is None

@@ -58,7 +58,7 @@ def test_after_a_failure_the_next_transaction_works(store, make):
     with store.begin_campaign(make.spec()) as writer:
         first = make.record(writer, 0)
         with pytest.raises(IntegrityError):
-            writer.record_evaluation(make.evaluation(0, first))
+            make.store(writer, make.evaluation(0, first))
         with pytest.raises(IntegrityError), writer.transaction():
             make.record(writer, 1)
             writer.record_candidate(make.candidate(2, "no such program"))

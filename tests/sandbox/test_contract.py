@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 
@@ -39,8 +41,8 @@ def returning(expression: str) -> str:
 class SandboxContract:
     """Subclasses provide the fixture `sandbox`."""
 
-    def open(self, sandbox, program=IDENTITY, *, shared_bytes=1 << 16, callbacks=None):
-        return sandbox.open(GUEST, program, limits=LIMITS, shared_bytes=shared_bytes, callbacks=callbacks)
+    def open(self, sandbox, program=IDENTITY, *, shared_bytes=1 << 16, **options):
+        return sandbox.open(GUEST, program, limits=LIMITS, shared_bytes=shared_bytes, **options)
 
     def fault(self, sandbox, program, name="step", arrays=None, **options) -> SandboxFault:
         """The fault that the program ends with; the sandbox must serve another session afterwards."""
@@ -124,6 +126,38 @@ class SandboxContract:
         assert 0 < usage.cpu_s < 5
         assert 0 < usage.wall_s < 30
         assert session.close() == usage
+
+    def draws(self, sandbox, seed) -> list[float]:
+        """Numbers that a program draws while it is loaded and in two calls, and between them the caller."""
+        program = (
+            "import random, numpy as np\n"
+            "first = [random.random(), np.random.random(), *np.random.permutation(20)]\n"
+            "def step(x):\n    return np.array([*first, random.gauss(0, 1), *np.random.normal(size=4)])\n"
+        )
+        session = self.open(sandbox, program, seed=seed)
+        found = session.call("step", (), (np.ones(1),))[0].tolist()
+        np.random.random(7)
+        random.random()
+        found += session.call("step", (), (np.ones(1),))[0].tolist()
+        session.close()
+        return found
+
+    def test_a_seed_decides_what_the_global_generators_draw(self, sandbox):
+        seeds = (0, 1, 2, 2**31, 2**32, 2**32 + 1, 2**64 - 1)
+        drawn = [self.draws(sandbox, seed) for seed in seeds]
+        assert drawn == [self.draws(sandbox, seed) for seed in seeds]
+        for draws in ([each[k] for each in drawn] for k in (0, 1, 22, 23, 24)):
+            assert len(set(draws)) == len(seeds)
+
+    def test_every_kind_of_sandbox_draws_the_same_from_a_seed(self, sandbox):
+        expected = [random.Random(5).random(), np.random.RandomState((5, 0)).random_sample()]
+        assert self.draws(sandbox, 5)[:2] == expected
+
+    @pytest.mark.parametrize("seed", [-1, 2**64])
+    def test_a_seed_out_of_range_is_the_callers_error(self, sandbox, seed):
+        with pytest.raises(ValueError, match=r"seed: expected None or 0 <= seed < 2\*\*64; got"):
+            self.open(sandbox, seed=seed)
+        self.works(sandbox)
 
     def test_one_session_at_a_time(self, sandbox):
         session = self.open(sandbox)
@@ -257,6 +291,38 @@ class TestInProcess(SandboxContract):
 
     def test_level(self, sandbox):
         assert sandbox.level is Level.NONE
+
+    def test_a_seed_does_not_touch_the_callers_generators(self, sandbox):
+        def twice(scalars, arrays):
+            drawn.append((random.random(), np.random.random()))
+            return arrays
+
+        random.seed(3)
+        np.random.seed(3)
+        expected = [(random.random(), np.random.random()) for _ in range(4)]
+        random.seed(3)
+        np.random.seed(3)
+        drawn = [(random.random(), np.random.random())]
+        session = self.open(sandbox, "import random\nrandom.random()\n", callbacks={"twice": twice}, seed=8)
+        drawn.append((random.random(), np.random.random()))
+        session.call("ask", (), (np.ones(1),))
+        session.close()
+        drawn.append((random.random(), np.random.random()))
+        assert drawn == expected
+
+    def test_a_faulty_program_leaves_the_callers_generators_alone(self, sandbox):
+        before = random.getstate()
+        self.fault(sandbox, "import random\ndef step(x):\n    random.random()\n    1 / 0\n", seed=8)
+        assert random.getstate() == before
+
+    def test_a_question_with_what_are_no_numbers_is_the_insides_error(self, sandbox):
+        guest = "def start(program):\n    return {'f': lambda s, a: callback('twice', ('one',))}\n"
+        session = sandbox.open(
+            guest, IDENTITY, limits=LIMITS, shared_bytes=64, callbacks={"twice": lambda s, a: a}
+        )
+        with pytest.raises(SandboxFault, match="could not convert string to float"):
+            session.call("f")
+        session.close()
 
     def test_leaves_no_module_behind(self, sandbox):
         import sys

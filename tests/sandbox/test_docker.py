@@ -185,7 +185,7 @@ class TestContainers:
 
     def test_workers_evaluate_in_it_and_record_the_level(self, docker_host):
         import seeds
-        from evaluators.base import get_domain
+        from evaluators.registry import get_domain
         from evolve.evaluation.isolation import probe
         from evolve.evaluation.job import Job, run_job, warm_sandbox
 

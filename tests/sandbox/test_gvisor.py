@@ -143,7 +143,7 @@ def test_an_engine_that_is_killed_takes_its_container_along(request, client, gvi
 
 def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     import seeds
-    from evaluators.base import get_domain
+    from evaluators.registry import get_domain
     from evolve.evaluation.isolation import probe
     from evolve.evaluation.job import Job, run_job, warm_sandbox
 

@@ -17,8 +17,8 @@ import pyspiel
 import pytest
 
 import seeds
-from evaluators.base import get_domain
 from evaluators.cfr.domain import DOMAIN
+from evaluators.registry import get_domain
 from sandbox.inprocess import InProcessSandbox
 
 GAMES = {

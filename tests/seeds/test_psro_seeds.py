@@ -18,8 +18,8 @@ from open_spiel.python.algorithms import projected_replicator_dynamics, regret_m
 from open_spiel.python.egt import alpharank
 
 import seeds
-from evaluators.base import Tag
 from evaluators.psro.domain import DOMAIN
+from evaluators.records import Tag
 from sandbox.inprocess import InProcessSandbox
 
 NAMES = seeds.names("psro")

@@ -11,8 +11,8 @@ import time
 import pytest
 
 import seeds
-from evaluators.base import Tag
 from evaluators.cfr.domain import DOMAIN
+from evaluators.records import Tag
 from sandbox.base import Level
 from sandbox.process import ProcessSandbox
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import seeds
-from evaluators.base import ProgramError
 from evaluators.cfr.export import as_script
 from evaluators.cfr.openspiel import CfrSolver
+from evaluators.contract import ProgramError
 
 LIBRARIES = str(Path(np.__file__).parent.parent)
 PLUS = seeds.source("cfr", "cfr_plus")

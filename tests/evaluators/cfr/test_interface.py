@@ -3,8 +3,8 @@
 import pytest
 
 import seeds
-from evaluators.base import ProgramError
 from evaluators.cfr.interface import COMPONENTS, check, wants_counterfactual_reach
+from evaluators.contract import ProgramError
 
 SEED = seeds.source("cfr", "cfr_plus")
 METHOD = "RegretAccumulator.update_accumulate_regret(self, info_states, iteration_number, cfr_regrets)"

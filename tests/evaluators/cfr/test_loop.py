@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.base import InvalidAnswer, Tag
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import Play, checkpoints
+from evaluators.contract import InvalidAnswer
 from evaluators.games.game import load
+from evaluators.records import Tag
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
 

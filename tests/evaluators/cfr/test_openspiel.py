@@ -10,8 +10,8 @@ from open_spiel.python.algorithms.exploitability import nash_conv
 from open_spiel.python.policy import TabularPolicy
 
 import seeds
-from evaluators.base import GameError, ProgramError
 from evaluators.cfr.openspiel import CfrSolver, ProgramFailed
+from evaluators.contract import GameError, ProgramError
 
 PLUS = seeds.source("cfr", "cfr_plus")
 

@@ -10,12 +10,13 @@ from open_spiel.python import policy as openspiel_policy
 from typer.testing import CliRunner
 
 import seeds
-from evaluators.base import ProgramError, Tag
 from evaluators.cfr import interface
 from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME
 from evaluators.cfr.loop import Play, shared_bytes
+from evaluators.contract import ProgramError
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load
+from evaluators.records import Tag
 from evolve.cli.app import app
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox

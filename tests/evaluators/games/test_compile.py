@@ -4,7 +4,7 @@ import numpy as np
 import pyspiel
 import pytest
 
-from evaluators.base import GameError
+from evaluators.contract import GameError
 from evaluators.games import compile as compiler
 from evaluators.games.cache import load
 from evaluators.games.compile import compile_game, load_turn_based

@@ -9,8 +9,8 @@ import pytest
 from open_spiel.python.algorithms.exploitability import nash_conv
 
 import seeds
-from evaluators.base import GameError, InputError
 from evaluators.cfr.openspiel import CfrSolver
+from evaluators.contract import GameError, InputError
 from evaluators.games import policies
 from evaluators.games.compile import compile_loaded
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyspiel
 import pytest
 
-from evaluators.base import GameError
+from evaluators.contract import GameError
 from evaluators.games import variants
 from evaluators.games.game import load
 from evaluators.games.suites import GAMES, SUITES, resolve, suite

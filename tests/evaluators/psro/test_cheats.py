@@ -3,8 +3,8 @@
 import pytest
 
 import seeds
-from evaluators.base import Tag
 from evaluators.psro.domain import DOMAIN
+from evaluators.records import Tag
 from sandbox.base import Level
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
@@ -150,6 +150,33 @@ FORGED = {
         "callback('deviation_payoffs', (7,), (np.ones(2),))",
         "expected a player below 2; got 7",
     ),
+    "no player": ("callback('deviation_payoffs', (), (np.ones(2),))", "below 2; got no number"),
+    "two players": ("callback('deviation_payoffs', (0, 1), (np.ones(2),))", "below 2; got 0, 1"),
+    "a player that is no number": (
+        "callback('deviation_payoffs', (np.nan,), (np.ones(2),))",
+        "expected a player below 2; got nan",
+    ),
+    "an infinite player": (
+        "callback('deviation_payoffs', (np.inf,), (np.ones(2),))",
+        "expected a player below 2; got inf",
+    ),
+    "a player beyond all": (
+        "callback('deviation_payoffs', (-np.inf,), (np.ones(2),))",
+        "expected a player below 2; got -inf",
+    ),
+    "half a player": (
+        "callback('deviation_payoffs', (0.5,), (np.ones(2),))",
+        "expected a player below 2; got 0.5",
+    ),
+    "a negative player": (
+        "callback('deviation_payoffs', (-2,), (np.ones(2),))",
+        "expected a player below 2; got -2",
+    ),
+    "a giant player": (
+        "callback('deviation_payoffs', (1e308,), (np.ones(2),))",
+        "expected a player below 2; got 1e+308",
+    ),
+    "words": ("callback('deviation_payoffs', ('all',), (np.ones(2),))", "required argument is not a float"),
     "another callback": (
         "callback('exploitability')",
         "expected one of deviation_payoffs, best_response_values",
@@ -166,11 +193,32 @@ def test_forged_questions(question, box):
     assert message in found.outcome.message
 
 
-def test_numbers_that_are_none_do_no_harm(box, honest):
+@pytest.mark.parametrize("value", ["np.nan", "np.inf", "-np.inf", "-1.0", "1e308", "0.0"])
+def test_numbers_that_are_none_do_no_harm(value, box, honest):
     stolen = "callback = type(game).deviation_payoffs.__globals__['callback']"
-    asked = "callback('deviation_payoffs', (-1,), (np.full(sum(game._sizes), np.nan),))"
+    asked = f"weights = np.full(sum(game._sizes), {value}); callback('deviation_payoffs', (-1,), (weights,))"
+    asked += "; callback('best_response_values', (3.5, np.nan), (weights,))"
     found = evaluate(cheat(f"    {stolen}; {asked}"), box)
     assert [result.curve for result in found.results] == honest
+
+
+FORGED_TOKEN = """
+import os
+import struct
+
+import numpy as np
+
+header = struct.pack("<BBB17sBBQ", 17, 1, 1, b"deviation_payoffs", 1, 1, 0)
+token = b"Q" + struct.pack("<H", len(header)) + header + struct.pack("<d", -1.0)
+os.write(4, token)
+
+"""
+
+
+def test_a_question_before_anything_was_asked(box):
+    found = evaluate(FORGED_TOKEN + TWIN, box, ["kuhn2"])
+    assert found.outcome.tag is Tag.INVALID
+    assert "expected no question before the first get_meta_strategy" in found.outcome.message
 
 
 def test_an_attribute_that_is_not_there_says_what_is(box):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import seeds
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.export import as_script
 from sandbox.inprocess import InProcessSandbox

@@ -3,7 +3,7 @@
 import pytest
 
 import seeds
-from evaluators.base import ProgramError
+from evaluators.contract import ProgramError
 from evaluators.psro import interface
 from evaluators.psro.domain import DOMAIN
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.base import Tag
 from evaluators.psro.domain import CPU_OBJECTIVE, DOMAIN
 from evaluators.psro.loop import checkpoints
+from evaluators.records import Tag
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox

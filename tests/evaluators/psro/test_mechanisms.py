@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import seeds
-from evaluators.base import Tag
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.mechanisms import MECHANISMS
+from evaluators.records import Tag
 from evolve.operators.base import Context
 from evolve.operators.blocks import find_blocks, insert
 from evolve.operators.symbolic import Mix, SymbolicOperator

@@ -7,7 +7,7 @@ import pyspiel
 import pytest
 
 import seeds
-from evaluators.base import GameError, ProgramError
+from evaluators.contract import GameError, ProgramError
 from evaluators.psro.openspiel import MetaStrategyMethod, ProgramFailed
 
 UNIFORM = seeds.source("psro", "uniform")

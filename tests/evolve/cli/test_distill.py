@@ -5,7 +5,7 @@ import signal
 import pytest
 
 import seeds
-from evaluators.base import get_domain
+from evaluators.registry import get_domain
 from evolve.operators import blocks
 from evolve.source.code import Code
 from evolve.source.sites import find_sites

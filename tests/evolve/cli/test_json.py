@@ -5,7 +5,7 @@ import json
 import pytest
 
 import seeds
-from evaluators.base import Tag
+from evaluators.records import Tag
 from sandbox.base import Level
 
 SEED = seeds.source("cfr", "cfr_plus")

@@ -2,7 +2,6 @@
 
 import pytest
 
-from evaluators.base import Instance
 from evolve.comparison.held_out import Contender, Promotion, Run, distinct
 from evolve.comparison.verdicts import as_json, horizon, pair, verdict
 from results.queries import RankedCandidate

@@ -5,7 +5,8 @@ from concurrent.futures import Executor, Future
 
 import pytest
 
-from evaluators.base import Evaluation, Instance, Outcome, Plan, Stage, Tag
+from evaluators.contract import Plan, Stage
+from evaluators.records import Evaluation, Outcome, Tag
 from evolve.comparison.tables import by_game, evaluate_all
 from evolve.evaluation.service import EvaluationService
 from sandbox.base import Limits

@@ -1,11 +1,11 @@
 """Intervals that jitter spans, and who ties with the winner of a game."""
 
 import pytest
+from evolve.comparison.ties import Span, spans, standings
 
 from evaluators import scores
-from evaluators.base import Evaluation, Instance, InstanceResult, Outcome, Tag
+from evaluators.records import Evaluation, Outcome, Tag
 from evolve.comparison import ties
-from evolve.comparison.ties import Span, spans, standings
 
 
 def evaluation(*values, uniform=1.0):

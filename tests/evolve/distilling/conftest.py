@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from evaluators.base import Component, Evaluation, Mechanism, Outcome, Parameter, ProgramError, Tag
+from evaluators.contract import Component, Mechanism, Parameter, ProgramError
+from evaluators.records import Evaluation, Outcome, Tag
 from evolve.operators.base import Context
 from evolve.source.code import Code
 

@@ -5,7 +5,7 @@ import ast
 import pytest
 
 import seeds
-from evaluators.base import get_domain
+from evaluators.registry import get_domain
 from evolve.distilling.reductions import Level, reduced, reductions
 from evolve.operators.base import Context
 from evolve.operators.symbolic import SymbolicOperator

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evolve.distilling.documentation import corrected
 from evolve.distilling.search import BATCH, Budget, Distiller
 from evolve.errors import EvolveError

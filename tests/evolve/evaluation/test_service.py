@@ -7,7 +7,8 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from evaluators.base import LIMIT_TAGS, Evaluation, Outcome, Plan, Tag
+from evaluators.contract import Plan
+from evaluators.records import LIMIT_TAGS, Evaluation, Outcome, Tag
 from evolve.evaluation.service import INFRASTRUCTURE_TRIES, EvaluationService
 from sandbox.base import Limits
 

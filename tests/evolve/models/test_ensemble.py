@@ -4,12 +4,12 @@ import random
 from collections import Counter
 
 import pytest
+from evolve.search.record import Record, Scored, Tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.base import Outcome, Tag
+from evaluators.records import Outcome, Tag
 from evolve.models.ensemble import WINDOW, Paid, Pull, choose, pulls
-from evolve.search.record import Record, Scored, Tried
 from results.rewards import rewards
 
 MODELS = ("a", "b", "c")

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 import seeds
-from evaluators.base import Component
 from evaluators.cfr.mechanisms import MECHANISMS
+from evaluators.contract import Component
 from evolve.operators.base import Context
 
 SEEDS = Path(seeds.__file__).parent / "cfr"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluators.base import Mechanism, Parameter
+from evaluators.contract import Mechanism, Parameter
 from evolve.operators import blocks
 from evolve.operators.templates import literal_value, render
 from evolve.source.canonical import canonical_hash

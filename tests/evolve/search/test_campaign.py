@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evolve.errors import EngineFault, EvolveError
 from evolve.operators.base import ScriptedOperator
 from evolve.search.events import BaselineScored, Looked, Started, Told

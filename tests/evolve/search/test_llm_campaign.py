@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from evaluators.base import Tag
+from evaluators.records import Tag
 from evolve.models.asking import Priced, RecordingAsker
 from evolve.models.base import Completion, Message, Usage
 from evolve.models.budget import Budget

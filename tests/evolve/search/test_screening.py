@@ -3,7 +3,8 @@
 import pytest
 
 import seeds
-from evaluators.base import Tag, get_domain
+from evaluators.records import Tag
+from evaluators.registry import get_domain
 from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.base import ProgramError, Tag, get_domain
+from evaluators.contract import ProgramError, Tag, get_domain
 from evaluators.source import MAX_DEPTH, parse
 from evolve.distilling.documentation import corrected
 from evolve.distilling.reductions import reduced, reductions

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from evaluators.base import Component, Mechanism
+from evaluators.contract import Component, Mechanism
 from evolve.operators.blocks import can_insert
 from evolve.source.code import Code
 from evolve.source.sites import find_sites

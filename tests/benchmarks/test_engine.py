@@ -1,4 +1,4 @@
-"""`evolve bench engine`, with next to no work: what it measures and how it says it. No time is asserted."""
+"""`python -m benchmarks engine`, with next to no work: what it measures and how it says it. No time is asserted."""
 
 import json
 import time
@@ -8,7 +8,8 @@ import pytest
 from benchmarks import engine
 from benchmarks.answering import change
 from benchmarks.processes import Cpu, DatabaseClock
-from evaluators.base import get_domain
+from evaluators.registry import get_domain
+from evolve.cli.output import SCHEMA_VERSION
 from evolve.search.screening import Screen
 from results.records import CampaignSpec
 from results.store import open_store
@@ -62,13 +63,13 @@ def test_what_is_printed(report, invoke, monkeypatch):
         return report
 
     monkeypatch.setattr(engine, "measure", measure)
-    found = json.loads(invoke("bench", "engine", "--candidates", 200, "--paced", 8, "--json").stdout)
-    assert found["schema_version"] == 1
+    found = json.loads(invoke("engine", "--candidates", 200, "--paced", 8, "--json").stdout)
+    assert found["schema_version"] == SCHEMA_VERSION
     assert found["targets"] == {"share": 0.9, "rate": 60.0, "total_ms": 15.0, "flat": 1.25, "disk_kb": 10.0}
     assert found["paced"]["share"] == report.paced.share
     assert found["instant"]["cpu_ms"] == report.instant.cpu_ms
     assert len(found["load"]) == 2
-    printed = invoke("bench", "engine").stdout
+    printed = invoke("engine").stdout
     assert asked == [(200, 8), (10_000, 120)]
     assert f"{report.paced.share:.0%}" in printed
     assert f"{report.instant.total_ms:.1f} ms" in printed

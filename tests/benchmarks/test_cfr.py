@@ -1,4 +1,4 @@
-"""`evolve bench cfr`, with next to no work: what it measures and how it says it. No time is asserted."""
+"""`python -m benchmarks cfr`, with next to no work: what it measures and how it says it. No time is asserted."""
 
 import json
 
@@ -7,8 +7,8 @@ import pytest
 from benchmarks import cfr as bench
 from benchmarks import floors
 from benchmarks.engines import EXPLOITABILITY, ITERATION, OURS, TRAVERSAL, Engine, engines
-from benchmarks.timing import Measurement, Spread, interleave, ratio, spread
-from evolve.cli.bench_tables import print_cfr, short
+from benchmarks.timing import Measurement, Spread, interleave, ratio, short, spread
+from evolve.cli.output import SCHEMA_VERSION
 
 QUICK = ("--games", "kuhn2", "--repeats", 2, "--slice-ms", 0, "--iterations", 2)
 
@@ -20,7 +20,7 @@ def run(invoke):
     measure = bench.measure
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "measure", lambda *a, **k: reports.append(measure(*a, **k)) or reports[-1])
-        result = invoke("bench", "cfr", *QUICK, "--json")
+        result = invoke("cfr", *QUICK, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout), reports[0]
 
@@ -35,7 +35,7 @@ def ordered(values):
 
 
 def test_top_level(found):
-    assert found["schema_version"] == 1
+    assert found["schema_version"] == SCHEMA_VERSION
     assert {e["name"] for e in found["engines"]} == {"evolve", "OpenSpiel C++", "OpenSpiel Python", "LiteEFG"}
     assert {"cpu", "core", "cores", "load", "python"} <= set(found["machine"])
 
@@ -152,9 +152,8 @@ def test_ratios_are_taken_within_a_repeat():
     assert spread([3, 1, 2]) == (1, 2, 3)
 
 
-def test_tables_for_people(run, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "100")
-    print_cfr(run[1])
+def test_tables_for_people(run, capsys):
+    run[1].show()
     printed = capsys.readouterr().out
     for text in (
         "evolve, traversal",
@@ -173,9 +172,3 @@ def test_tables_for_people(run, capsys, monkeypatch):
 )
 def test_short_numbers(value, shown):
     assert short(value) == shown
-
-
-def test_an_unknown_game_is_one_line(invoke):
-    result = invoke("bench", "cfr", "--games", "kuhm2")
-    assert result.exit_code == 2
-    assert "Did you mean 'kuhn2'?" in result.stderr

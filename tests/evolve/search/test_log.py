@@ -3,11 +3,11 @@
 import random
 
 import pytest
+from evolve.search.record import BEST, FAILURES, Log, Record, Scored, Tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.base import Outcome, Tag
-from evolve.search.record import BEST, FAILURES, Log, Record, Scored, Tried
+from evaluators.records import Outcome, Tag
 
 TAGS = (Tag.OK, Tag.OK, Tag.OK, Tag.DUPLICATE, Tag.EARLY_STOPPED, Tag.REJECTED, Tag.TIMEOUT)
 

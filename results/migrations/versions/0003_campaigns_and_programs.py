@@ -1,11 +1,11 @@
-"""Campaigns, programs, candidates, evaluations with scores and curves, looks at sealed games, events."""
+"""Campaigns, programs, candidates, evaluations with scores and curves, looks at sealed games, events, model calls."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0003"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -17,6 +17,7 @@ def upgrade() -> None:
     _make_candidates()
     _make_evaluations()
     _make_notes()
+    _make_calls()
 
 
 def _key(table: str, columns: list[str], target: str, target_columns: list[str]) -> sa.ForeignKeyConstraint:
@@ -125,21 +126,31 @@ def _make_evaluations() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "curves",
-        sa.Column("evaluation_id", sa.Integer(), nullable=False),
-        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        "instances",
+        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("instance", sa.Text(), nullable=False),
         sa.Column("game", sa.Text(), nullable=False),
         sa.Column("variant", sa.Text(), nullable=False),
         sa.Column("iterations", sa.BigInteger(), nullable=False),
         sa.Column("game_string", sa.Text(), nullable=False),
         sa.Column("uniform", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_instances"),
+        sa.UniqueConstraint(
+            "instance", "game", "variant", "iterations", "game_string", "uniform", name="uq_instances"
+        ),
+    )
+    op.create_table(
+        "curves",
+        sa.Column("evaluation_id", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("instance_id", sa.Integer(), nullable=False),
         sa.Column("points", sa.LargeBinary(), nullable=False),
         sa.Column("cpu_s", sa.Double(), nullable=False),
         sa.Column("wall_s", sa.Double(), nullable=False),
         sa.Column("candidate_cpu_s", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("evaluation_id", "position", name="pk_curves"),
         _key("curves", ["evaluation_id"], "evaluations", ["id"]),
+        _key("curves", ["instance_id"], "instances", ["id"]),
         sqlite_with_rowid=False,
     )
 
@@ -171,3 +182,40 @@ def _make_notes() -> None:
         _key("events", ["campaign_id"], "campaigns", ["id"]),
     )
     op.create_index("ix_events_campaign_id", "events", ["campaign_id"])
+
+
+def _make_calls() -> None:
+    op.create_table(
+        "model_texts",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_model_texts"),
+    )
+    op.create_table(
+        "model_calls",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("campaign_id", sa.Integer(), nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("request_hash", sa.String(64), nullable=False),
+        sa.Column("messages", sa.JSON(), nullable=False),
+        sa.Column("answer_id", sa.String(64), nullable=True),
+        sa.Column("stop", sa.Text(), nullable=False),
+        sa.Column("answered_by", sa.Text(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cached_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost_usd", sa.Double(), nullable=False),
+        sa.Column("latency_s", sa.Double(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_model_calls"),
+        _key("model_calls", ["campaign_id"], "campaigns", ["id"]),
+        _key("model_calls", ["answer_id"], "model_texts", ["id"]),
+    )
+    op.create_index(
+        "ix_model_calls_campaign_id_ordinal_attempt", "model_calls", ["campaign_id", "ordinal", "attempt"]
+    )

@@ -1,4 +1,4 @@
-"""`evolve bench psro`, with next to no work: what it measures and how it says it. No time is asserted."""
+"""`python -m benchmarks psro`, with next to no work: what it measures and how it says it. No time is asserted."""
 
 import json
 
@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks import psro as bench
 from benchmarks.timing import Measurement, Spread
-from evolve.cli.bench_psro import print_psro
+from benchmarks.whole import IN_PROCESS, SANDBOXED, Whole
+from evolve.cli.output import SCHEMA_VERSION
 
 
 def ordered(values):
@@ -15,13 +16,13 @@ def ordered(values):
 
 @pytest.fixture(scope="module")
 def found(invoke):
-    result = invoke("bench", "psro", "--game", "kuhn2", "--iterations", 2, "--repeats", 2, "--json")
+    result = invoke("psro", "--game", "kuhn2", "--iterations", 2, "--repeats", 2, "--json")
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
 
 
 def test_both_sides_in_one_run(found):
-    assert found["schema_version"] == 1
+    assert found["schema_version"] == SCHEMA_VERSION
     assert {"cpu", "core", "cores", "load", "python"} <= set(found["machine"])
     whole = found["whole"]
     assert (whole["game"], whole["iterations"], whole["skipped"]) == ("kuhn2", 2, None)
@@ -35,27 +36,31 @@ def test_both_sides_in_one_run(found):
     assert found["costly"] is None
 
 
-def whole(game="leduc2", **measured):
-    sides = {"in_process": bench.IN_PROCESS, "sandboxed": bench.SANDBOXED, "theirs": bench.OPENSPIEL}
-    found = {sides[k]: Measurement(seconds, 1) for k, seconds in measured.items()}
-    return bench.Whole(game, 20, "kernel", found, "" if "theirs" in measured else "not installed: cvxpy")
+def whole(**measured):
+    sides = {"in_process": IN_PROCESS, "sandboxed": SANDBOXED, "theirs": bench.OPENSPIEL}
+    measurements = {sides[k]: Measurement(seconds, 1) for k, seconds in measured.items()}
+    return Whole(("leduc2",), 20, "kernel", bench.OPENSPIEL, measurements, {SANDBOXED: 100.0})
 
 
 def test_ratios_are_taken_within_a_repeat():
-    found = whole(in_process=(0.1, 0.2, 9.0), sandboxed=(0.2, 0.2, 9.0), theirs=(20.0, 30.0))
-    assert found.speedup(bench.IN_PROCESS) == Spread(150.0, 175.0, 200.0)
-    assert found.speedup(bench.SANDBOXED) == Spread(100.0, 125.0, 150.0)
-    assert (found.target, whole("kuhn2", in_process=(1.0,)).target) == (100.0, None)
+    sides = whole(in_process=(0.1, 0.2, 9.0), sandboxed=(0.2, 0.2, 9.0), theirs=(20.0, 30.0))
+    assert sides.speedup(IN_PROCESS) == Spread(150.0, 175.0, 200.0)
+    assert sides.speedup(SANDBOXED) == Spread(100.0, 125.0, 150.0)
+    assert sides.speedup(bench.OPENSPIEL) is None
+    assert [(s["side"], s["target"]) for s in sides.to_json()["speedups"]] == [
+        (IN_PROCESS, None),
+        (SANDBOXED, 100.0),
+    ]
 
 
 def test_psro_v2_without_its_imports_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(bench, "NEEDS", ("numpy", "no_such_library", "nor_this"))
     assert bench.missing() == ("no_such_library", "nor_this")
     report = bench.measure("kuhn2", iterations=1, repeats=1, progress=lambda what: None)
-    assert report.whole.skipped.endswith("pip install no_such_library nor_this")
-    assert report.whole.speedup(bench.SANDBOXED) is None
-    assert bench.to_json(report)["whole"]["speedups"] == []
-    print_psro(report)
+    assert report.skipped.endswith("pip install no_such_library nor_this")
+    assert report.whole.speedup(SANDBOXED) is None
+    assert report.to_json()["whole"]["speedups"] == []
+    report.show()
     assert "pip install no_such_library nor_this" in capsys.readouterr().out
 
 
@@ -76,18 +81,17 @@ def test_a_costly_program_is_added_up(monkeypatch, capsys):
     )  # fmt: skip
     assert progress == ["1 iterations on kuhn2", "uniform on kuhn2", "uniform on kuhn3"]
     assert report.costly.total_cpu_s == sum(report.costly.cpu_s.values()) > 0.0
-    assert bench.to_json(report)["costly"]["target_cpu_s"] == 180.0
-    print_psro(report)
+    assert report.to_json()["costly"]["target_cpu_s"] == 180.0
+    report.show()
     printed = capsys.readouterr().out
     assert "≤ 180" in printed
     assert "together" in printed
 
 
-def test_table_for_people(monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "100")
+def test_table_for_people(capsys):
     sides = whole(in_process=(0.1,), sandboxed=(0.2,), theirs=(20.0,))
     machine = {"cpu": "a processor", "core": 0, "cores": 2, "load": [1.0, 1.0, 1.0]}
-    print_psro(bench.Report(machine, "2.0", sides, None))
+    bench.Report(machine, "2.0", sides, "", None).show()
     printed = capsys.readouterr().out
     for text in (
         "OpenSpiel psro_v2",
@@ -98,9 +102,3 @@ def test_table_for_people(monkeypatch, capsys):
     ):
         assert text in printed
     assert max(map(len, printed.splitlines())) <= 100
-
-
-def test_an_unknown_game_is_one_line(invoke):
-    result = invoke("bench", "psro", "--game", "kuhm2")
-    assert result.exit_code == 2
-    assert "Did you mean 'kuhn2'?" in result.stderr

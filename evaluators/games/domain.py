@@ -1,0 +1,255 @@
+"""What domains that play games share: tasks from suites and payoff tiers, the race over games, and scores in decades.
+
+``decades`` is how many powers of ten a program gained over the uniform policy (clipped to [0, 6]: below about 1e-6
+the usual small games measure their degeneracy, not the program), averaged over games and tiers.
+
+Sealed tasks are drawn after a program is frozen, so that neither a search nor its author can have seen them: *generic*
+copies of games, payoffs perturbed by ten percent from a seed that is drawn once the finalists are fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import pairwise
+from statistics import fmean
+
+from evaluators.contract import MeanGate, Plan, Stage, TaskError, nearest
+from evaluators.games import suites
+from evaluators.games.game import Game, load
+from evaluators.records import SMALLEST, Curve, Metric, Score, Task, TaskResult
+from evaluators.scores import family_score
+from evaluators.task_domain import TaskDomain
+from sandbox.base import Limits, Sandbox
+
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "exact": ("exact",),
+    "generic": ("generic-0", "generic-1", "generic-2"),
+    "jitter": ("jitter-0", "jitter-1", "jitter-2"),
+    "scale": ("scale-0.1", "scale-10"),
+}
+"""Tier -> payoff variants of each game (`evaluators.games.variants`)."""
+
+RACE_MARGIN = 0.5
+"""Half a decade: how far below its parent a program may be on the cheap games before the costly ones are skipped."""
+
+DECADES_MAX = 6.0
+
+EXPLOITABILITY = Metric(
+    name="exploitability",
+    label="exploitability (NashConv / N)",
+    direction="min",
+    scale="log",
+    resolution=0.1,
+    task="game",
+    budget="iteration",
+)
+
+_COSTLY_TERMINALS = 20_000
+
+
+@lru_cache(maxsize=64)
+def compiled(name: str, variant: str) -> Game:
+    """Return a game, kept for the next candidate: a worker plays the same few variants thousands of times.
+
+    Raises:
+        GameError: as `evaluators.games.game.load`.
+    """
+    return load(name, variant)
+
+
+def variant(task: Task) -> str:
+    """Return the payoff variant of a task, such as ``exact`` or ``generic-2``."""
+    return "exact" if task.tier == "exact" else task.name.rpartition("/")[2]
+
+
+def decades(exploitability: float, uniform: float) -> float:
+    """Return log10(uniform / exploitability), clipped to [0, 6]; exploitability may come out as -4e-16."""
+    return min(max(math.log10(uniform / max(exploitability, SMALLEST)), 0.0), DECADES_MAX)
+
+
+def area(result: TaskResult) -> float:
+    """Return the mean of `decades` along the curve over log10(iteration): early progress counts too."""
+    assert result.uniform is not None
+    points = [(math.log10(k), decades(value, result.uniform)) for k, value in result.curve]
+    if len(points) == 1:
+        return points[0][1]
+    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points)) / (
+        points[-1][0] - points[0][0]
+    )
+
+
+class GameDomain(TaskDomain):
+    """A domain whose tasks are games with exact exploitability.
+
+    Attributes:
+        iterations: of a task unless another budget is given.
+        search_tiers: tiers that a search runs.
+    """
+
+    metric = EXPLOITABILITY
+    objective = "decades"
+    suites = tuple(suites.SUITES)
+    tiers = tuple(VARIANTS)
+    iterations: int
+    search_tiers: tuple[str, ...] = ("exact", "generic")
+
+    @abstractmethod
+    def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
+        """Play a game to its last iteration; return (iteration, exploitability) pairs.
+
+        Raises:
+            SandboxFault: the program failed.
+            InvalidAnswer: what it returned is no answer.
+        """
+
+    def run(self, program: str, task: Task, sandbox: Sandbox, limits: Limits) -> TaskResult:
+        """See `TaskDomain.run`."""
+        game = compiled(task.family, variant(task))
+        curve = self.play(program, game, task.budget, sandbox, limits)
+        uniform = _uniform(task.family, variant(task))
+        return TaskResult(task, curve[-1][1], curve=curve, uniform=uniform, floor=uniform * 10**-DECADES_MAX)
+
+    def tasks(
+        self,
+        suite: str,
+        tiers: Sequence[str] | None = None,
+        budget: int | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> Sequence[Task]:
+        """See `TaskDomain.tasks`: every variant of each game of a suite, the cheap games first."""
+        return self.select(suites.suite(suite), tiers, budget, seeds)
+
+    def select(
+        self,
+        names: Sequence[str],
+        tiers: Sequence[str] | None = None,
+        budget: int | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> Sequence[Task]:
+        """See `TaskDomain.select`. Names may be OpenSpiel strings; games are compiled here, once per machine.
+
+        Raises:
+            GameError: an unknown game, or one that cannot be compiled.
+        """
+        games = dict.fromkeys(suites.resolve(name).name for name in names)
+        ordered = sorted(games, key=lambda game: (_num_terminals(game), game))
+        return [
+            task
+            for game in ordered
+            for tier in (self.search_tiers if tiers is None else tiers)
+            for task in variants(game, tier, budget or self.iterations, seeds)
+        ]
+
+    def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
+        """Return cheap games first, and a gate before the costly ones (`RACE_MARGIN`)."""
+        cheap = tuple(task for task in tasks if _num_terminals(task.family) < _COSTLY_TERMINALS)
+        costly = tuple(task for task in tasks if task not in cheap)
+        gate = MeanGate(RACE_MARGIN) if costly else None
+        stages = Stage("small games", cheap, gate), Stage("large games", costly)
+        return tuple(stage for stage in stages if stage.tasks)
+
+    def held_out(self, budget: int | None = None) -> Sequence[Task]:
+        """See `TaskDomain.held_out`: two small games of the test suite."""
+        return self.select(("kuhn2", "goofspiel3"), ("exact",), budget)
+
+    def draw(self, seed: int) -> Sequence[Task]:
+        """See `TaskDomain.draw`: a copy of each sealed game, payoffs perturbed from `seed`. Nothing is compiled here.
+
+        Raises:
+            TaskError: a seed below 0.
+        """
+        if seed < 0:
+            raise TaskError(f"seed: expected a whole number from 0; got {seed}.")
+        return [
+            task
+            for game in suites.suite("sealed")
+            for task in variants(game, "generic", self.iterations, (seed,))
+        ]
+
+    def task_score(self, result: TaskResult) -> float:
+        """See `TaskDomain.task_score`: decades gained over the uniform policy."""
+        assert result.uniform is not None
+        return decades(result.value, result.uniform)
+
+    def score(self, results: Iterable[TaskResult]) -> Score:
+        """Return the mean in which every game counts the same in every tier, however many seeds the tier has."""
+        cells: dict[tuple[str, str], list[TaskResult]] = {}
+        for result in results:
+            cells.setdefault((result.task.family, result.task.tier), []).append(result)
+        means = [family_score(cell, self.metric, self.task_score) for cell in cells.values()]
+        stderr = math.sqrt(math.fsum(mean.stderr**2 for mean in means)) / len(means)
+        return Score(fmean([mean.mean for mean in means]), stderr, sum(mean.n for mean in means))
+
+    def stage_score(self, results: Sequence[TaskResult]) -> Score:
+        """See `TaskDomain.stage_score`: every variant counts the same."""
+        values = [self.task_score(result) for result in results]
+        return Score(fmean(values), family_score(results, self.metric, self.task_score).stderr, len(values))
+
+    def score_names(self, plan: Plan) -> tuple[str, ...]:
+        """See `TaskDomain.score_names` and `scores`."""
+        exact = [task.family for task in plan.tasks if task.tier == "exact"]
+        return (
+            *super().score_names(plan),
+            *(f"{self.objective}_{tier}" for tier in dict.fromkeys(task.tier for task in plan.tasks)),
+            "log_area",
+            *(["neg_exploitability", *(f"neg_exploitability/{game}" for game in exact)] if exact else []),
+        )
+
+    def scores(self, results: Sequence[TaskResult]) -> dict[str, Score]:
+        """See `TaskDomain.scores`; beside the usual ones ``decades_<tier>``, ``log_area``, and those of the paper.
+
+        The objectives of arXiv 2602.16928 are ``neg_exploitability`` and ``neg_exploitability/<game>``, over exact
+        games.
+        """
+        scores = super().scores(results)
+        for tier in dict.fromkeys(result.task.tier for result in results):
+            members = [result for result in results if result.task.tier == tier]
+            scores[f"{self.objective}_{tier}"] = _mean([self.task_score(member) for member in members])
+        scores["log_area"] = _mean([area(result) for result in results])
+        exact = {result.task.family: -result.value for result in results if result.task.tier == "exact"}
+        if exact:
+            scores["neg_exploitability"] = _mean(list(exact.values()))
+            scores |= {f"neg_exploitability/{game}": Score(value) for game, value in exact.items()}
+        return scores
+
+
+def variants(game: str, tier: str, iterations: int, seeds: Sequence[int] | None = None) -> list[Task]:
+    """Return the tasks of one game in one tier; `seeds` replaces those of a search where payoffs are perturbed.
+
+    Raises:
+        TaskError: no such tier.
+    """
+    if tier not in VARIANTS:
+        raise TaskError(f"tier: expected the name of a tier; got {tier!r}.", nearest(tier, [*VARIANTS]))
+    seeded = tier in ("generic", "jitter")
+    chosen = [f"{tier}-{seed}" for seed in seeds] if seeded and seeds is not None else VARIANTS[tier]
+    return [
+        Task(
+            name=game if tier == "exact" else f"{game}/{one}",
+            family=game,
+            tier=tier,
+            budget=iterations,
+            seed=int(one.rpartition("-")[2]) if seeded else None,
+        )
+        for one in chosen
+    ]
+
+
+def _mean(values: Sequence[float]) -> Score:
+    """Return a mean over games of different difficulty, which has no standard error."""
+    return Score(fmean(values), n=len(values))
+
+
+@lru_cache(maxsize=256)
+def _num_terminals(game: str) -> int:
+    return compiled(game, "exact").form.num_terminals
+
+
+@lru_cache(maxsize=64)
+def _uniform(name: str, variant: str) -> float:
+    """Return the exploitability of the uniform policy of a game."""
+    game = compiled(name, variant)
+    return game.exploitability([game.uniform(p) for p in range(game.num_players)])

@@ -1,0 +1,132 @@
+"""The one meaning of better: which programs are ahead on a task, which are tied, and what that says in all.
+
+Pure functions over `evaluators.records`. The command line, the report, the dashboard and the promotion of a campaign
+all compare by them, so that no two views name different winners of the same results.
+
+Two values on a task are *tied* when they differ by less than the metric's resolution or than the 95 % interval of
+their difference, or when both are beyond the task's floor, where values cannot be told apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import NamedTuple
+
+from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
+
+Z95 = 1.96
+"""Half the width of a 95 % interval, in standard errors."""
+
+
+class Value(NamedTuple):
+    """What a program achieved on a task.
+
+    Attributes:
+        value: in the metric's unit.
+        stderr: its standard error; of an exact value, what is known of its chaos, else 0.
+        floor: values beyond it cannot be told apart; None where there is no such value.
+    """
+
+    value: float
+    stderr: float = 0.0
+    floor: float | None = None
+
+    @classmethod
+    def of(cls, result: TaskResult) -> Value:
+        """Return the value of a result."""
+        return cls(result.value, result.stderr, result.floor)
+
+    def position(self, metric: Metric) -> float:
+        """Return the value such that larger is better, in decades or units, and no better than the floor."""
+        best = math.inf if self.floor is None else metric.oriented(self.floor)
+        return min(metric.oriented(self.value), best)
+
+    def spread(self, metric: Metric) -> float:
+        """Return the standard error in decades or units."""
+        if metric.scale == "log":
+            return self.stderr / (max(self.value, SMALLEST) * math.log(10)) if self.stderr else 0.0
+        return self.stderr / metric.unit
+
+
+class Standing(NamedTuple):
+    """The best program on a task, and those that are tied with it."""
+
+    winner: str
+    tied: tuple[str, ...]
+
+
+def advantage(metric: Metric, one: Value, other: Value) -> float:
+    """Return by how much one value is better than another, in decades or units; beyond the floor nothing counts."""
+    floors = [value.floor for value in (one, other) if value.floor is not None]
+    if floors:
+        floor = floors[0] if len(floors) == 1 or not metric.better(floors[0], floors[1]) else floors[1]
+        one, other = one._replace(floor=floor), other._replace(floor=floor)
+    return one.position(metric) - other.position(metric)
+
+
+def tied(metric: Metric, one: Value, other: Value) -> bool:
+    """Return whether two values on a task cannot be told apart."""
+    resolution = metric.resolution / (metric.unit if metric.scale == "linear" else 1.0)
+    doubt = Z95 * math.hypot(one.spread(metric), other.spread(metric))
+    return abs(advantage(metric, one, other)) <= max(resolution, doubt)
+
+
+def standing(metric: Metric, values: Mapping[str, Value]) -> Standing | None:
+    """Return who is best on a task; None where fewer than two programs have a value."""
+    if len(values) < 2:
+        return None
+    winner = max(values, key=lambda name: metric.oriented(values[name].value))
+    others = (name for name in values if name != winner)
+    return Standing(winner, tuple(name for name in others if tied(metric, values[name], values[winner])))
+
+
+def ranking(scores: Mapping[str, Score | None]) -> list[str]:
+    """Return names, the best score first; those without one last, in their order: a failure is no score of 0."""
+    known = {name: score.mean for name, score in scores.items() if score is not None}
+    return [*sorted(known, key=lambda name: -known[name]), *(name for name in scores if name not in known)]
+
+
+def with_chaos(result: TaskResult, copies: Sequence[TaskResult]) -> Value:
+    """Return an exact value with the standard deviation over it and copies of the task that differ by next to nothing.
+
+    Integer payoffs make small games degenerate, so that rounding decides some of them: what such copies spread by is
+    what chaos alone causes.
+    """
+    values = [result.value, *(copy.value for copy in copies)]
+    return Value(result.value, stdev(values) if len(values) > 1 else 0.0, result.floor)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A finalist against a baseline on the same held-out tasks; `mean` is the mean advantage in decades or units."""
+
+    finalist: str
+    baseline: str
+    mean: float | None
+    wins: int
+    ties: int
+    losses: int
+
+
+def pair(
+    metric: Metric, finalist: str, baseline: str, mine: Mapping[Task, Value], theirs: Mapping[Task, Value]
+) -> Pair:
+    """Return the comparison on every task that both programs finished."""
+    both = [(mine[task], theirs[task]) for task in mine if task in theirs]
+    decided = [0 if tied(metric, a, b) else math.copysign(1, advantage(metric, a, b)) for a, b in both]
+    return Pair(
+        finalist=finalist,
+        baseline=baseline,
+        mean=fmean(advantage(metric, a, b) for a, b in both) if both else None,
+        wins=sum(sign > 0 for sign in decided),
+        ties=sum(sign == 0 for sign in decided),
+        losses=sum(sign < 0 for sign in decided),
+    )
+
+
+def best_of(metric: Metric, values: Iterable[float]) -> float | None:
+    """Return the best of some values, None where there is none."""
+    return max(values, key=metric.oriented, default=None)
