@@ -36,7 +36,7 @@ from typing import Any, NamedTuple, Self
 from evaluators.records import Evaluation
 from evolve.cli.output import console
 from evolve.config import parse_config
-from evolve.evaluation.job import Job, run_job
+from evolve.evaluation.job import run_job
 from evolve.search.proposer import Proposer
 from evolve.search.run import run
 from results.queries import top
@@ -49,7 +49,7 @@ END = top
 
 OURS = frozenset({"evolve", "evaluators", "sandbox", "results"})
 PLUG_INS = re.compile(
-    r"evolve\.operators\.[\w.]+:(\w+\.)*propose|evaluators\.\w+\.[\w.]+:(\w+\.)*(check|run)"
+    r"evolve\.operators\.[\w.]+:(\w+\.)*propose|evaluators\.[\w.]+:(\w+\.)*(check|run|scores|stage_score)"
 )
 """``module:function`` of the entries of operators and domains."""
 
@@ -286,10 +286,10 @@ def measure() -> Report:
     )
 
 
-def traced(job: Job, *, notes: str) -> Evaluation:
+def traced(*job: Any, notes: str) -> Evaluation:
     """Evaluate in a worker, and append the entries there to a file."""
     with Trace() as trace:
-        evaluation = run_job(job)
+        evaluation = run_job(*job)
     with Path(notes).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(entry) + "\n" for entry in trace.entries)
     return evaluation

@@ -17,16 +17,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evaluators.contract import InputError, Plan
-from evaluators.records import Candidate, Evaluation, Provenance, Score, Tag
+from evaluators.records import Candidate, Evaluation, Provenance, Tag
 from evaluators.task_domain import TaskDomain
-from evolve.comparison.baselines import Baselines
 from evolve.comparison.held_out import evaluate_held_out
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, EngineFault, EvolveError
 from evolve.evaluation.barrier import engine_error
-from evolve.evaluation.service import EvaluationService, working
+from evolve.evaluation.service import EvaluationService
 from evolve.models.errors import BudgetReached
 from evolve.operators.base import Operator
+from evolve.search.baselines import Baselines
 from evolve.search.events import HeldOut, Observer, Refined, Started, Summary, Told
 from evolve.search.history import History
 from evolve.search.language_models import Llm
@@ -299,22 +299,21 @@ class Campaign:
     async def _new(self, ordinal: int) -> Candidate:
         """Propose, screen, evaluate and store a candidate."""
         asked_at = self._asks_at(ordinal)
-        population = self._history.population(asked_at)
+        population, log = self._history.population(asked_at), self._history.log(asked_at)
         candidate, tree_hash = await self._proposer.draft(
             ordinal,
             population,
             random.Random(f"{self._config.seed}:{ordinal}"),
-            log=self._history.log(asked_at),
+            log=log,
             baselines=self._baselines.evaluations,
             turn=self._screening.take(ordinal),
         )
         candidate = replace(candidate, island=ordinal % len(population.islands))
         try:
             if candidate.outcome is None:
-                against = self._against(candidate, asked_at)
-                evaluation = working(
-                    await self._service.evaluate(candidate.source, self._setup.plan, against)
-                )
+                parent = log.scored(candidate.parents[0]) if candidate.parents else None
+                against = parent.evaluation.stages if parent and parent.evaluation else None
+                evaluation = await self._service.evaluate(candidate.source, self._setup.plan, against)
                 candidate = replace(candidate, evaluation=evaluation, outcome=evaluation.outcome)
             return self._store(candidate, tree_hash)
         except (EvolveError, InputError, StoreError):
@@ -347,11 +346,6 @@ class Campaign:
                     Tag.ENGINE_ERROR, {"ordinal": candidate.ordinal, "log": candidate.evaluation.log}
                 )
         return candidate
-
-    def _against(self, candidate: Candidate, asked_at: int) -> Mapping[str, Score]:
-        """Return the stage scores of the first parent, which gates compare with."""
-        parent = self._history.log(asked_at).scored(candidate.parents[0]) if candidate.parents else None
-        return parent.evaluation.stages if parent is not None and parent.evaluation is not None else {}
 
     def _tell(self, candidate: Candidate) -> None:
         """Tell a candidate to the population; where that fails, by a fault of ours, tell that it failed."""
@@ -389,7 +383,7 @@ class Campaign:
         self._refining[ordinal + self._config.lookahead] = (member.ordinal, evaluation)
 
     async def _refined(self, member: Candidate, number: int) -> Evaluation:
-        evaluation = working(await self._service.evaluate(member.source, self._setup.refinement(number)))
+        evaluation = await self._service.evaluate(member.source, self._setup.refinement(number))
         assert member.program_id is not None
         self._writer.record_evaluation(
             evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)
