@@ -16,7 +16,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from evaluators.contract import ProgramError
-from evaluators.records import Evaluation
+from evaluators.records import Evaluation, Score
+from evaluators.task_domain import TaskDomain
 from evolve.distilling.reductions import Reduction, reduced, reductions
 from evolve.errors import EvolveError
 from evolve.operators.base import Context
@@ -30,8 +31,8 @@ BATCH = 4
 _NEARLY_FREE = 0.25
 """Share of the tolerance that a reduction may cost to be tried together with others."""
 
-Measure = Callable[[str, Mapping[str, float]], Awaitable[Evaluation]]
-"""Evaluates a source; the mapping is stage -> mean that the stage must reach (`evaluators.contract.Stage`)."""
+Measure = Callable[[str, Mapping[str, Score] | None], Awaitable[Evaluation]]
+"""Evaluates a source; the mapping is stage -> score that the gates compare with, None for the first program."""
 
 
 class Version(NamedTuple):
@@ -69,14 +70,6 @@ class Distilled:
     complete: bool = False
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How much the score may fall, in the objective's unit, and how many evaluations there are, the first included."""
-
-    tolerance: float
-    evaluations: int
-
-
 class _Trial(NamedTuple):
     """The present program after a reduction, or after several, ready to be measured."""
 
@@ -97,35 +90,34 @@ class Distiller:
     Args:
         domain: the program's.
         measure: evaluates a source.
-        budget: when to stop.
+        tolerance: how much the score may fall, in the objective's unit.
+        evaluations: how many there are, the first included.
         on_step: is called with every step.
-        margins: stage -> by how much its mean may fall below the program's before the costly games are skipped.
     """
 
     def __init__(
         self,
-        domain: Domain,
+        domain: TaskDomain,
         measure: Measure,
         *,
-        budget: Budget,
+        tolerance: float,
+        evaluations: int,
         on_step: Callable[[Step], None],
-        margins: Mapping[str, float] | None = None,
     ) -> None:
+        self.context = Context(domain.components, domain.mechanisms, domain.name)
+        self.state: Distilled | None = None
         self._domain = domain
-        self._context = Context(domain.components, domain.mechanisms, domain.name)
         self._measure = measure
-        self._budget = budget
+        self._tolerance = tolerance
+        self._most = evaluations
         self._on_step = on_step
-        self._margins = margins or {}
-        self._floors: dict[str, float] = {}
+        self._against: Mapping[str, Score] | None = None
         self._measured: dict[str, Evaluation] = {}
         """By tree, so that nothing is measured twice."""
         self._refused: dict[_Key, tuple[int, float]] = {}
         """Reduction -> number of steps that had been made, and its score; the untried come before these."""
         self._cheap: list[_Key] = []
         """Reductions that cost next to nothing and were not made yet."""
-        self._evaluations = 0
-        self.state: Distilled | None = None
 
     async def run(self, source: str) -> Distilled:
         """Remove until nothing can go, or the budget is spent.
@@ -137,7 +129,7 @@ class Distiller:
         while trials := self._trials(state):
             evaluations = await asyncio.gather(*map(self._evaluated, trials))
             self.state = state = self._after(state, list(zip(trials, evaluations, strict=True)))
-        self.state = replace(state, complete=self._evaluations < self._budget.evaluations)
+        self.state = replace(state, complete=state.evaluations < self._most)
         return self.state
 
     async def _begin(self, source: str) -> Distilled:
@@ -148,14 +140,18 @@ class Distiller:
                 f"distill: expected a program that runs; it ended as {evaluation.outcome.tag.value}: "
                 f"{evaluation.outcome.message}"
             )
-        means = {stage: evaluation.objectives.get(f"stage/{stage}") for stage in self._margins}
-        self._floors = {s: mean - self._margins[s] for s, mean in means.items() if mean is not None}
-        original = self._version(source, first)
+        # What may be lost altogether may be lost in any stage.
+        self._against = {
+            name: replace(score, mean=score.mean - self._tolerance)
+            for name, score in evaluation.stages.items()
+        }
+        original = self._version(first)._replace(source=source)
         return Distilled(original, original)
 
-    def _version(self, source: str, trial: _Trial) -> Version:
+    def _version(self, trial: _Trial) -> Version:
         evaluation = self._measured[trial.tree_hash]
-        return Version(source, size_of(trial.code.tree), self._score(evaluation), dict(evaluation.objectives))
+        means = {name: score.mean for name, score in evaluation.scores.items()}
+        return Version(trial.code.text, size_of(trial.code.tree), self._score(evaluation), means)
 
     def _trials(self, state: Distilled) -> list[_Trial]:
         """Return the next reductions to look at: untried ones in their order, then those that were refused earlier.
@@ -164,9 +160,9 @@ class Distiller:
         """
         code, refused = Code(state.smallest.source), self._refused
         steps = len(state.steps)
-        left = [r for r in reductions(code, self._context) if refused.get(r.key, (-1,))[0] < steps]
+        left = [r for r in reductions(code, self.context) if refused.get(r.key, (-1,))[0] < steps]
         left.sort(key=lambda r: (r.key in refused, -refused[r.key][1] if r.key in refused else 0.0))
-        room = min(BATCH, self._budget.evaluations - self._evaluations)
+        room = min(BATCH, self._most - len(self._measured))
         trials: dict[str, _Trial] = {}
         for trial in filter(None, chain([self._joint(code)], (self._single(code, r) for r in left))):
             if room <= 0:
@@ -178,15 +174,15 @@ class Distiller:
         return list(trials.values())
 
     def _single(self, code: Code, reduction: Reduction) -> _Trial | None:
-        smaller = reduced(code, reduction, self._context)
+        smaller = reduced(code, reduction, self.context)
         return self._checked((reduction,), smaller) if smaller else None
 
     def _joint(self, code: Code) -> _Trial | None:
         """Return the trial of what costs next to nothing, one after the other; None where that is one or none."""
         made: list[Reduction] = []
         for key in self._cheap:
-            again = next((r for r in reductions(code, self._context) if r.key == key), None)
-            smaller = reduced(code, again, self._context) if again else None
+            again = next((r for r in reductions(code, self.context) if r.key == key), None)
+            smaller = reduced(code, again, self.context) if again else None
             if again and smaller:
                 made.append(again)
                 code = smaller
@@ -203,20 +199,18 @@ class Distiller:
     async def _evaluated(self, trial: _Trial) -> Evaluation:
         known = self._measured.get(trial.tree_hash)
         if known is None:
-            self._evaluations += 1
-            known = self._measured[trial.tree_hash] = await self._measure(trial.code.text, self._floors)
+            known = self._measured[trial.tree_hash] = await self._measure(trial.code.text, self._against)
         return known
 
     def _is_acceptable(self, evaluation: Evaluation, state: Distilled) -> bool:
         best = max(version.score for version in (state.original, *(step.after for step in state.steps)))
-        return self._score(evaluation) >= best - self._budget.tolerance
+        return self._score(evaluation) >= best - self._tolerance
 
     def _score(self, evaluation: Evaluation) -> float:
-        ok = evaluation.outcome.ok
-        return evaluation.objectives[self._domain.default_objective] if ok else -float("inf")
+        return evaluation.scores[self._domain.objective].mean if evaluation.outcome.ok else -float("inf")
 
     def _after(self, state: Distilled, measured: list[tuple[_Trial, Evaluation]]) -> Distilled:
-        """Return the state after the best acceptable trial, or the joint one; others that were acceptable stay untried."""
+        """Return the state after the joint trial or the best acceptable one; the other acceptable ones stay untried."""
         good = []
         for trial, evaluation in measured:
             score = self._score(evaluation)
@@ -224,16 +218,16 @@ class Distiller:
                 good.append((trial, score))
             elif len(trial.reductions) == 1:
                 self._refused[trial.reductions[0].key] = (len(state.steps), score)
-        state = replace(state, evaluations=self._evaluations)
+        state = replace(state, evaluations=len(self._measured))
         if not good:
             return state
         # Equal scores: the smaller program; equal sizes: the first.
         chosen, _ = min(good, key=lambda g: (len(g[0].reductions) == 1, -g[1], size_of(g[0].code.tree)))
-        enough = state.smallest.score - _NEARLY_FREE * self._budget.tolerance
+        enough = state.smallest.score - _NEARLY_FREE * self._tolerance
         cheap = [t.reductions[0] for t, score in good if score >= enough and len(t.reductions) == 1]
         self._cheap = [r.key for r in cheap if r.key not in {made.key for made in chosen.reductions}]
-        after = self._version(chosen.code.text, chosen)
+        after = self._version(chosen)
         removed = tuple(r.what for r in chosen.reductions)
-        step = Step(removed, state.smallest, after, self._evaluations)
+        step = Step(removed, state.smallest, after, len(self._measured))
         self._on_step(step)
         return replace(state, smallest=after, steps=(*state.steps, step))

@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from evaluators.records import Candidate
 from evolve.models.base import Completion, Usage
-from evolve.operators.base import Parent, ProposalError, ScriptedOperator
+from evolve.operators.base import ProposalError, ScriptedOperator
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.llm import LlmCrossover, LlmOperator
 from evolve.operators.symbolic import SymbolicOperator
@@ -20,7 +21,7 @@ class OperatorContract:
 
     @pytest.fixture
     def parents(self, seed_sources):
-        return [Parent(name, seed_sources[name], {"decades": 4.0}) for name in ("cfr_plus", "dcfr", "cfr")]
+        return [Candidate(0, "seed", name, source=seed_sources[name]) for name in ("cfr_plus", "dcfr", "cfr")]
 
     def propose(self, seed_sources, parents, context, seed=0):
         operator = self.make(seed_sources)

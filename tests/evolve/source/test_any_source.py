@@ -8,7 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import seeds
-from evaluators.contract import ProgramError, Tag, get_domain
+from evaluators.contract import ProgramError
+from evaluators.records import Tag
+from evaluators.registry import get_domain
 from evaluators.source import MAX_DEPTH, parse
 from evolve.distilling.documentation import corrected
 from evolve.distilling.reductions import reduced, reductions
@@ -112,10 +114,10 @@ def each_example(test):
 @given(programs())
 def test_screening_judges(case):
     domain, source = case
-    judged = Screen(get_domain(domain)).judge(source)
-    assert judged.stopped is None or judged.stopped.tag is Tag.REJECTED
-    if judged.stopped is None:
-        assert canonical_hash(source) == judged.tree_hash == canonical_hash(Code(source).text)
+    tree_hash, stopped = Screen(get_domain(domain)).judge(source)
+    assert stopped is None or stopped.tag is Tag.REJECTED
+    if stopped is None:
+        assert canonical_hash(source) == tree_hash == canonical_hash(Code(source).text)
 
 
 @settings(max_examples=150, deadline=None)
