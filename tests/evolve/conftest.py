@@ -14,15 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evaluators.contract import Component, Plan, ProgramError, Stage
-from evaluators.records import Evaluation, Outcome, Tag
+from evaluators.contract import Component
+from evaluators.records import Metric, Provenance, Tag, Task, TaskResult
+from evaluators.task_domain import TaskDomain
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import Proposal, ProposalError
 from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
-from sandbox.base import Limits
+from sandbox.base import SandboxFault, Verdict
+from sandbox.inprocess import InProcessSandbox
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,48 +46,34 @@ def toy_numbers(source):
     return float(x), Tag(fate)
 
 
-class ToyDomain:
-    """Programs are numbers: the closer to 3 (game a) and to 4 (game b), the better."""
+class ToyDomain(TaskDomain):
+    """Programs are numbers: the closer to 3 (task a) and to 4 (task b), the better."""
 
     name = "toy"
+    metric = Metric("distance", "distance", "min", "linear", resolution=0.1)
     components = (Component("Answer", "value", ()),)
-    mechanisms = ()
     seed = "zero"
     baselines = ("one",)
-    default_objective = "score"
-    holdout = ("c",)
+    suites = ("train", "test")
     sandbox_modules = ()
-    tiers = ("exact",)
 
     def __init__(self):
         self.evaluated = []
 
-    def check(self, source):
-        if "class Answer" not in source:
-            raise ProgramError("program: expected a class Answer.")
+    def tasks(self, suite, tiers=None, budget=None, seeds=None):
+        return [Task(name, name, budget=budget or 1) for name in ("ab" if suite == "train" else "c")]
 
-    def plan(self, games=None, *, suite="train", tiers=None, iterations=None):
-        instances = tuple(Instance(g, g, "exact", iterations or 1) for g in games or ("a", "b"))
-        return Plan((Stage("all", instances),), Limits())
-
-    def objectives(self, plan):
-        return ("score", *(f"score/{i.game}" for i in plan.instances))
-
-    def score(self, plan, results):
-        scores = {f"score/{r.instance.game}": -r.exploitability for r in results}
-        return scores | {"score": sum(scores.values()) / len(results)}
-
-    def evaluate(self, source, plan, sandbox, *, floors=None, progress=None):
-        x, fate = toy_numbers(source)
-        if any(i.game == "a" for i in plan.instances):
-            self.evaluated.append(source)
-        results = tuple(
-            InstanceResult(i, i.game, ((1, abs(x - 3 - (i.game == "b"))),), 3.0, 0.0, 0.0, 0.0)
-            for i in plan.instances
-        )
-        if fate is not Tag.OK:
-            return Evaluation(Outcome(fate, "as it says itself"), results[:1], {}, "none", 0.0, 0.0)
-        return Evaluation(Outcome(Tag.OK), results, self.score(plan, results), "none", 0.0, 0.0)
+    def run(self, program, task, sandbox, limits):
+        x, fate = toy_numbers(program)
+        if task.family == "a":
+            self.evaluated.append(program)
+        elif fate is Tag.ENGINE_ERROR:
+            raise ZeroDivisionError("as it says itself")
+        elif fate is Tag.INFRASTRUCTURE:
+            raise SandboxFault(Verdict.SANDBOX_ERROR, "as it says itself")
+        elif fate is not Tag.OK:
+            raise SandboxFault(Verdict(fate.value), "as it says itself")
+        return TaskResult(task, abs(x - 3 - (task.family == "b")))
 
 
 class ToyOperator:
@@ -126,7 +114,7 @@ class ThreadExecutor(ThreadPoolExecutor):
     def submit(self, fn, job):
         def run():
             time.sleep(self._delay())
-            return self._domain.evaluate(job.source, job.plan, None, floors=job.floors)
+            return self._domain.evaluate(job.source, job.plan, InProcessSandbox(), against=job.against)
 
         return super().submit(run)
 
@@ -164,6 +152,7 @@ class Toy:
         spec = CampaignSpec(
             name=config.campaign_name,
             domain="toy",
+            metric=domain.metric,
             seed=config.seed,
             objective="score",
             plan="search",
@@ -179,13 +168,14 @@ class Toy:
             baselines={"one": toy_program(1.0)},
             operator=operator or ToyOperator(),
             crossover=crossover or ToyCrossover(),
+            demanded=Provenance("none"),
         )
         with open_store(db) as store, ThreadExecutor(domain, config.workers, delay) as executor:
             known = store.find_campaign(spec.name)
             with store.continue_campaign(spec.name) if known else store.begin_campaign(spec) as writer:
                 service = EvaluationService("toy", executor, config.workers)
                 observer = (lambda event: seen(campaign, event)) if seen else (lambda event: None)
-                campaign = Campaign(setup, wrap(writer) if wrap else writer, service, observer, "none")
+                campaign = Campaign(setup, wrap(writer) if wrap else writer, service, observer)
                 return asyncio.run(campaign.run())
 
 
@@ -227,10 +217,10 @@ def stored_campaign(db, name):
     assert not state.pending
     rows = []
     for stored in state.told:
-        scores = {e.plan: dict(e.scores) for e in stored.evaluations}
-        curves = {e.plan: [(c.instance, c.points) for c in e.curves] for e in stored.evaluations}
+        scores = {e.plan: dict(e.evaluation.scores) for e in stored.evaluations}
+        curves = {e.plan: [(r.task, r.curve) for r in e.evaluation.results] for e in stored.evaluations}
         source = programs[stored.candidate.program_id].source if stored.candidate.program_id else None
-        rows.append((vars(stored.candidate), source, scores, curves))
+        rows.append((stored.candidate, source, scores, curves))
     return rows
 
 
