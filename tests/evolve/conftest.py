@@ -1,4 +1,4 @@
-"""A toy domain whose score is a function of the source text, and what campaigns over it need."""
+"""What campaigns over `evaluators.testing.FakeDomain` need: operators, an executor, and ways to look at the result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import time
@@ -14,16 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evaluators.contract import Component
-from evaluators.records import Metric, Provenance, Tag, Task, TaskResult
-from evaluators.task_domain import TaskDomain
+from evaluators.records import Provenance, Tag
+from evaluators.testing import FakeDomain, fake_answer, fake_program
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import Proposal, ProposalError
 from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
-from sandbox.base import SandboxFault, Verdict
 from sandbox.inprocess import InProcessSandbox
 
 
@@ -36,46 +33,6 @@ def cache_dir(tmp_path_factory):
         yield path
 
 
-def toy_program(x, fate=Tag.OK):
-    """A program of the toy domain: a number, and how its evaluation is to end."""
-    return f"class Answer:\n    def value(self):\n        return {x!r}, {str(fate)!r}\n"
-
-
-def toy_numbers(source):
-    x, fate = re.search(r"return (\S+), '(\w+)'", source).groups()
-    return float(x), Tag(fate)
-
-
-class ToyDomain(TaskDomain):
-    """Programs are numbers: the closer to 3 (task a) and to 4 (task b), the better."""
-
-    name = "toy"
-    metric = Metric("distance", "distance", "min", "linear", resolution=0.1)
-    components = (Component("Answer", "value", ()),)
-    seed = "zero"
-    baselines = ("one",)
-    suites = ("train", "test")
-    sandbox_modules = ()
-
-    def __init__(self):
-        self.evaluated = []
-
-    def tasks(self, suite, tiers=None, budget=None, seeds=None):
-        return [Task(name, name, budget=budget or 1) for name in ("ab" if suite == "train" else "c")]
-
-    def run(self, program, task, sandbox, limits):
-        x, fate = toy_numbers(program)
-        if task.family == "a":
-            self.evaluated.append(program)
-        elif fate is Tag.ENGINE_ERROR:
-            raise ZeroDivisionError("as it says itself")
-        elif fate is Tag.INFRASTRUCTURE:
-            raise SandboxFault(Verdict.SANDBOX_ERROR, "as it says itself")
-        elif fate is not Tag.OK:
-            raise SandboxFault(Verdict(fate.value), "as it says itself")
-        return TaskResult(task, abs(x - 3 - (task.family == "b")))
-
-
 class ToyOperator:
     """A step from the parent; now and then a program that fails, is known, is no program, or none at all."""
 
@@ -84,14 +41,14 @@ class ToyOperator:
     waits = False
 
     async def propose(self, parents, context, rng):
-        x, _ = toy_numbers(parents[0].source)
+        x, _ = fake_answer(parents[0].source)
         kind = rng.random()
         if kind < 0.03:
             raise ProposalError("toy: expected an idea; none came.")
         if kind < 0.15:
             return Proposal("no program", self.kind)
         fate = rng.choice([Tag.EXCEPTION, Tag.TIMEOUT]) if kind < 0.4 else Tag.OK
-        return Proposal(toy_program(round(x + rng.gauss(0.2, 1.0), 1), fate), self.kind, ("a step",))
+        return Proposal(fake_program(round(x + rng.gauss(0.2, 1.0), 1), fate), self.kind, ("a step",))
 
 
 class ToyCrossover:
@@ -100,8 +57,8 @@ class ToyCrossover:
     waits = False
 
     async def propose(self, parents, context, rng):
-        (a, _), (b, _) = (toy_numbers(p.source) for p in parents)
-        return Proposal(toy_program(round((a + b) / 2, 2)), self.kind)
+        (a, _), (b, _) = (fake_answer(p.source) for p in parents)
+        return Proposal(fake_program(round((a + b) / 2, 2)), self.kind)
 
 
 class ThreadExecutor(ThreadPoolExecutor):
@@ -122,8 +79,12 @@ class ThreadExecutor(ThreadPoolExecutor):
 class Toy:
     """Runs toy campaigns on databases, and reads back what became of them."""
 
-    Domain, Operator, Executor = ToyDomain, ToyOperator, ThreadExecutor
-    program = staticmethod(toy_program)
+    Operator, Executor = ToyOperator, ThreadExecutor
+    program = staticmethod(fake_program)
+
+    @staticmethod
+    def Domain(**options):
+        return FakeDomain("toy", **options)
 
     @staticmethod
     def config(**options):
@@ -148,7 +109,7 @@ class Toy:
 
         `wrap` replaces the writer by another; `seen(campaign, event)` watches; `seed` is the seed program.
         """
-        domain = domain or ToyDomain()
+        domain = domain or FakeDomain("toy")
         spec = CampaignSpec(
             name=config.campaign_name,
             domain="toy",
@@ -164,8 +125,8 @@ class Toy:
             config=config,
             domain=domain,
             plan=domain.plan(),
-            seed_source=toy_program(0.0) if seed is None else seed,
-            baselines={"one": toy_program(1.0)},
+            seed_source=domain.seed_source(domain.seed) if seed is None else seed,
+            baselines={name: domain.seed_source(name) for name in domain.baselines},
             operator=operator or ToyOperator(),
             crossover=crossover or ToyCrossover(),
             demanded=Provenance("none"),

@@ -143,7 +143,7 @@ def test_an_operator_without_ideas_costs_one_candidate(toy, db, contents):
 
 
 def test_a_seed_that_fails_is_a_clear_error(toy, db):
-    with pytest.raises(EvolveError, match=r"the seed program ended as exception: b: as it says itself\.") as e:
+    with pytest.raises(EvolveError, match=r"the seed program ended as exception: b: it is this program's fate\.") as e:
         toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
     assert "evolve evaluate" in e.value.hint
 
@@ -157,7 +157,7 @@ def test_a_seed_that_fails_fails_again(toy, db):
 def test_a_machine_that_evaluates_nothing_ends_the_campaign(toy, db, contents):
     broken = ScriptedOperator([toy.program(2.0), toy.program(1.0, Tag.INFRASTRUCTURE)])
     config = toy.config(candidates=3, crossover=0.0)
-    with pytest.raises(EngineFault, match="as it says itself"):
+    with pytest.raises(EngineFault, match="it is this program's fate"):
         toy.run(db, config, operator=broken)
     # Our fault is no outcome of a candidate: the machine repaired, it is proposed and evaluated again.
     toy.run(db, config, operator=ScriptedOperator([toy.program(1.5), toy.program(2.5)]))

@@ -78,11 +78,20 @@ def test_a_candidate_that_failed_leaves_its_results_behind():
     assert [c.ordinal for c in log.upto(1).failed(3)] == [0]
 
 
-def test_a_fault_of_ours_is_no_failure_of_a_program():
-    faults = [Tag.ENGINE_ERROR, Tag.INFRASTRUCTURE, Tag.DUPLICATE, Tag.EARLY_STOPPED]
-    log = CandidateLog("score", [Candidate(n, "llm", outcome=Outcome(tag)) for n, tag in enumerate(faults)])
-    assert log.upto(9).failed(9) == []
-    assert log.upto(9).outcomes["engine_error"] == 1
+@pytest.mark.parametrize("tag", sorted(frozenset(Tag) - FAILURES))
+def test_what_says_nothing_against_a_program_is_no_failure(tag):
+    log = CandidateLog("score", [Candidate(0, "llm", outcome=Outcome(tag))]).upto(1)
+    assert log.failed(9) == []
+
+
+def test_a_fault_of_ours_is_not_looked_back_on():
+    ok, ours = Outcome(Tag.OK), Outcome(Tag.ENGINE_ERROR)
+    scored = Evaluation(ok, scores={"score": Score(1.0)})
+    seed = Candidate(0, "seed", "p0", outcome=ok, evaluation=scored)
+    log = CandidateLog("score", [seed, Candidate(1, "llm", "p1", ("p0",), outcome=ours)]).upto(2)
+    assert len(log) == 2
+    assert log.children("p0", 9) == log.failed(9) == []
+    assert dict(log.outcomes) == {"ok": 1}
 
 
 def test_a_view_of_nothing_is_empty():
