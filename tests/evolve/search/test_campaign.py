@@ -143,7 +143,9 @@ def test_an_operator_without_ideas_costs_one_candidate(toy, db, contents):
 
 
 def test_a_seed_that_fails_is_a_clear_error(toy, db):
-    with pytest.raises(EvolveError, match=r"the seed program ended as exception: b: it is this program's fate\.") as e:
+    with pytest.raises(
+        EvolveError, match=r"the seed program ended as exception: b: it is this program's fate\."
+    ) as e:
         toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
     assert "evolve evaluate" in e.value.hint
 

@@ -180,8 +180,7 @@ def test_the_report_is_what_the_choice_goes_by(run, db, contents):
         better = [
             n
             for n in candidates
-            if rows[n][0].outcome.ok
-            and scored[rows[n][0].program_id] > scored[rows[n][0].parents[0]]
+            if rows[n][0].outcome.ok and scored[rows[n][0].program_id] > scored[rows[n][0].parents[0]]
         ]
         assert share.calls == len(own)
         assert share.unanswered == 0

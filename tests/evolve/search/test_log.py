@@ -39,9 +39,7 @@ def test_as_if_all_were_gone_through(seed, count, told):
     assert list(seen) == known
     assert (len(seen), seen[-3:]) == (len(known), known[-3:])
     ok = [t for t in known if t.ok]
-    assert seen.best == tuple(
-        sorted(ok, key=lambda t: (-t.mean("score"), t.ordinal))[:BEST]
-    )
+    assert seen.best == tuple(sorted(ok, key=lambda t: (-t.mean("score"), t.ordinal))[:BEST])
     tags = [t.outcome.tag.value for t in known]
     assert list(seen.outcomes.items()) == [(tag, tags.count(tag)) for tag in dict.fromkeys(tags)]
     parts = [item for t in ok for item in t.scores.items() if item[0] != "score"]
