@@ -425,7 +425,9 @@ class _Meter:
         self._sessions.append(session)
         return session
 
-    def measure(self, domain: TaskDomain, task: Task, limits: Limits, *, reference: bool = True) -> TaskResult:
+    def measure(
+        self, domain: TaskDomain, task: Task, limits: Limits, *, reference: bool = True
+    ) -> TaskResult:
         """Return the program's result on a task, with its cost and, where the domain has one, the reference's curve."""
         before = self.cost()
         self._seed = None if task.seed is None else _session_seed(self._program, task.seed)

@@ -27,7 +27,7 @@ _STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
 
 @dataclass(frozen=True)
 class Program:
-    """A program's source with its identity (see `results.writing.program_id`), its domain and a name to show.
+    """A program's source with its identity (see `results.writer.program_id`), its domain and a name to show.
 
     Attributes:
         stored: it comes from a results database, so a model may have written it.
@@ -182,7 +182,7 @@ def _stored(ref: str, db: str) -> Program | None:
 
 
 def _identified(name: str, source: str, domain: TaskDomain | None) -> Program:
-    from results.writing import program_id
+    from results.writer import program_id
 
     chosen = domain or _domain_of(source)
     chosen.check(source)

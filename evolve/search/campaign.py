@@ -32,10 +32,9 @@ from evolve.search.history import History
 from evolve.search.language_models import Llm
 from evolve.search.ordinal_gate import CutOff, OrdinalGate
 from evolve.search.proposer import Proposer
-from results import writing
 from results.errors import StoreError
 from results.records import StoredCandidate
-from results.writer import CampaignWriter
+from results.writer import CampaignWriter, program_id
 
 PLAN = "search"
 """Name under which the evaluations that selection reads are stored."""
@@ -201,7 +200,7 @@ class Campaign:
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
         )
-        if first is not None and first.program_id != writing.program_id(self._setup.seed_source):
+        if first is not None and first.program_id != program_id(self._setup.seed_source):
             raise ConfigError(
                 f"campaign {self._config.campaign_name!r} started from another program than this one.",
                 "Start a new campaign with --name.",
@@ -285,7 +284,8 @@ class Campaign:
         async with self._telling.take(ordinal):
             await self._tell_refinement(ordinal)
             self._tell(candidate)
-            self._begin_refinement(ordinal)
+            if self._history.refinements:
+                self._begin_refinement(ordinal)
 
     @staticmethod
     def _check_seed(candidate: Candidate) -> None:
@@ -325,27 +325,14 @@ class Campaign:
 
     def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
         """Store a candidate with its program and evaluation, and return it with the program's id."""
-        with self._writer.transaction():
-            if candidate.source:
-                demanded = self._setup.demanded if candidate.ordinal else None
-                program_id = self._writer.add_program(
-                    candidate.source, tree_hash=tree_hash, provenance=demanded
-                )
-                candidate = replace(candidate, program_id=program_id)
-            self._writer.record_candidate(candidate)
-            if candidate.evaluation is not None and candidate.program_id is not None:
-                self._writer.record_evaluation(
-                    candidate.evaluation,
-                    program_id=candidate.program_id,
-                    ordinal=candidate.ordinal,
-                    plan=PLAN,
-                )
-            elif candidate.evaluation is not None:
-                # An evaluation belongs to a program, and the engine failed before there was one.
-                self._writer.add_event(
-                    Tag.ENGINE_ERROR, {"ordinal": candidate.ordinal, "log": candidate.evaluation.log}
-                )
-        return candidate
+        provenance = self._setup.demanded if candidate.ordinal else None
+        stored = self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
+        if stored.program_id is None and stored.evaluation is not None:
+            # An evaluation belongs to a program, and the engine failed before there was one.
+            self._writer.add_event(
+                Tag.ENGINE_ERROR, {"ordinal": stored.ordinal, "log": stored.evaluation.log}
+            )
+        return stored
 
     def _tell(self, candidate: Candidate) -> None:
         """Tell a candidate to the population; where that fails, by a fault of ours, tell that it failed."""
