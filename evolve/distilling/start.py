@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Distillation:
-    """The outcome: `source` is the smallest program, rightly described; `stopped` by Ctrl-C (or SIGTERM) before the end."""
+    """The outcome: `source` is the smallest program; `stopped` says that Ctrl-C (or SIGTERM) ended the search."""
 
     found: Distilled
     source: str
@@ -81,7 +81,9 @@ def distill(
         domain, measure, tolerance=choice.tolerance, evaluations=choice.evaluations, on_step=on_step
     )
     try:
-        with open_service(domain.origin, workers=workers, demanded=program.demanded()) as service:
+        with open_service(
+            domain.origin, workers=workers, demanded=program.demanded(), attack=program.stored
+        ) as service:
             asyncio.run(_until_signal(distiller.run(program.source)))
     except asyncio.CancelledError:
         stopped = True
