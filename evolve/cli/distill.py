@@ -24,7 +24,7 @@ from evolve.cli.output import (
     split,
     typed,
 )
-from evolve.cli.programs import DomainOption, GamesOption, IterationsOption, SuiteOption
+from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
 from evolve.cli.promote import WorkersOption
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def distill(
     tolerance: ToleranceOption = 0.05,
     evaluations: EvaluationsOption = 150,
     domain: DomainOption = None,
-    games: GamesOption = None,
+    tasks: TasksOption = None,
     suite: SuiteOption = "train",
-    iterations: IterationsOption = None,
+    budget: BudgetOption = None,
     workers: WorkersOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -83,9 +83,9 @@ def distill(
     choice = start.Choice(
         tolerance=tolerance,
         evaluations=evaluations,
-        games=split(games) or (),
+        tasks=split(tasks) or (),
         suite=suite,
-        iterations=iterations,
+        budget=budget,
         workers=workers,
     )
     with _progress(evaluations, quiet=as_json) as (on_step, on_evaluation):
