@@ -210,7 +210,7 @@ def _run(
 def _record(
     program_id: str, task: Task, evaluation: Evaluation, objective: str, purpose: str
 ) -> HeldOutEvaluation:
-    if evaluation.outcome.tag in (Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR):
+    if evaluation.outcome.tag is Tag.ENGINE_ERROR:
         raise EvolveError(f"{purpose}: {task.name} cannot be run here: {evaluation.outcome.message}")
     result = evaluation.results[0] if evaluation.outcome.ok else None
     return HeldOutEvaluation(
