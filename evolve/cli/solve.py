@@ -25,8 +25,8 @@ from evolve.cli.output import (
 from evolve.cli.programs import InProcessOption, UnsafeOption
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric
     from evaluators.cfr.openspiel import CfrSolver
+    from evaluators.records import Metric
 
 Curve = list[tuple[int, float]]
 
