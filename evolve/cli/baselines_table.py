@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evaluators.contract import Plan
 from evaluators.records import Outcome, Tag
-from evolve.cli.output import console, fail
+from evolve.cli.output import console, fail, print_line
 from evolve.cli.tables import Entry, by_program, milliseconds, print_across, program_ms, ranked
 from evolve.cli.words import legend, row_name, title
 from evolve.comparison.tables import REFUSALS
@@ -28,7 +28,7 @@ def print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
     shown = [task for task in plan.tasks if task.tier == tier]
     entries = ranked([_entry(row, domain.objective, tier) for row in rows])
     out = console()
-    out.print(f"{title(domain.metric, shown)}:", markup=False)
+    print_line(out, f"{title(domain.metric, shown)}:")
     print_across(
         out,
         list(dict.fromkeys(row_name(task, tier) for task in shown)),
@@ -42,7 +42,7 @@ def print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
     if any(entry.program_ms for entry in entries):
         lines.append(f"{milliseconds(domain.metric)}: CPU time of the program itself, in milliseconds.")
     for line in lines:
-        _print_line(out, line)
+        print_line(out, line)
     _print_failures(out, rows, plan, domain.objective)
 
 
@@ -56,7 +56,7 @@ def _entry(row: Row, objective: str, tier: str) -> Entry:
 def _print_failures(out: Console, rows: Sequence[Row], plan: Plan, objective: str) -> None:
     """Print which program did not finish what, and why: below the table if it refused, else as an error."""
     if any(row.evaluated.failures for row in rows):
-        _print_line(
+        print_line(
             out, f"-: not finished. {objective} is a mean over all tasks, and none over fewer of them."
         )
     for row in rows:
@@ -66,7 +66,7 @@ def _print_failures(out: Console, rows: Sequence[Row], plan: Plan, objective: st
         for (tag, reason), families in reasons.items():
             what = f"{row.program.name} did not finish {', '.join(families)}"
             if tag in REFUSALS:
-                _print_line(out, f"{what}: {reason}")
+                print_line(out, f"{what}: {reason}")
             else:
                 fail(f"{what}: it ended as {tag.value}: {reason}")
 
@@ -76,7 +76,3 @@ def _reason(outcome: Outcome, family: str, plan: Plan) -> str:
     names = (task.name for task in plan.tasks if task.family == family)
     text = reduce(lambda message, name: message.removeprefix(f"{name}: "), names, outcome.message)
     return visible(" ".join(text.partition(" (program.py, line")[0].split()))
-
-
-def _print_line(out: Console, line: str) -> None:
-    out.print(line, markup=False, soft_wrap=not out.is_terminal)

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from evaluators.registry import get_domain
 from evolve.cli.models import models_table
-from evolve.cli.output import console, typed
+from evolve.cli.output import console, print_line, typed
 from evolve.cli.tables import Entry, by_row, print_across, ranked
 from evolve.cli.words import by_row as values_by_row
 from evolve.cli.words import legend, plural, row_name, score, title
@@ -45,8 +45,8 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
             return
         best = leaders[0]
         _print_comparison(store, record, best)
-        change = escape(visible(best.note)) or "none, it is the seed"
-        out.print(f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {change}")
+        change = f"Last change: {visible(best.note)}" if best.ordinal else "Nothing better than the seed yet."
+        print_line(out, f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. {change}")
     if summary.models:
         out.print(models_table(summary.models))
     if summary.status == "interrupted":
@@ -116,7 +116,7 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
     tasks = [result.task for result in results if result.task.tier == tier]
     rows = list(dict.fromkeys(row_name(task, tier) for task in tasks))
     out = console()
-    out.print(f"{title(metric, tasks)}, and the score that the search followed:", markup=False)
+    print_line(out, f"{title(metric, tasks)}, and the score that the search followed:")
     print_across(
         out,
         list(beside),
@@ -128,10 +128,10 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
             unseen=[name for name in discovered.values if name not in rows],
         ),
     )
-    out.print(legend(metric))
+    print_line(out, legend(metric))
     if others := compared[_BASELINES_ACROSS:]:
         listed = (f"{one.name} {score(metric, one.score) if one.score else 'failed'}" for one in others)
-        out.print(f"Baselines with a lower score: {', '.join(listed)}.", markup=False)
+        print_line(out, f"Baselines with a lower score: {', '.join(listed)}.")
     if new := [name for name in discovered.values if name not in rows]:
         runs = plural(len(unseen), "evaluation")
-        out.print(f"The search did not see {' and '.join(new)}; {runs} there, all recorded.", markup=False)
+        print_line(out, f"The search did not see {' and '.join(new)}; {runs} there, all recorded.")

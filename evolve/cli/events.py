@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluators.records import Candidate
 from evolve.cli.output import SCHEMA_VERSION, metric_json, outcome_json, scores_json
 from evolve.search.events import BaselineScored, Called, Event, HeldOut, Refined, Started, Told, Warned
 
 
 def as_json(event: Event) -> dict[str, Any]:
     """Return one event as a JSON object."""
-    return {"schema_version": SCHEMA_VERSION} | _fields(event)
-
-
-def _fields(event: Event) -> dict[str, Any]:
+    fields: dict[str, Any]
     match event:
         case Started():
-            own = {"metric": metric_json(event.metric), "tasks": list(event.tasks)}
-            return {"event": "started"} | vars(event) | own
+            fields = {"event": "started"} | vars(event)
+            fields |= {"metric": metric_json(event.metric), "tasks": list(event.tasks)}
         case BaselineScored():
-            return {
+            fields = {
                 "event": "baseline",
                 "name": event.name,
                 "program": event.program_id,
@@ -28,33 +26,29 @@ def _fields(event: Event) -> dict[str, Any]:
                 "remembered": event.remembered,
             }
         case Told():
-            candidate = event.candidate
-            return {
-                "event": "candidate",
-                "ordinal": candidate.ordinal,
-                "program": candidate.program_id,
-                "operator": candidate.operator,
-                "outcome": outcome_json(candidate.outcome),
-                "scores": scores_json(candidate.scores),
-                "improved": event.improved,
-                "note": candidate.note,
-            }
+            fields = {"event": "candidate"} | _candidate(event.candidate) | {"improved": event.improved}
         case Refined():
-            candidate = event.candidate
-            return {
-                "event": "refined",
-                "ordinal": candidate.ordinal,
-                "program": candidate.program_id,
-                "scores": scores_json(candidate.scores),
-            }
+            fields = {"event": "refined"} | _candidate(event.candidate)
         case HeldOut():
-            return {
+            fields = {
                 "event": "held_out",
                 "program": event.program_id,
                 "values": {one.task.name: one.value for one in event.evaluations},
                 "total": event.total,
             }
         case Called():
-            return {"event": "call"} | vars(event)
+            fields = {"event": "call"} | vars(event)
         case Warned():
-            return {"event": "warning", "message": event.message}
+            fields = {"event": "warning", "message": event.message}
+    return {"schema_version": SCHEMA_VERSION} | fields
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "ordinal": candidate.ordinal,
+        "program": candidate.program_id,
+        "operator": candidate.operator,
+        "outcome": outcome_json(candidate.outcome),
+        "scores": scores_json(candidate.scores),
+        "note": candidate.note,
+    }

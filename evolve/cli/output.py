@@ -49,6 +49,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False)
 
 
+def print_line(out: Console, text: str) -> None:
+    """Print plain text, which only a terminal breaks into lines."""
+    out.print(text, markup=False, soft_wrap=not out.is_terminal)
+
+
 def fail(message: str, hint: str = "") -> None:
     """One line on standard error: what was expected, what came, what to do next; it may quote a program."""
     from results.text import visible

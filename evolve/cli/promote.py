@@ -14,6 +14,7 @@ from evolve.cli.output import (
     console,
     database,
     print_json,
+    print_line,
     split,
 )
 from evolve.cli.progress import progress
@@ -132,9 +133,9 @@ def _print(promotion: Promotion) -> None:
         out.print(f"  {one.name:<6} {one.program_id[:10]}")
     for horizon in promotion.horizons:
         tasks = [run.task for run in promotion.held_out if run.task.budget == horizon]
-        out.print(f"\n{title(metric, tasks)}:\n", markup=False)
+        print_line(out, f"\n{title(metric, tasks)}:\n")
         _print_values(out, promotion, horizon)
-    out.print(legend(metric))
+    print_line(out, legend(metric))
     at = [plural(number, metric.budget) for number in (promotion.budget, promotion.horizon)]
     after = f", the former after {at[0]}, the latter after {at[1]}" if promotion.horizon > 1 else ""
     out.print(
@@ -147,9 +148,10 @@ def _print(promotion: Promotion) -> None:
     )
     _print_pairs(out, promotion)
     _print_failures(out, promotion)
-    out.print(
+    print_line(
+        out,
         f"Seed of the freshly drawn {metric.task}s: {promotion.seed}. Held-out evaluations of this campaign: "
-        f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded."
+        f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded.",
     )
 
 
@@ -202,7 +204,7 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
     print_whole(out, table)
     notes = ["gap: training less test, to be read beside the baselines'."]
     notes += [f"{', '.join(tiers)}: the largest change against the first tier."] if tiers else []
-    out.print(" ".join(notes))
+    print_line(out, " ".join(notes))
 
 
 def _print_pairs(out: Console, promotion: Promotion) -> None:
@@ -234,4 +236,4 @@ def _print_failures(out: Console, promotion: Promotion) -> None:
     for run in (*promotion.held_out, *promotion.checks):
         if not run.outcome.ok:
             line = f"{names[run.program_id]} ended as {run.outcome.tag.value} on {run.task.name}."
-            out.print(line, markup=False)
+            print_line(out, line)

@@ -80,9 +80,9 @@ def by_row(
     table = plain_table("", right=[e.name.replace("_", "_\n") if long else e.name for e in entries])
     for column, entry in zip(table.columns[1:], entries, strict=True):
         column.style = "green" if entry.highlight else ""
-    table.add_row(escape(f"{objective} ↑"), *_scores(entries, metric), end_section=True)
+    table.add_row(escape(f"{objective} ↑"), *map(_folded, _scores(entries, metric)), end_section=True)
     for name in (*rows, *unseen):
-        cells = _values(entries, name, metric)
+        cells = map(_folded, _values(entries, name, metric))
         table.add_row(escape(f"{name} {arrow(metric)}"), *cells, end_section=name == rows[-1])
     return table
 
@@ -176,6 +176,11 @@ def _values(entries: Sequence[Entry], name: str, metric: Metric) -> list[str]:
         value, mark = entry.values.get(name), marks.get(entry.name, "")
         cells.append(_strong(mark + number(metric, value.value, value.stderr), bool(mark)) if value else "-")
     return cells
+
+
+def _folded(cell: str) -> str:
+    """Return a cell with the standard error below the number: programs side by side leave little room."""
+    return cell.replace(" ±", "\n±")
 
 
 def _strong(text: str, strong: bool) -> str:
