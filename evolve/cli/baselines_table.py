@@ -1,4 +1,4 @@
-"""The table of ``evolve baselines``, and what is to be said below it."""
+"""The table of ``evolve baselines``, and the notes below it."""
 
 from __future__ import annotations
 

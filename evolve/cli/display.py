@@ -86,7 +86,8 @@ class Display:
         verb = f"continues after {event.told} candidates" if event.told else "starts"
         self._console.print(
             f"Campaign [bold]{escape(event.campaign)}[/bold] {verb}: {event.candidates} candidates on "
-            f"{escape(', '.join(event.tasks))}; {plural(event.workers, 'worker')}, isolation {event.isolation}."
+            f"{escape(', '.join(event.tasks))}; {plural(event.workers, 'worker')}, isolation {event.isolation}.",
+            soft_wrap=not self._terminal,
         )
         if self._terminal:
             self._live.start()

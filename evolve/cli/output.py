@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve import database_url as places
+from evolve import database_url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
-DEFAULT_DB = places.DEFAULT_DB
+DEFAULT_DB = database_url.DEFAULT_DB
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 DbOption = Annotated[
@@ -38,12 +38,12 @@ DbOption = Annotated[
 
 
 def database(option: str | None, configured: str = "") -> str:
-    """Where results are: the option, then $EVOLVE_DB, then the configuration, then the default under this directory."""
-    return places.default_database(option, configured)
+    """Return where results are: the option, then $EVOLVE_DB, then the configuration, then the default under this directory."""
+    return database_url.default_database(option, configured)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console; plain text when the stream is no terminal."""
+    """Return a rich console; plain text when the stream is no terminal."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
@@ -55,7 +55,7 @@ def print_line(out: Console, text: str) -> None:
 
 
 def fail(message: str, hint: str = "") -> None:
-    """One line on standard error: what was expected, what came, what to do next; it may quote a program."""
+    """Print one line on standard error: what was expected, what was given, what to do next; it may quote a program."""
     from results.text import visible
 
     text = " ".join(f"{message} {hint}".split())
@@ -63,13 +63,13 @@ def fail(message: str, hint: str = "") -> None:
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """A command as it can be typed here: with the path where ``evolve`` is not on it."""
+    """Return a command as it can be typed here: with the path where ``evolve`` is not on it."""
     program = "evolve" if shutil.which("evolve") else os.path.relpath(sys.argv[0])
     return shlex.join([program, *arguments])
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on one line of standard output."""
+    """Print one JSON object on one line of standard output."""
     print(json.dumps(value, allow_nan=False), flush=True)
 
 

@@ -133,19 +133,18 @@ def _print(promotion: Promotion) -> None:
         out.print(f"  {one.name:<6} {one.program_id[:10]}")
     for horizon in promotion.horizons:
         tasks = [run.task for run in promotion.held_out if run.task.budget == horizon]
-        print_line(out, f"\n{title(metric, tasks)}:\n")
+        print_line(out, f"\n{title(metric, tasks)}:")
         _print_values(out, promotion, horizon)
     print_line(out, legend(metric))
-    at = [plural(number, metric.budget) for number in (promotion.budget, promotion.horizon)]
-    after = f", the former after {at[0]}, the latter after {at[1]}" if promotion.horizon > 1 else ""
-    out.print(
-        f"\n{promotion.objective} on {metric.task}s of the search and held-out ones{after}:\n", markup=False
-    )
+    after = [
+        f" after {plural(budget, metric.budget)}" if budget > 1 else ""
+        for budget in (promotion.budget, promotion.horizon)
+    ]
+    tasks_of = f"{metric.task}s of the search{after[0]}, and held-out ones{after[1]}"
+    print_line(out, f"\n{promotion.objective} on {tasks_of}:")
     _print_summaries(out, promotion)
-    unit = "decades" if metric.scale == "log" else f"units of {metric.unit:g}"
-    out.print(
-        f"\nIn pairs, over all held-out runs: mean advantage in {unit} (wins-ties-losses):\n", markup=False
-    )
+    unit = "decades" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
+    print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
     _print_pairs(out, promotion)
     _print_failures(out, promotion)
     print_line(

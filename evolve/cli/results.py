@@ -1,4 +1,4 @@
-"""``evolve results``: look at what campaigns came to."""
+"""``evolve results``: look at campaigns and their programs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from results.records import HeldOutEvaluation
 
 _DECIMALS = range(2, 7)
-_LEGEND = "★ best; = tied with it: they differ by less than {} or than their standard errors allow."
+_TWO_DIGITS = 3
+"""Standard errors whose first digit is below it have two digits: ± 0.1 may be half as much or more again."""
+_ROUNDING = 1e-12
+"""Smaller scores are what rounding leaves of 0."""
+_LEGEND = "★ best; = tied with it: closer than {}, or than their standard errors can tell."
 
 
 def number(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
@@ -25,7 +29,7 @@ def number(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
         return f"{value:.2e}" + (f" ± {stderr:.0e}" if stderr else "")
     if not stderr:
         return f"{value:.{_significant(metric, value)}g}"
-    decimals = max(0, -math.floor(math.log10(stderr)))
+    decimals = max(0, -math.floor(math.log10(stderr / _TWO_DIGITS)))
     return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"
 
 
@@ -37,7 +41,7 @@ def score(metric: Metric, value: Score | float | None, *, sign: str = "") -> str
     decimals = _decimals(metric)
     if stderr:
         return f"{mean:{sign}.{decimals}f} ± {stderr:.{decimals}f}"
-    hidden = mean != 0 and abs(mean) < 10 ** (1 - decimals)
+    hidden = _ROUNDING < abs(mean) < 10 ** (1 - decimals)
     return f"{mean:{sign}.2e}" if hidden and not sign else f"{mean:{sign}.{decimals}f}"
 
 
