@@ -38,7 +38,7 @@ DbOption = Annotated[
 
 
 def database(option: str | None, configured: str = "") -> str:
-    """Return where results are: the option, then $EVOLVE_DB, then the configuration, then the default under this directory."""
+    """Return where results are: the option, then $EVOLVE_DB, the configuration, the default under this directory."""
     return database_url.default_database(option, configured)
 
 
