@@ -129,7 +129,7 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
         domain = get_domain(config.domain)
         contenders, demanded = _contenders(store, writer, domain, choice)
         seed = secrets.randbits(_SEED_BITS) if choice.seed is None else choice.seed
-        plans = {PURPOSE: _tests(domain, choice, seed), _CHECK: _checks(domain, config, choice)}
+        plans = {PURPOSE: held_out_plan(domain, choice, seed), _CHECK: _checks(domain, config, choice)}
         runs = len(plans[PURPOSE].tasks) * len(contenders)
         finalists = [c.program_id for c in contenders if c.ordinal is not None]
         writer.add_event(PURPOSE, {"seed": seed, "finalists": finalists, "runs": runs})
@@ -250,7 +250,7 @@ def _contenders(
     return (*finalists, *baselines), strictest(programs[c.program_id].provenance for c in chosen)
 
 
-def _tests(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
+def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
     """Return the tasks of the test suite and those that are freshly drawn, at every horizon.
 
     Raises:

@@ -404,13 +404,13 @@ def tree(game):
 @pytest.mark.parametrize("name", RULES)
 def test_agrees_with_its_equations(name, game):
     iterations = GAMES[game][1]
-    plan = DOMAIN.plan([game], tiers=("generic",), iterations=iterations)
+    plan = DOMAIN.plan([game], tiers=("generic",), budget=iterations)
     source = seeds.source("cfr", name).replace("iteration_number < 500", f"iteration_number < {WARM_UP}")
     evaluation = DOMAIN.evaluate(source, plan, InProcessSandbox())
     assert evaluation.outcome.ok, evaluation.outcome.message
-    assert evaluation.results[0].instance.variant == "generic-0"
+    assert evaluation.results[0].task.name == f"{game}/generic-0"
     expected = solve(tree(game), RULES[name], iterations)
-    assert evaluation.results[0].exploitability == pytest.approx(expected, rel=1e-9)
+    assert evaluation.results[0].value == pytest.approx(expected, rel=1e-9)
 
 
 def test_every_seed_has_its_equations_here():
