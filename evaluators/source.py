@@ -16,12 +16,12 @@ _TOO_DEEP = (
     "split the deepest."
 )
 
-_FIELDS = {
+FIELDS = {
     kind: tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
-"""The fields of each kind of node that mean something."""
+"""The fields of each kind of node that say what it is, not where or how it is used."""
 
 
 @lru_cache(maxsize=8)
@@ -54,26 +54,22 @@ def _check_limits(tree: ast.Module) -> None:
     for left in range(MAX_DEPTH, -1, -1):
         below = []
         for node in level:
-            if isinstance(node, ast.Constant):
-                _check_number(node)
-            below += [child for child in children(node) if not _is_shorter(child, left)]
+            _check_number(node)
+            below += [
+                child
+                for child in children(node)
+                if not isinstance(child, (ast.stmt, ast.expr))
+                or child.lineno != child.end_lineno
+                or (child.end_col_offset or 0) - child.col_offset >= left
+            ]
         if not below:
             return
         level = below
     raise ProgramError(_TOO_DEEP)
 
 
-def _is_shorter(node: ast.AST, chars: int) -> bool:
-    """Whether an expression stands on one line and has fewer characters."""
-    return (
-        isinstance(node, ast.expr)
-        and node.lineno == node.end_lineno
-        and (node.end_col_offset or 0) - node.col_offset < chars
-    )
-
-
-def _check_number(node: ast.Constant) -> None:
-    if isinstance(node.value, int) and node.value > sys.float_info.max:
+def _check_number(node: ast.AST) -> None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value > sys.float_info.max:
         raise ProgramError(
             f"program, line {node.lineno}: expected integers up to 1e308; this one has more digits."
         )
@@ -82,18 +78,13 @@ def _check_number(node: ast.Constant) -> None:
 def children(node: ast.AST) -> list[ast.AST]:
     """Return the nodes right below one, in source order, without the contexts of names."""
     below: list[ast.AST] = []
-    for name in _FIELDS[type(node)]:
+    for name in FIELDS[type(node)]:
         value = getattr(node, name, None)
         if isinstance(value, ast.AST):
             below.append(value)
         elif isinstance(value, list):
             below += [item for item in value if isinstance(item, ast.AST)]
     return below
-
-
-def meaningful_fields(node: ast.AST) -> tuple[str, ...]:
-    """Return the names of a node's fields that say what it is, not where or how it is used."""
-    return _FIELDS[type(node)]
 
 
 def may_name(source: str, name: str) -> bool:

@@ -197,7 +197,7 @@ def _print(program: Program, done: Distillation, path: Path | None, choice: Choi
     _print_scores(program, found, path)
     if found.steps:
         _print_steps(found, path)
-    _print_end(found, path, choice, program.domain.default_objective)
+    _print_end(found, path, choice, program.domain.objective)
 
 
 def _size(version: Version) -> tuple[int, int, int]:
@@ -206,7 +206,7 @@ def _size(version: Version) -> tuple[int, int, int]:
 
 def _score_names(program: Program, found: Distilled) -> list[str]:
     """The domain's objective, then what it is made of: per tier and per game."""
-    whole = program.domain.default_objective
+    whole = program.domain.objective
     names = found.original.objectives
     return [
         whole,
@@ -225,7 +225,7 @@ def _print_scores(program: Program, found: Distilled, path: Path | None) -> None
         ("nodes ↓", "digits ↓", "lines ↓"), _size(found.original), _size(found.smallest), strict=True
     ):
         table.add_row(name, str(before), str(after), f"{after - before:+d}", end_section=name == "lines ↓")
-    whole = program.domain.default_objective
+    whole = program.domain.objective
     for place, name in enumerate(_score_names(program, found)):
         old, new = found.original.objectives[name], found.smallest.objectives[name]
         label = escape(name.removeprefix(f"{whole}_").removeprefix(f"{whole}/"))
@@ -276,7 +276,7 @@ def _everything(program: Program, done: Distillation, path: Path | None) -> dict
         "schema_version": SCHEMA_VERSION,
         "domain": program.domain.name,
         "program": {"id": program.id, "name": program.name},
-        "objective": program.domain.default_objective,
+        "objective": program.domain.objective,
         "before": _version_json(found.original),
         "distilled": _version_json(found.smallest),
         "removed": [

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from evolve.operators.templates import literal_value
 from evolve.source.code import Code, Edit
-from evolve.source.tree import nodes, walk
+from evolve.source.tree import walk
 
 _FUNCTIONS = {
     "sqrt": ("cbrt", "log1p", "tanh"),
@@ -43,12 +43,12 @@ Swap = tuple[Edit, str]
 
 def find_swaps(code: Code, roots: Iterable[ast.AST], excluded: set[int]) -> list[list[Swap]]:
     """The near alternatives at each place below `roots` that has any; `excluded` are ids of nodes to skip."""
-    found: list[list[Swap]] = []
+    alternatives: list[list[Swap]] = []
     for root in roots:
-        nodes = list(_walk_included(root, excluded))
+        nodes = list(walk(root, excluded))
         loose = {id(child) for node in nodes for child in _loose_children(node)}
-        found += [_at(code, node, loose) for node in nodes]
-    return [swaps for swaps in found if swaps]
+        alternatives += filter(None, (_at(code, node, loose) for node in nodes))
+    return alternatives
 
 
 def _loose_children(node: ast.AST) -> list[ast.expr]:
@@ -61,16 +61,11 @@ def _loose_children(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def _walk_included(root: ast.AST, excluded: set[int]) -> Iterable[ast.AST]:
-    hidden = {id(inner) for node in walk(root) if id(node) in excluded for inner in nodes(node)}
-    return (node for node in walk(root) if id(node) not in hidden)
-
-
 def _at(code: Code, node: ast.AST, loose: set[int]) -> list[Swap]:
     match node:
         case ast.Call(func=ast.Attribute(attr=name)):
-            found = [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
-            return [*found, *_exchanged(code, node)] if name == "where" else found
+            swaps = [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
+            return [*swaps, *_exchanged(code, node)] if name == "where" else swaps
         case ast.BinOp(left=left, right=right, op=ast.Sub()) if 1 not in map(literal_value, (left, right)):
             return _between(code, left, right, ("+",))
         case ast.BinOp(left=left, right=right, op=ast.Div()) if literal_value(right):
@@ -89,7 +84,7 @@ def _other_functions(code: Code, node: ast.Call, name: str) -> list[Swap]:
 def _unbounded(code: Code, node: ast.Call, name: str, loose: set[int]) -> list[Swap]:
     if name not in _BOUNDING or not node.args or isinstance(node.args[0], ast.Constant | ast.Starred):
         return []
-    inner = code.segment(code.start(node.args[0]), code.end(node.args[0]))
+    inner = code.text_of(node.args[0])
     text = inner if id(node) in loose and "\n" not in inner else f"({inner})"
     return [(code.replace(node, text), f"{name} by what it bounds")]
 

@@ -240,7 +240,7 @@ _TASK = ("name", "family", "tier", "budget", "seed")
 def _tier(variant: str) -> tuple[str, int | None]:
     """The tier and seed of a payoff variant: ``generic-2`` is one seed of ``generic``."""
     seeded = _SEEDED.fullmatch(variant)
-    return (seeded[1], int(seeded[2])) if seeded else (variant, None)
+    return (seeded[1], int(seeded[2])) if seeded else (variant.partition("-")[0], None)
 
 
 def _convert_looks() -> None:

@@ -1,4 +1,4 @@
-"""The evaluation service: which outcomes are tried again, how often and beside whom."""
+"""The evaluation service: which outcomes are tried again, how often and beside whom, and whose fault is whose."""
 
 import asyncio
 import threading
@@ -7,16 +7,18 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from evaluators.contract import Plan
-from evaluators.records import LIMIT_TAGS, Evaluation, Outcome, Tag
-from evolve.evaluation.service import INFRASTRUCTURE_TRIES, EvaluationService
-from sandbox.base import Limits
+from evaluators.contract import InputError, Plan
+from evaluators.records import LIMIT_TAGS, Evaluation, Outcome, Provenance, Score, Tag
+from evolve.errors import EvolveError
+from evolve.evaluation.service import INFRASTRUCTURE_TRIES, EvaluationService, InlineExecutor
+from sandbox.base import Limits, SandboxFault, Verdict
 
 PLAN = Plan((), Limits(cpu_s=1.0, wall_s=5.0, call_wall_s=2.0, memory_mib=64))
+AGAINST = {"stage": Score(1.0)}
 
 
 def evaluation(tag):
-    return Evaluation(Outcome(tag, str(tag)), (), {}, "none", 0.0, 0.0)
+    return Evaluation(Outcome(tag, str(tag)))
 
 
 class Scripted(Executor):
@@ -38,14 +40,14 @@ class Scripted(Executor):
 
 def evaluate(executor, workers=2):
     service = EvaluationService("toy", executor, workers)
-    return asyncio.run(service.evaluate("source", PLAN, {"stage": 1.0})).outcome.tag
+    return asyncio.run(service.evaluate("source", PLAN, AGAINST)).outcome.tag
 
 
 def test_hands_over_the_job():
     executor = Scripted()
     assert evaluate(executor) is Tag.OK
     (job,) = executor.jobs
-    assert (job.domain, job.source, job.plan, job.floors) == ("toy", "source", PLAN, {"stage": 1.0})
+    assert (job.domain, job.source, job.plan, job.against) == ("toy", "source", PLAN, AGAINST)
 
 
 @pytest.mark.parametrize("tag", sorted(LIMIT_TAGS))
@@ -99,9 +101,45 @@ def test_a_worker_lost_during_the_retry_keeps_the_doubled_limits():
     assert [job.plan.limits.cpu_s for job in executor.jobs] == [1.0, 2.0, 2.0]
 
 
-def test_a_fault_of_ours_is_an_exception():
-    with pytest.raises(ZeroDivisionError):
-        evaluate(Scripted(ZeroDivisionError()))
+def test_a_fault_of_ours_is_an_outcome_with_the_traceback_and_is_not_tried_again():
+    executor = Scripted(ZeroDivisionError("ours"))
+    service = EvaluationService("toy", executor, 1)
+    found = asyncio.run(service.evaluate("source", PLAN))
+    assert (found.outcome.tag, found.outcome.message) == (Tag.ENGINE_ERROR, "ZeroDivisionError: ours")
+    assert found.log.startswith("Traceback")
+    assert "ZeroDivisionError: ours" in found.log
+    assert len(executor.jobs) == 1
+
+
+def test_a_sandbox_that_does_not_start_is_infrastructure():
+    executor = Scripted(*[SandboxFault(Verdict.SANDBOX_ERROR, "no runner")] * 9)
+    service = EvaluationService("toy", executor, 1)
+    outcome = asyncio.run(service.evaluate("source", PLAN)).outcome
+    assert (outcome.tag, outcome.message) == (Tag.INFRASTRUCTURE, "no runner")
+
+
+@pytest.mark.parametrize("error", [EvolveError("theirs"), InputError("theirs")])
+def test_a_fault_of_the_user_is_an_exception(error):
+    with pytest.raises(type(error), match="theirs"):
+        evaluate(Scripted(error))
+
+
+def test_what_is_demanded_sets_kind_of_sandbox_and_limits():
+    executor = Scripted(Tag.MEMORY)
+    demanded = Provenance("docker", "docker", {"memory_mib": 32, "wall_s": 3.0})
+    service = EvaluationService("toy", executor, 1, demanded=demanded)
+    assert asyncio.run(service.evaluate("source", PLAN)).outcome.ok
+    assert [job.sandbox for job in executor.jobs] == ["docker", "docker"]
+    assert executor.jobs[0].plan.limits == Limits(cpu_s=1.0, wall_s=3.0, call_wall_s=2.0, memory_mib=32)
+    # Those of the second try are doubled, as of any limit.
+    assert executor.jobs[1].plan.limits == executor.jobs[0].plan.limits.doubled()
+
+
+def test_an_executor_in_this_process_keeps_the_exception_for_who_asks():
+    with InlineExecutor() as executor:
+        assert executor.submit(divmod, 7, 2).result() == (3, 1)
+        with pytest.raises(ZeroDivisionError):
+            executor.submit(divmod, 1, 0).result()
 
 
 class Watching(ThreadPoolExecutor):
@@ -156,12 +194,15 @@ def test_nothing_starts_beside_a_second_try():
     assert all(running == 1 for _, running in beside[alone : alone + 2])
 
 
-def test_an_exception_gives_its_place_back():
+def test_a_fault_gives_its_place_back():
     async def run():
-        service = EvaluationService("toy", Scripted(ValueError(), Tag.TIMEOUT, ValueError()), 1)
+        service = EvaluationService(
+            "toy", Scripted(ValueError(), Tag.TIMEOUT, ValueError(), InputError("no")), 1
+        )
         for _ in range(2):
-            with pytest.raises(ValueError):
-                await service.evaluate("source", PLAN)
+            assert (await service.evaluate("source", PLAN)).outcome.tag is Tag.ENGINE_ERROR
+        with pytest.raises(InputError):
+            await service.evaluate("source", PLAN)
         return await asyncio.wait_for(service.evaluate("source", PLAN), 5)
 
     assert asyncio.run(run()).outcome.ok
