@@ -87,7 +87,7 @@ def command_of(program, words):
     """The command that a line calls, and the rest of the line."""
     command, rest = typer.main.get_command(CLIS[program]), list(words)
     while children := getattr(command, "commands", None):
-        if not rest:
+        if not rest or rest[0].isupper():  # a placeholder, such as NAME
             return command, rest
         assert rest[0] in children, f"{program} {' '.join(words)}: there is no command {rest[0]!r}"
         command = children[rest.pop(0)]
