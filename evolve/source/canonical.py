@@ -15,7 +15,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from evaluators.source import FIELDS, parse
-from evolve.source.tree import FUNCTIONS, Function, definitions, is_docstring, last_line, nodes, strip_docstrings
+from evolve.source.tree import (
+    FUNCTIONS,
+    Function,
+    definitions,
+    is_docstring,
+    last_line,
+    nodes,
+    strip_docstrings,
+)
 
 
 @lru_cache(maxsize=1024)

@@ -27,7 +27,7 @@ _METRIC = {
     "resolution": 0.1,
     "unit": 1.0,
     "task": "game",
-    "budget": "iterations",
+    "budget": "iteration",
 }
 _FLOOR = 1e-6
 """Of the uniform policy's exploitability: scores were clipped at six decades below it."""
