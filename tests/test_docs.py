@@ -120,9 +120,7 @@ def leaves(command, *names):
 
 @pytest.mark.parametrize("program", CLIS)
 def test_every_command_is_documented(program):
-    named = {
-        (program, *words) for page in CURRENT for _, words in [*whole_commands(page), *mentions(page)]
-    }
+    named = {(program, *words) for page in CURRENT for _, words in [*whole_commands(page), *mentions(page)]}
     commands = leaves(typer.main.get_command(CLIS[program]))
     assert [c for c in commands if not any(words[1 : len(c) + 1] == c for words in named)] == []
 

@@ -28,7 +28,7 @@ SHORT = {
     "promote": "--games kuhn2 --finalists 1 --baselines dcfr --workers 1",
 }
 """Command -> options that make it quick; the last one given counts."""
-SHORT_GAMES = "--games kuhn2 --iterations 5"
+SHORT_GAMES = "--games kuhn2 --iterations 2"
 """The same for searches in domains that play games."""
 SERVES = ("dashboard",)
 """Commands that are only parsed, because they do not end."""
