@@ -197,7 +197,7 @@ def typed(arguments):
 @pytest.mark.parametrize("number", range(len(blocks("docs/programs.md", "python"))))
 def test_programs_run_as_they_stand(folder, number):
     Path("my_program.py").write_text(blocks("docs/programs.md", "python")[number][1])
-    result = typed("evaluate my_program.py --games kuhn2 --iterations 20".split())
+    result = typed(["evaluate", "my_program.py", "--games", "kuhn2", "--iterations", "20"])
     assert "my_program" in result.stdout
 
 
