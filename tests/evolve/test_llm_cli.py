@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evolve.cli.app import app
-from evolve.models.loopback import LoopbackServer, Reply
+from benchmarks.loopback import LoopbackServer, Reply
 
 KEY = "sk-live-very-secret-987"
 QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
