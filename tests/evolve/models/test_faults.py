@@ -9,7 +9,7 @@ from email.utils import formatdate
 import httpx2
 import pytest
 
-from evolve.models import loopback
+from benchmarks import loopback
 from evolve.models.base import Completion, Stop, Usage
 from evolve.models.errors import ModelSetupError, ModelUnavailable, TransientError, scrubbed
 from evolve.models.gemini import GeminiModel
