@@ -21,6 +21,11 @@ from evaluators.contract import InputError, nearest
 from evaluators.task_domain import TaskDomain
 
 GROUP = "evolve.domains"
+_SHARED = ("games",)
+"""Packages whose module ``domain`` holds what several domains share."""
+
+_LIVE: dict[str, TaskDomain] = {}
+"""Domains that exist in this process only, by name (`register`)."""
 
 
 def domain_names() -> tuple[str, ...]:
@@ -37,9 +42,24 @@ def domains() -> dict[str, TaskDomain]:
     return {name: get_domain(name) for name in domain_names()}
 
 
-@cache
+def register(domain: TaskDomain) -> None:
+    """Have `get_domain` return a domain that exists in this process only, by its name; the last of a name counts."""
+    domain.origin = domain.name
+    _LIVE[domain.name] = domain
+
+
 def get_domain(reference: str) -> TaskDomain:
     """Return the domain of a name or, where `reference` is a path, of a folder; it is loaded once.
+
+    Raises:
+        InputError: there is none, with the nearest name, or it does not load.
+    """
+    return _LIVE.get(reference) or _load(reference)
+
+
+@cache
+def _load(reference: str) -> TaskDomain:
+    """Return a domain that is ours, installed or in a folder.
 
     Raises:
         InputError: there is none, with the nearest name, or it does not load.
@@ -63,7 +83,11 @@ def reference(name_or_folder: str) -> str:
 
 
 def _is_path(text: str) -> bool:
-    return os.sep in text or text in (".", "..") or (text not in domain_names() and Path(text).is_dir())
+    return (
+        os.sep in text
+        or text in (".", "..")
+        or (text not in (*_LIVE, *domain_names()) and Path(text).is_dir())
+    )
 
 
 @cache
@@ -73,7 +97,9 @@ def _ours() -> tuple[str, ...]:
     return tuple(
         module.name
         for module in pkgutil.iter_modules(evaluators.__path__)
-        if module.ispkg and importlib.util.find_spec(f"evaluators.{module.name}.domain")
+        if module.ispkg
+        and module.name not in _SHARED
+        and importlib.util.find_spec(f"evaluators.{module.name}.domain")
     )
 
 
