@@ -23,7 +23,7 @@ from evolve.prompting.changes import code_lines, differing, what_changed
 from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
-from results.report.structure import kind_of
+from results.views.structure import kind_of
 from results.text import diff, unified
 
 SOURCES = {
