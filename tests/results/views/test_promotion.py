@@ -94,7 +94,8 @@ def test_the_stored_verdict_is_shown_and_not_computed_again(family, make, tmp_pa
             strong = writer.add_program("# strong\n", tree_hash="strong", name="strong")
             pair = Pair(ids[2], strong, 0.75, 5, 2, 1)
             summary = {
-                "program_id": ids[2], "training": 3.0, "test": 2.5, "gap": 0.5, "drawn": None, "tiers": {"generic": 0.125},
+                "program_id": ids[2], "training": 3.0, "test": 2.5, "gap": 0.5, "drawn": None,
+                "tiers": {"generic": 0.125},
             }  # fmt: skip
             writer.add_event(
                 "verdict",
