@@ -133,8 +133,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
         if value is not None:
             before[row.ordinal] = value
         gain = max(0.0, value - best) if value is not None and best is not None else 0.0
-        if best is None or gain > 0:
-            best, best_stderr = value, stderr
+        best, best_stderr = (value, stderr) if best is None or gain > 0 else (best, best_stderr)
         cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
         found.append(
             Trial(
