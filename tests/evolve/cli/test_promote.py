@@ -1,5 +1,6 @@
 """`evolve promote`: finalists and baselines on held-out tasks, every evaluation recorded."""
 
+import json
 import shutil
 
 import pytest
@@ -28,15 +29,25 @@ def db(finished, tmp_path):
     return shutil.copy(finished[0], tmp_path / "copy.db")
 
 
+@pytest.fixture(scope="module")
+def promoted(finished, invoke, tmp_path_factory):
+    """(Database, how many evaluations it had, what the command printed.)"""
+    path = shutil.copy(finished[0], tmp_path_factory.mktemp("promoted") / "copy.db")
+    before = len(recorded(path))
+    result = invoke("promote", NAME, *QUICK, "--finalists", 2, "--db", path, "--json")
+    assert result.exit_code == 0, result.stderr
+    return path, before, json.loads(result.stdout)
+
+
 def recorded(db):
     with open_store(db, create=False, read_only=True) as store:
         return held_out(store, NAME)
 
 
-def test_every_evaluation_is_recorded_and_counted(ask, db):
-    before = len(recorded(db))
-    found = ask("promote", NAME, *QUICK, "--finalists", 2, "--db", db)
-    new = recorded(db)[before:]
+def test_every_evaluation_is_recorded_and_counted(promoted):
+    path, before, found = promoted
+    assert found["schema_version"] == 2
+    new = recorded(path)[before:]
     assert found["total"] == before + len(new)
     runs = [run for run in found["runs"] if run["held_out"]]
     assert {(r["program"], r["task"]["name"], r["task"]["budget"], r["value"]) for r in runs} == {
@@ -47,13 +58,13 @@ def test_every_evaluation_is_recorded_and_counted(ask, db):
     assert len(found["programs"]) == 4
     assert len(new) == 4 * 2
     assert found["metric"]["name"] == "exploitability"
-    with open_store(db, create=False, read_only=True) as store:
+    with open_store(path, create=False, read_only=True) as store:
         (verdict,) = [event.payload for event in events(store, NAME) if event.kind == "verdict"]
     assert found.items() >= verdict.items()
 
 
-def test_the_numbers_are_those_of_evaluate(ask, db):
-    found = ask("promote", NAME, *QUICK, "--finalists", 1, "--db", db)
+def test_the_numbers_are_those_of_evaluate(ask, promoted):
+    _, _, found = promoted
     dcfr = next(p["program"] for p in found["programs"] if p["name"] == "dcfr")
     (run,) = (r for r in found["runs"] if r["program"] == dcfr and r["held_out"] and r["task"]["budget"] == 6)
     other = ask("evaluate", "dcfr", "--tasks", "kuhn2", "--budget", 6)

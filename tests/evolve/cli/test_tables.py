@@ -140,9 +140,7 @@ class TestNarrowTerminals:
         print_across(console, self.TASKS, lambda some: by_program(entries, some, LOG, objective="decades"))
         return console.file.getvalue().splitlines()
 
-    @pytest.mark.parametrize(
-        ("width", "across"), [(80, [3, 2, 2]), (120, [4, 3]), (200, [7]), (60, [1] * 7)]
-    )
+    @pytest.mark.parametrize(("width", "across"), [(80, [3, 2, 2]), (120, [4, 3]), (200, [7]), (60, [1] * 7)])
     def test_tasks_go_into_as_many_tables_as_it_takes(self, width, across):
         heads = [line.split() for line in self.lines(width) if "↓" in line]
         assert [head.count("↓") for head in heads] == across
