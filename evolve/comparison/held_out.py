@@ -257,9 +257,11 @@ def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
     Raises:
         CapabilityError: the domain has neither.
     """
-    suite = domain.tasks("test", domain.tiers[:1]) if "test" in domain.suites else ()
+    suite: Sequence[Task] = ()
     if choice.tasks:
         suite = domain.select(choice.tasks, domain.tiers[:1])
+    elif "test" in domain.suites:
+        suite = domain.tasks("test", domain.tiers[:1])
     drawn = [t for t in domain.draw(seed) if not choice.tasks or t.family in {one.family for one in suite}]
     tasks = (*suite, *drawn)
     if not tasks:

@@ -112,8 +112,8 @@ def _head(statement: ast.stmt) -> str:
 
 def _spaced(code: Code) -> Code:
     """Return the program without blank lines below the head of a body, and elsewhere with no more than usual."""
-    texts = (n for n in nodes(code.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-    quoted = {line for n in texts for line in range(n.lineno, (n.end_lineno or n.lineno) + 1)}
+    strings = (n for n in nodes(code.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    quoted = {line for n in strings for line in range(n.lineno, (n.end_lineno or n.lineno) + 1)}
     edits, run, above = [], 0, ""
     for number, line in enumerate(code.lines, start=1):
         if line.strip() or number in quoted:

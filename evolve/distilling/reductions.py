@@ -110,10 +110,10 @@ def _members(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _statements(code: Code) -> Iterator[Reduction]:
-    for where, function in _members(code.tree):
-        for _, _, body in bodies(function) if isinstance(function, ast.FunctionDef) else ():
-            for statement in body:
-                yield from _without_statement(code, where, function, statement)
+    for where, member in _members(code.tree):
+        if isinstance(member, ast.FunctionDef):
+            for statement in [statement for _, _, body in bodies(member) for statement in body]:
+                yield from _without_statement(code, where, member, statement)
     for node in code.tree.body:
         if isinstance(node, ast.ClassDef) and node.bases and not node.keywords:
             what = f"base {', '.join(map(printed, node.bases))} of {node.name}"
@@ -167,7 +167,7 @@ def _expressions(code: Code) -> Iterator[Reduction]:
     functions = [s.name for s in code.tree.body if isinstance(s, ast.FunctionDef)]
     known = {*imports, *functions}
     for where, root in _roots(code.tree):
-        for whole in walk(root):
+        for whole in (node for node in walk(root) if isinstance(node, ast.expr)):
             for part in _parts(whole, known):
                 what = f"{_described(whole, part)} in {where}"
                 order = _nodes(part) - _nodes(whole)
@@ -179,7 +179,7 @@ def _with_part(code: Code, whole: ast.expr, part: ast.expr) -> Code:
     return code.replaced(whole, code.text_of(part) if hasattr(part, "lineno") else printed(part))
 
 
-def _parts(node: ast.AST, known: Collection[str]) -> Iterator[ast.expr]:
+def _parts(node: ast.expr, known: Collection[str]) -> Iterator[ast.expr]:
     """Yield the smaller expressions for an expression's place.
 
     A factor, an addend or a branch alone, the base of a power, and the arguments of a function for its call. `known`
@@ -194,7 +194,7 @@ def _parts(node: ast.AST, known: Collection[str]) -> Iterator[ast.expr]:
             yield operand
         case ast.IfExp(body=body, orelse=orelse):
             yield from (body, orelse)
-        case ast.BoolOp(op=op, values=values):
+        case ast.BoolOp(op=op, values=values) if _is_printable(node):
             for index in range(len(values)):
                 others = values[:index] + values[index + 1 :]
                 yield others[0] if len(others) == 1 else ast.BoolOp(op, others)
@@ -203,6 +203,11 @@ def _parts(node: ast.AST, known: Collection[str]) -> Iterator[ast.expr]:
                 yield from _arguments(name, arguments)
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in known or name in _SHORT_BUILTINS:
             yield from _arguments(name, arguments)
+
+
+def _is_printable(node: ast.expr) -> bool:
+    """Return whether printing a node makes the same node, which f-strings may prevent."""
+    return not any(isinstance(inner, ast.JoinedStr) for inner in nodes(node))
 
 
 def _arguments(name: str, arguments: list[ast.expr]) -> Iterator[ast.expr]:

@@ -46,7 +46,7 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """What went at once: the programs before and after it, and how many evaluations had been made."""
+    """What was removed at once: the programs before and after it, and how many evaluations there had been."""
 
     removed: tuple[str, ...]
     before: Version
@@ -61,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a search came to. `complete`: nothing is left that could go; else the budget or the user ended it."""
+    """What a search reached. `complete`: nothing is left that could go; else the budget or the user ended it."""
 
     original: Version
     smallest: Version

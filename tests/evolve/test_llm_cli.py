@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.loopback import LoopbackServer, Reply
 from evolve.cli.app import app
-from evolve.models.loopback import LoopbackServer, Reply
 
 KEY = "sk-live-very-secret-987"
 QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
