@@ -143,7 +143,7 @@ def _print(promotion: Promotion) -> None:
     tasks_of = f"{metric.task}s of the search{after[0]}, and held-out ones{after[1]}"
     print_line(out, f"\n{promotion.objective} on {tasks_of}:")
     _print_summaries(out, promotion)
-    unit = "decades" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
+    unit = "powers of ten" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
     print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
     _print_pairs(out, promotion)
     _print_failures(out, promotion)

@@ -59,8 +59,8 @@ def title(metric: Metric, tasks: Iterable[Task] = ()) -> str:
 
 def legend(metric: Metric) -> str:
     """Return what the marks of a table mean."""
-    resolution = f"{metric.resolution:g}" + (" decades" if metric.scale == "log" else "")
-    return _LEGEND.format(resolution)
+    factor = f"a factor of {10**metric.resolution:.3g}"
+    return _LEGEND.format(factor if metric.scale == "log" else f"{metric.resolution:g}")
 
 
 def plural(count: int, noun: str) -> str:
