@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
     from results.report.model import Report
@@ -70,7 +71,6 @@ def report(
 
 def _write(content: Report, path: Path, kind: Format) -> list[str]:
     """Write the report; return the files beside it."""
-    from evolve.errors import ConfigError
     from results.report import rendering
 
     figures: dict[str, str] = {}
@@ -100,7 +100,6 @@ def _check(path: Path) -> None:
     Raises:
         ConfigError: it is a directory, or a file that `evolve report` did not write.
     """
-    from evolve.errors import ConfigError
     from results.report.rendering import MARK
 
     if path.is_dir():
