@@ -69,18 +69,34 @@ def advantage(metric: Metric, one: Value, other: Value) -> float:
 
 def tied(metric: Metric, one: Value, other: Value) -> bool:
     """Return whether two values on a task cannot be told apart."""
+    return tied_over(metric, [one], [other])
+
+
+def tied_over(metric: Metric, ones: Sequence[Value], others: Sequence[Value]) -> bool:
+    """Return whether the means of two programs over the same tasks, in the same order, cannot be told apart.
+
+    The differences are paired: how much harder one task is than another does not count.
+    """
     resolution = metric.resolution / (metric.unit if metric.scale == "linear" else 1.0)
-    doubt = Z95 * math.hypot(one.spread(metric), other.spread(metric))
-    return abs(advantage(metric, one, other)) <= max(resolution, doubt)
+    differences = [advantage(metric, one, other) for one, other in zip(ones, others, strict=True)]
+    n = len(differences)
+    within = math.hypot(*(value.spread(metric) for value in (*ones, *others))) / n
+    between = stdev(differences) / math.sqrt(n) if n > 1 else 0.0
+    return abs(fmean(differences)) <= max(resolution, Z95 * max(within, between))
 
 
 def standing(metric: Metric, values: Mapping[str, Value]) -> Standing | None:
     """Return who is best on a task; None where fewer than two programs have a value."""
+    return standing_over(metric, {name: [value] for name, value in values.items()})
+
+
+def standing_over(metric: Metric, values: Mapping[str, Sequence[Value]]) -> Standing | None:
+    """Return who is best on average over the same tasks; None where fewer than two programs have values."""
     if len(values) < 2:
         return None
-    winner = max(values, key=lambda name: metric.oriented(values[name].value))
+    winner = max(values, key=lambda name: fmean(metric.oriented(one.value) for one in values[name]))
     others = (name for name in values if name != winner)
-    return Standing(winner, tuple(name for name in others if tied(metric, values[name], values[winner])))
+    return Standing(winner, tuple(name for name in others if tied_over(metric, values[name], values[winner])))
 
 
 def ranking(scores: Mapping[str, Score | None]) -> list[str]:
