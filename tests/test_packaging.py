@@ -74,7 +74,7 @@ def test_holds(wheel, name):
 
 
 def test_holds_a_migration_and_the_licence(wheel):
-    assert any(name.startswith("results/migrations/versions/0001_") for name in wheel)
+    assert any(name.startswith("results/migrations/versions/0003_") for name in wheel)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
 
@@ -116,10 +116,10 @@ def test_doctor_sees_another_distributions_package_of_the_same_name(tmp_path, pa
     (fake / "__init__.py").write_text('"""Somebody else\'s package."""\n')
     code, ok, places = doctor(fake.parent, tmp_path)
     assert (code, ok, places["ok"]) == (1, False, False)
-    assert f"{package}: {fake.parent}" in places["came"]
-    assert f"evolve: {ROOT}" in places["came"]
+    assert f"{package}: {fake.parent}" in places["detail"]
+    assert f"evolve: {ROOT}" in places["detail"]
 
 
 def test_doctor_sees_that_all_come_from_one_place(tmp_path):
     _, _, places = doctor(tmp_path, tmp_path)
-    assert (places["ok"], places["came"]) == (True, str(ROOT))
+    assert (places["ok"], places["detail"]) == (True, str(ROOT))

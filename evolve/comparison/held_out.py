@@ -129,7 +129,7 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
         domain = get_domain(config.domain)
         contenders, demanded = _contenders(store, writer, domain, choice)
         seed = secrets.randbits(_SEED_BITS) if choice.seed is None else choice.seed
-        plans = {PURPOSE: _tests(domain, choice, seed), _CHECK: _checks(domain, config, choice)}
+        plans = {PURPOSE: held_out_plan(domain, choice, seed), _CHECK: _checks(domain, config, choice)}
         runs = len(plans[PURPOSE].tasks) * len(contenders)
         finalists = [c.program_id for c in contenders if c.ordinal is not None]
         writer.add_event(PURPOSE, {"seed": seed, "finalists": finalists, "runs": runs})
@@ -210,7 +210,7 @@ def _run(
 def _record(
     program_id: str, task: Task, evaluation: Evaluation, objective: str, purpose: str
 ) -> HeldOutEvaluation:
-    if evaluation.outcome.tag in (Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR):
+    if evaluation.outcome.tag is Tag.ENGINE_ERROR:
         raise EvolveError(f"{purpose}: {task.name} cannot be run here: {evaluation.outcome.message}")
     result = evaluation.results[0] if evaluation.outcome.ok else None
     return HeldOutEvaluation(
@@ -250,15 +250,17 @@ def _contenders(
     return (*finalists, *baselines), strictest(programs[c.program_id].provenance for c in chosen)
 
 
-def _tests(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
+def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
     """Return the tasks of the test suite and those that are freshly drawn, at every horizon.
 
     Raises:
         CapabilityError: the domain has neither.
     """
-    suite = domain.tasks("test", domain.tiers[:1]) if "test" in domain.suites else ()
+    suite: Sequence[Task] = ()
     if choice.tasks:
         suite = domain.select(choice.tasks, domain.tiers[:1])
+    elif "test" in domain.suites:
+        suite = domain.tasks("test", domain.tiers[:1])
     drawn = [t for t in domain.draw(seed) if not choice.tasks or t.family in {one.family for one in suite}]
     tasks = (*suite, *drawn)
     if not tasks:

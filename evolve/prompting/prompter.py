@@ -184,7 +184,7 @@ class Prompter:
 
     def _tried(self, parent: Candidate, log: LogView) -> _Tried:
         return _Tried(
-            total=len(log) if log.best else 0,
+            total=sum(log.outcomes.values()) if log.best else 0,
             outcomes=digest.outcomes(log),
             best=log.best[0].mean(self._objective) if log.best else 0.0,
             way=digest.way(parent, log),

@@ -1,5 +1,7 @@
 """The candidates of a search in the order in which they were told, as operators look back on them.
 
+A fault of the engine says nothing about a program or an idea: such candidates keep their place and are not looked back on.
+
 What looking back needs is worked out once for each candidate, when it is told, so that a proposal costs the same
 however long the search is. A `LogView` is the log as it stood when the parents of a proposal were chosen.
 """
@@ -34,7 +36,7 @@ class CandidateLog:
         self.objective = objective
         self.entries: list[Candidate] = []
         self.outcomes: list[Mapping[str, int]] = [{}]
-        """After each candidate: tag -> how many ended so, in the order in which the tags came up first."""
+        """After each candidate: tag -> how many ended so, faults of the engine apart; the first to come up is first."""
         self.best: list[tuple[Candidate, ...]] = [()]
         """After each candidate: the `BEST` best that ended ok, best first, the earliest among equals."""
         self.parts: list[Mapping[str, float]] = [{}]
@@ -54,15 +56,17 @@ class CandidateLog:
         """Add the next candidate. Either all of it is added or, where it raises, nothing."""
         assert candidate.outcome is not None
         position, gain = len(self.entries), self._gain(candidate)
-        tag = candidate.outcome.tag.value
-        outcomes = {**self.outcomes[-1], tag: self.outcomes[-1].get(tag, 0) + 1}
+        tag, outcomes = candidate.outcome.tag, self.outcomes[-1]
+        ours = tag is Tag.ENGINE_ERROR
+        if not ours:
+            outcomes = {**outcomes, tag.value: outcomes.get(tag.value, 0) + 1}
         best, parts = self._best_after(candidate) if candidate.ok else (self.best[-1], self.parts[-1])
         self.gains.append(gain)
         if candidate.ok and candidate.program_id is not None:
             self.positions.setdefault(candidate.program_id, position)
-        if candidate.parents:
+        if candidate.parents and not ours:
             self.children[candidate.parents[0]].append(position)
-        if candidate.outcome.tag in FAILURES:
+        if tag in FAILURES:
             self.failed.append(position)
         self.entries.append(replace(candidate, evaluation=candidate.evaluation if candidate.ok else None))
         self.outcomes.append(outcomes)
@@ -72,8 +76,8 @@ class CandidateLog:
     def _best_after(self, candidate: Candidate) -> tuple[tuple[Candidate, ...], Mapping[str, float]]:
         """Return `best` and `parts` with a candidate more; what it does not change is shared."""
         objective, best, parts = self.objective, self.best[-1], self.parts[-1]
-        if len(best) < BEST or candidate.mean(objective) > best[-1].mean(objective):
-            best = tuple(sorted([*best, candidate], key=lambda c: -c.mean(objective))[:BEST])
+        if len(best) < BEST or candidate.scores[objective].mean > best[-1].scores[objective].mean:
+            best = tuple(sorted([*best, candidate], key=lambda c: -c.scores[objective].mean)[:BEST])
         own = {
             name: score.mean for name, score in candidate.scores.items() if name.startswith(f"{objective}/")
         }
@@ -86,7 +90,7 @@ class CandidateLog:
         return (
             None
             if before is None
-            else candidate.mean(self.objective) - self.entries[before].mean(self.objective)
+            else candidate.scores[self.objective].mean - self.entries[before].scores[self.objective].mean
         )
 
     def upto(self, count: int) -> LogView:
@@ -126,7 +130,7 @@ class LogView(Sequence[Candidate]):
 
     @property
     def outcomes(self) -> Mapping[str, int]:
-        """Tag -> how many ended so, in the order in which the tags came up first."""
+        """Tag -> how many ended so, faults of the engine apart; the first to come up is first."""
         return self._log.outcomes[self._count]
 
     @property

@@ -8,6 +8,8 @@ import pytest
 from evaluators.contract import InvalidAnswer
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits
+from sandbox.inprocess import InProcessSandbox
+from sandbox.process import ProcessSandbox
 
 GUEST = """
 import numpy as np
@@ -20,8 +22,8 @@ def start(program):
 class Host(HostedProgram):
     called = "host"
 
-    def __init__(self, source, *, in_process=True):
-        super().__init__(("numpy",), in_process=in_process)
+    def __init__(self, source, sandbox=None):
+        super().__init__(sandbox or InProcessSandbox())
         with self._faults():
             self._session = self._open(GUEST, source, limits=Limits(), shared_bytes=4096)
 
@@ -37,11 +39,11 @@ def program(value):
     return f"def value():\n    return {value}\n"
 
 
-@pytest.mark.parametrize("in_process", [True, False])
-def test_a_program_answers_until_it_is_closed(in_process):
-    with Host(program(2.0), in_process=in_process) as host:
+@pytest.mark.parametrize("sandbox", [InProcessSandbox, ProcessSandbox])
+def test_a_program_answers_until_it_is_closed(sandbox):
+    with Host(program(2.0), sandbox()) as host:
         assert host.value() == 2.0
-        assert (host.isolation == "none") is in_process
+        assert (host.isolation == "none") is (sandbox is InProcessSandbox)
     with pytest.raises(
         RuntimeError, match="host: expected an open one; it was closed, or its program failed"
     ):

@@ -1,4 +1,4 @@
-"""A toy domain whose score is a function of the source text, and what campaigns over it need."""
+"""What campaigns over `evaluators.testing.FakeDomain` need: operators, an executor, and ways to look at the result."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import re
 import subprocess
 import sys
 import time
@@ -14,15 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from evaluators.contract import Component, Plan, ProgramError, Stage
-from evaluators.records import Evaluation, Outcome, Tag
+from evaluators.records import Provenance, Tag
+from evaluators.testing import FakeDomain, fake_answer, fake_program
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import Proposal, ProposalError
 from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
-from sandbox.base import Limits
+from sandbox.inprocess import InProcessSandbox
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,60 +33,6 @@ def cache_dir(tmp_path_factory):
         yield path
 
 
-def toy_program(x, fate=Tag.OK):
-    """A program of the toy domain: a number, and how its evaluation is to end."""
-    return f"class Answer:\n    def value(self):\n        return {x!r}, {str(fate)!r}\n"
-
-
-def toy_numbers(source):
-    x, fate = re.search(r"return (\S+), '(\w+)'", source).groups()
-    return float(x), Tag(fate)
-
-
-class ToyDomain:
-    """Programs are numbers: the closer to 3 (game a) and to 4 (game b), the better."""
-
-    name = "toy"
-    components = (Component("Answer", "value", ()),)
-    mechanisms = ()
-    seed = "zero"
-    baselines = ("one",)
-    default_objective = "score"
-    holdout = ("c",)
-    sandbox_modules = ()
-    tiers = ("exact",)
-
-    def __init__(self):
-        self.evaluated = []
-
-    def check(self, source):
-        if "class Answer" not in source:
-            raise ProgramError("program: expected a class Answer.")
-
-    def plan(self, games=None, *, suite="train", tiers=None, iterations=None):
-        instances = tuple(Instance(g, g, "exact", iterations or 1) for g in games or ("a", "b"))
-        return Plan((Stage("all", instances),), Limits())
-
-    def objectives(self, plan):
-        return ("score", *(f"score/{i.game}" for i in plan.instances))
-
-    def score(self, plan, results):
-        scores = {f"score/{r.instance.game}": -r.exploitability for r in results}
-        return scores | {"score": sum(scores.values()) / len(results)}
-
-    def evaluate(self, source, plan, sandbox, *, floors=None, progress=None):
-        x, fate = toy_numbers(source)
-        if any(i.game == "a" for i in plan.instances):
-            self.evaluated.append(source)
-        results = tuple(
-            InstanceResult(i, i.game, ((1, abs(x - 3 - (i.game == "b"))),), 3.0, 0.0, 0.0, 0.0)
-            for i in plan.instances
-        )
-        if fate is not Tag.OK:
-            return Evaluation(Outcome(fate, "as it says itself"), results[:1], {}, "none", 0.0, 0.0)
-        return Evaluation(Outcome(Tag.OK), results, self.score(plan, results), "none", 0.0, 0.0)
-
-
 class ToyOperator:
     """A step from the parent; now and then a program that fails, is known, is no program, or none at all."""
 
@@ -96,14 +41,14 @@ class ToyOperator:
     waits = False
 
     async def propose(self, parents, context, rng):
-        x, _ = toy_numbers(parents[0].source)
+        x, _ = fake_answer(parents[0].source)
         kind = rng.random()
         if kind < 0.03:
             raise ProposalError("toy: expected an idea; none came.")
         if kind < 0.15:
             return Proposal("no program", self.kind)
         fate = rng.choice([Tag.EXCEPTION, Tag.TIMEOUT]) if kind < 0.4 else Tag.OK
-        return Proposal(toy_program(round(x + rng.gauss(0.2, 1.0), 1), fate), self.kind, ("a step",))
+        return Proposal(fake_program(round(x + rng.gauss(0.2, 1.0), 1), fate), self.kind, ("a step",))
 
 
 class ToyCrossover:
@@ -112,8 +57,8 @@ class ToyCrossover:
     waits = False
 
     async def propose(self, parents, context, rng):
-        (a, _), (b, _) = (toy_numbers(p.source) for p in parents)
-        return Proposal(toy_program(round((a + b) / 2, 2)), self.kind)
+        (a, _), (b, _) = (fake_answer(p.source) for p in parents)
+        return Proposal(fake_program(round((a + b) / 2, 2)), self.kind)
 
 
 class ThreadExecutor(ThreadPoolExecutor):
@@ -123,10 +68,10 @@ class ThreadExecutor(ThreadPoolExecutor):
         super().__init__(workers)
         self._domain, self._delay = domain, delay
 
-    def submit(self, fn, job):
+    def submit(self, fn, domain, source, plan, against, sandbox):
         def run():
             time.sleep(self._delay())
-            return self._domain.evaluate(job.source, job.plan, None, floors=job.floors)
+            return self._domain.evaluate(source, plan, InProcessSandbox(), against=against)
 
         return super().submit(run)
 
@@ -134,8 +79,12 @@ class ThreadExecutor(ThreadPoolExecutor):
 class Toy:
     """Runs toy campaigns on databases, and reads back what became of them."""
 
-    Domain, Operator, Executor = ToyDomain, ToyOperator, ThreadExecutor
-    program = staticmethod(toy_program)
+    Operator, Executor = ToyOperator, ThreadExecutor
+    program = staticmethod(fake_program)
+
+    @staticmethod
+    def Domain(**options):
+        return FakeDomain("toy", **options)
 
     @staticmethod
     def config(**options):
@@ -160,10 +109,11 @@ class Toy:
 
         `wrap` replaces the writer by another; `seen(campaign, event)` watches; `seed` is the seed program.
         """
-        domain = domain or ToyDomain()
+        domain = domain or FakeDomain("toy")
         spec = CampaignSpec(
             name=config.campaign_name,
             domain="toy",
+            metric=domain.metric,
             seed=config.seed,
             objective="score",
             plan="search",
@@ -175,17 +125,18 @@ class Toy:
             config=config,
             domain=domain,
             plan=domain.plan(),
-            seed_source=toy_program(0.0) if seed is None else seed,
-            baselines={"one": toy_program(1.0)},
+            seed_source=domain.seed_source(domain.seed) if seed is None else seed,
+            baselines={name: domain.seed_source(name) for name in domain.baselines},
             operator=operator or ToyOperator(),
             crossover=crossover or ToyCrossover(),
+            demanded=Provenance("none"),
         )
         with open_store(db) as store, ThreadExecutor(domain, config.workers, delay) as executor:
             known = store.find_campaign(spec.name)
             with store.continue_campaign(spec.name) if known else store.begin_campaign(spec) as writer:
                 service = EvaluationService("toy", executor, config.workers)
                 observer = (lambda event: seen(campaign, event)) if seen else (lambda event: None)
-                campaign = Campaign(setup, wrap(writer) if wrap else writer, service, observer, "none")
+                campaign = Campaign(setup, wrap(writer) if wrap else writer, service, observer)
                 return asyncio.run(campaign.run())
 
 
@@ -227,10 +178,10 @@ def stored_campaign(db, name):
     assert not state.pending
     rows = []
     for stored in state.told:
-        scores = {e.plan: dict(e.scores) for e in stored.evaluations}
-        curves = {e.plan: [(c.instance, c.points) for c in e.curves] for e in stored.evaluations}
+        scores = {e.plan: dict(e.evaluation.scores) for e in stored.evaluations}
+        curves = {e.plan: [(r.task, r.curve) for r in e.evaluation.results] for e in stored.evaluations}
         source = programs[stored.candidate.program_id].source if stored.candidate.program_id else None
-        rows.append((vars(stored.candidate), source, scores, curves))
+        rows.append((stored.candidate, source, scores, curves))
     return rows
 
 

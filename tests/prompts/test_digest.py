@@ -1,24 +1,24 @@
 """What of a search is told to a model: ideas with what they brought, the way to the parent, what other programs add."""
 
 import pytest
-from evolve.search.record import Record, Scored, Tried
 
 import seeds
-from evaluators.records import Outcome, Tag
-from evolve.operators.base import Parent
+from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
 from evolve.prompting import digest
 from evolve.prompting.changes import ancestors, differing, removed_lines
+from evolve.search.log import CandidateLog
 
 OK = Outcome(Tag.OK)
 
 
 def told(ordinal, parent, score, note, *, source=None, outcome=OK):
-    scored = Scored({"score": score} if outcome is OK else {})
+    evaluation = Evaluation(outcome, scores={"score": Score(score)} if outcome is OK else {})
+    parents = (parent,) if parent else ()
     source = source or f"x = {ordinal}\n"
-    return Tried(ordinal, "llm", f"id{ordinal}", source, (parent,) if parent else (), note, outcome, scored)
+    return Candidate(ordinal, "llm", f"id{ordinal}", parents, note, 0, outcome, source, evaluation)
 
 
-TRIED = (
+TOLD = (
     told(0, "", 1.0, "", source="a = 1\nb = 1\n"),
     told(1, "id0", 1.5, "gain", source="b = 1\nc = 1\n"),
     told(2, "id0", 0.4, "loss"),
@@ -27,32 +27,32 @@ TRIED = (
     told(5, "id2", 0.0, "nonsense", outcome=Outcome(Tag.INVALID, "expected numbers")),
     told(6, "id3", 1.6, "child"),
 )
-RECORD = Record("score", {}, TRIED)
-PARENT = Parent("id3", TRIED[3].source, {"score": 1.4})
+LOG = CandidateLog("score", TOLD).upto(len(TOLD))
+PARENT = TOLD[3]
 
 
 def test_ideas_are_ranked_by_what_they_brought_and_none_is_told_twice():
-    assert digest.ideas(PARENT, RECORD) == [("+0.500, to 0.900", "recovery"), ("-0.600, to 0.400", "loss")]
-    assert digest.children(PARENT, RECORD) == [("+0.200", "child")]
+    assert digest.ideas(PARENT, LOG) == [("+0.500, to 0.900", "recovery"), ("-0.600, to 0.400", "loss")]
+    assert digest.children(PARENT, LOG) == [("+0.200", "child")]
 
 
 def test_the_way_begins_with_the_oldest_ancestor():
-    assert digest.way(PARENT, RECORD) == [
+    assert digest.way(PARENT, LOG) == [
         ("1.000", "where the search began"),
         ("1.500", "gain"),
         ("1.400", "step"),
     ]
-    assert digest.way(Parent("id0", "", {}), RECORD) == []
-    assert [t.ordinal for t in ancestors("id3", RECORD.seen.scored)] == [3, 1, 0]
-    assert ancestors("unknown", RECORD.seen.scored) == []
+    assert digest.way(TOLD[0], LOG) == []
+    assert [t.ordinal for t in ancestors("id3", LOG.scored)] == [3, 1, 0]
+    assert ancestors("unknown", LOG.scored) == []
 
 
 def test_lines_whose_loss_did_harm_are_not_warned_of():
-    assert [line.text for line in removed_lines("id3", RECORD.seen.scored, "score")] == ["a = 1"]
+    assert [line.text for line in removed_lines("id3", LOG.scored, "score")] == ["a = 1"]
 
 
 def test_failures_say_what_was_tried():
-    assert digest.failures(PARENT, RECORD) == [("invalid", "expected numbers (nonsense)")]
+    assert digest.failures(PARENT, LOG) == [("invalid", "expected numbers (nonsense)")]
 
 
 def test_what_other_programs_share_is_named_once():
@@ -69,3 +69,12 @@ def test_what_other_programs_share_is_named_once():
 def test_a_program_that_does_not_parse_is_shown_whole(source):
     assert differing(source, {"the parent": "x = 1"}) == (source, {})
     assert differing("x = 1", {"the parent": source}).text == "x = 1"
+
+
+def test_a_fault_of_ours_is_not_shown():
+    ours = told(7, "id3", 0.0, "an idea", outcome=Outcome(Tag.ENGINE_ERROR, "ZeroDivisionError: no"))
+    seen = CandidateLog("score", [*TOLD, ours]).upto(99)
+    assert len(seen) == len(LOG) + 1
+    for section in (digest.ideas, digest.children, digest.way, digest.failures):
+        assert section(PARENT, seen) == section(PARENT, LOG)
+    assert digest.outcomes(seen) == digest.outcomes(LOG)

@@ -4,43 +4,38 @@ import random
 from functools import cache
 from pathlib import Path
 
-from evolve.search.record import Record, Scored, Tried
-
 import seeds
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.solvers import BEST_RESPONSE_CALLS
-from evaluators.records import Outcome, Tag
-from evolve.operators.base import Context, Parent
+from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag, Task, TaskResult
+from evolve.operators.base import Context
 from evolve.prompting.prompter import Prompter
+from evolve.search.log import CandidateLog
 
 GOLDEN = Path(__file__).with_name("golden") / "psro_system.txt"
 GAMES = ("kuhn3", "leduc2")
 
 
 def scored(kuhn, leduc):
-    objectives = {"decades": (kuhn + leduc) / 2, "decades/kuhn3": kuhn, "decades/leduc2": leduc}
-    return Scored(objectives, dict.fromkeys(GAMES, ((10, 0.5), (50, 0.2), (100, 0.1))))
+    means = {"decades": (kuhn + leduc) / 2, "decades/kuhn3": kuhn, "decades/leduc2": leduc}
+    curve = ((10, 0.5), (50, 0.2), (100, 0.1))
+    results = tuple(TaskResult(Task(game, game, budget=100), 0.1, curve=curve) for game in GAMES)
+    return Evaluation(Outcome(Tag.OK), results, {name: Score(mean) for name, mean in means.items()})
 
 
 @cache
 def prompter():
-    return Prompter(
-        "psro",
-        games=GAMES,
-        components=[c.name for c in DOMAIN.components],
-        objective=DOMAIN.default_objective,
-        examples=2,
-    )
+    return Prompter(DOMAIN, families=GAMES, objective=DOMAIN.objective, examples=2)
 
 
 def conversation(ordinal=1):
     """System and request for a child of the seed."""
-    source = seeds.source("psro", DOMAIN.seed)
-    seed = Tried(0, "seed", "id0", source, (), "", Outcome(Tag.OK), scored(1.1, 1.3))
-    record = Record("decades", {name: scored(1.4, 1.9) for name in DOMAIN.baselines}, (seed,))
-    context = Context(DOMAIN.components, DOMAIN.mechanisms, "psro", ordinal, record)
-    parent = Parent("id0", source, seed.scored.objectives)
-    return [message.text for message in prompter().first(parent, context, random.Random(3))]
+    source, evaluation = seeds.source("psro", DOMAIN.seed), scored(1.1, 1.3)
+    seed = Candidate(0, "seed", "id0", outcome=evaluation.outcome, source=source, evaluation=evaluation)
+    baselines = {name: scored(1.4, 1.9) for name in DOMAIN.baselines}
+    log = CandidateLog("decades", [seed]).upto(1)
+    context = Context(DOMAIN.components, DOMAIN.mechanisms, "psro", ordinal, log, baselines)
+    return [message.text for message in prompter().first(seed, context, random.Random(3))]
 
 
 def domains_part():

@@ -476,7 +476,7 @@ def test_the_domain_names_only_seeds_that_exist():
 def test_plays_psro(name):
     """A few iterations in the domain's own loop. Kuhn's meta-games have ties and duplicates."""
     source = re.sub(r"\b(10_000|15_000|8000|5000)\b", "200", seeds.source("psro", name))
-    plan = DOMAIN.plan(["kuhn2", "kuhn3"], tiers=("exact",), iterations=4)
+    plan = DOMAIN.plan(["kuhn2", "kuhn3"], tiers=("exact",), budget=4)
     evaluation = DOMAIN.evaluate(source, plan, InProcessSandbox())
     assert evaluation.results[0].curve[-1][1] < evaluation.results[0].uniform
     if name == "nash":

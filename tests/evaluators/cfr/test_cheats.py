@@ -30,7 +30,7 @@ def box():
 
 
 def evaluate(source, box, games=GAMES, tiers=("exact",), **options):
-    plan = DOMAIN.plan(games, tiers=tiers, iterations=ITERATIONS)
+    plan = DOMAIN.plan(games, tiers=tiers, budget=ITERATIONS)
     return DOMAIN.evaluate(source, plan, box, **options)
 
 
@@ -130,7 +130,7 @@ def test_a_trick_without_effect(box, honest, name):
         assert [value for _, value in cheated] == pytest.approx(
             [value for _, value in expected], rel=1e-3, abs=0
         )
-    assert found.objectives[SCORE] <= honest.objectives[SCORE] + 1e-3
+    assert found.scores[SCORE].mean <= honest.scores[SCORE].mean + 1e-3
 
 
 @pytest.mark.parametrize("name", [n for n in WITHOUT_EFFECT if "tolerance" not in n])
@@ -155,7 +155,7 @@ def test_extra_iterations_through_the_guest_are_no_iterations(box, honest):
     assert f"repeated {2 * ITERATIONS}" in found.log
     for cheated, expected in zip(curves(found), curves(honest), strict=True):
         assert [iteration for iteration, _ in cheated] == [iteration for iteration, _ in expected]
-    assert found.objectives[SCORE] <= honest.objectives[SCORE]
+    assert found.scores[SCORE].mean <= honest.scores[SCORE].mean
 
 
 # Tricks that end the evaluation: the tag, and what the message says.
@@ -202,7 +202,7 @@ def test_a_trick_that_ends_the_evaluation(box, name):
     source, tag, message = ENDS[name]
     found = evaluate(source, box)
     assert (found.outcome.tag, message in found.outcome.message) == (tag, True), found.outcome
-    assert not found.objectives
+    assert not found.scores
 
 
 def test_a_forged_policy_is_played_like_any_other(box, honest):
@@ -213,7 +213,7 @@ def test_a_forged_policy_is_played_like_any_other(box, honest):
         "+ len(result).to_bytes(8, 'little'))\n",
     )
     found = evaluate(forged, box)
-    assert found.outcome.tag is not Tag.OK or found.objectives[SCORE] <= honest.objectives[SCORE]
+    assert found.outcome.tag is not Tag.OK or found.scores[SCORE].mean <= honest.scores[SCORE].mean
 
 
 def test_costs_are_measured_outside(box):
@@ -224,8 +224,8 @@ def test_costs_are_measured_outside(box):
     )
     began = time.perf_counter()
     found = evaluate(slow, box, games=("kuhn2",))
-    assert found.cpu_s > 0.6
-    assert found.wall_s <= time.perf_counter() - began
+    assert found.cost.cpu_s > 0.6
+    assert found.cost.wall_s <= time.perf_counter() - began
 
 
 def test_text_for_the_next_prompt_is_short_and_has_no_control_characters(box):
@@ -249,7 +249,7 @@ def remembered(box):
     Returns:
         Source that fills ``ANSWERS`` with triples: player, first regrets (by which to know the payoffs), answer.
     """
-    learnt = DOMAIN.plan(("kuhn2",), tiers=("exact",), iterations=3000)
+    learnt = DOMAIN.plan(("kuhn2",), tiers=("exact",), budget=3000)
     spy = cheat(
         "import json\n",
         regret="if iteration_number == 0: self.first = arguments[0].tolist()\n"
@@ -264,7 +264,7 @@ def remembered(box):
 
 
 def exploitability(source, box, game, tier):
-    return [r.exploitability for r in evaluate(source, box, games=(game,), tiers=(tier,)).results]
+    return [r.value for r in evaluate(source, box, games=(game,), tiers=(tier,)).results]
 
 
 def test_answers_remembered_by_shape_win_on_their_own_payoffs_only(box, remembered):

@@ -1,6 +1,7 @@
 """The trusted loop: known values, checkpoints, and the same bytes with and without a sandbox."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,11 @@ from hypothesis import strategies as st
 
 import seeds
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import Play, checkpoints
-from evaluators.contract import InvalidAnswer
+from evaluators.cfr.loop import CfrRun, checkpoints
+from evaluators.contract import InvalidAnswer, MeanGate
+from evaluators.games.domain import RACE_MARGIN
 from evaluators.games.game import load
-from evaluators.records import Tag
+from evaluators.records import Score, Tag
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
 
@@ -24,7 +26,7 @@ def runner():
 
 
 def evaluate(source, games, iterations, sandbox=None, tiers=("exact",)):
-    plan = DOMAIN.plan(games, tiers=tiers, iterations=iterations)
+    plan = DOMAIN.plan(games, tiers=tiers, budget=iterations)
     return DOMAIN.evaluate(source, plan, sandbox or InProcessSandbox())
 
 
@@ -40,7 +42,7 @@ KNOWN = [
 @pytest.mark.parametrize(("seed", "game", "iterations", "value"), KNOWN)
 def test_reproduces_openspiel(seed, game, iterations, value):
     (result,) = evaluate(seeds.source("cfr", seed), [game], iterations).results
-    assert result.exploitability == pytest.approx(value, rel=1e-9)
+    assert result.value == pytest.approx(value, rel=1e-9)
 
 
 def test_the_sandbox_changes_no_bit(runner):
@@ -49,7 +51,7 @@ def test_the_sandbox_changes_no_bit(runner):
         inside = evaluate(source, ["kuhn3"], 20, runner, ("exact", "generic"))
         beside = evaluate(source, ["kuhn3"], 20, None, ("exact", "generic"))
         assert [r.curve for r in inside.results] == [r.curve for r in beside.results]
-        assert inside.objectives == beside.objectives
+        assert inside.scores == beside.scores
 
 
 class Forged:
@@ -64,10 +66,10 @@ class Forged:
 
 @pytest.mark.parametrize("count", [0, 2, 3])
 def test_too_many_or_too_few_arrays_are_an_invalid_answer(count):
-    play = Play(DOMAIN.rule(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(count))
+    play = CfrRun(DOMAIN.prepare(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(count))
     with pytest.raises(InvalidAnswer, match=f"expected 1 arrays; got {count}"):
         play.iterate()
-    play = Play(DOMAIN.rule(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(1))
+    play = CfrRun(DOMAIN.prepare(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(1))
     with pytest.raises(InvalidAnswer, match="expected 2 arrays; got 1"):
         play.average_policies()
 
@@ -124,40 +126,45 @@ def test_programs_may_not_change_the_loops_arrays():
     spared = source.replace("info_states.per_action(reach_prob)", "7.0")
     assert vandal != source
     one, other = (evaluate(s, ["kuhn2"], 5).results[0] for s in (vandal, spared))
-    assert one.exploitability == pytest.approx(other.exploitability, rel=1e-12)
+    assert one.value == pytest.approx(other.value, rel=1e-12)
 
 
 class TestStages:
     """Small games before costly ones, and the gate between them."""
 
     def test_games_run_from_cheap_to_costly(self):
-        plan = DOMAIN.plan(["leduc2", "kuhn2", "kuhn3"], tiers=("exact",), iterations=1)
-        assert [i.name for i in plan.instances] == ["kuhn2", "kuhn3", "leduc2"]
+        plan = DOMAIN.plan(["leduc2", "kuhn2", "kuhn3"], tiers=("exact",), budget=1)
+        assert [i.name for i in plan.tasks] == ["kuhn2", "kuhn3", "leduc2"]
 
-    def test_a_stage_below_its_floor_ends_the_evaluation(self):
-        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=5)
-        source, floors = seeds.source("cfr", "cfr"), {"small games": 5.9}
-        evaluation = DOMAIN.evaluate(source, plan, InProcessSandbox(), floors=floors)
+    def gated(self):
+        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), budget=5)
+        (stage,) = plan.stages
+        return replace(plan, stages=(replace(stage, gate=MeanGate(RACE_MARGIN)),))
+
+    def test_a_stage_far_below_the_parents_ends_the_evaluation(self):
+        source, against = seeds.source("cfr", "cfr"), {"small games": Score(5.9)}
+        evaluation = DOMAIN.evaluate(source, self.gated(), InProcessSandbox(), against=against)
         assert evaluation.outcome.tag is Tag.EARLY_STOPPED
-        assert "below the floor of 5.900" in evaluation.outcome.message
-        assert evaluation.objectives == {}
+        assert "beside 5.900 of its parent" in evaluation.outcome.message
+        assert evaluation.scores == {}
         assert len(evaluation.results) == 1
 
-    def test_a_stage_at_its_floor_goes_on(self):
-        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=5)
-        source = seeds.source("cfr", "cfr")
+    def test_a_stage_within_the_margin_goes_on(self):
+        source, plan = seeds.source("cfr", "cfr"), self.gated()
         first = DOMAIN.evaluate(source, plan, InProcessSandbox())
-        floors = {"small games": first.objectives["stage/small games"]}
-        assert DOMAIN.evaluate(source, plan, InProcessSandbox(), floors=floors).outcome.ok
+        mean = first.stages["small games"].mean
+        for parent, tag in ((mean, Tag.OK), (mean + 0.499, Tag.OK), (mean + 0.501, Tag.EARLY_STOPPED)):
+            against = {"small games": Score(parent)}
+            assert DOMAIN.evaluate(source, plan, InProcessSandbox(), against=against).outcome.tag is tag
 
-    def test_progress_is_told_instance_by_instance(self):
-        plan = DOMAIN.plan(["kuhn2"], tiers=("exact", "generic"), iterations=2)
+    def test_progress_is_told_task_by_task(self):
+        plan = DOMAIN.plan(["kuhn2"], tiers=("exact", "generic"), budget=2)
         seen = []
         done = DOMAIN.evaluate(seeds.source("cfr", "cfr"), plan, InProcessSandbox(), progress=seen.append)
         assert tuple(seen) == done.results
 
-    def test_all_objectives_of_the_plan_are_there(self):
-        plan = DOMAIN.plan(["kuhn2"], iterations=2)
+    def test_all_scores_of_the_plan_are_there(self):
+        plan = DOMAIN.plan(["kuhn2"], budget=2)
         done = DOMAIN.evaluate(seeds.source("cfr", "cfr"), plan, InProcessSandbox())
-        assert set(DOMAIN.objectives(plan)) <= set(done.objectives)
-        assert DOMAIN.score(plan, done.results) == done.objectives
+        assert set(DOMAIN.score_names(plan)) <= set(done.scores)
+        assert DOMAIN.scores(done.results) == done.scores

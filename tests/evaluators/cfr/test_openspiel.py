@@ -12,6 +12,7 @@ from open_spiel.python.policy import TabularPolicy
 import seeds
 from evaluators.cfr.openspiel import CfrSolver, ProgramFailed
 from evaluators.contract import GameError, ProgramError
+from sandbox.inprocess import InProcessSandbox
 
 PLUS = seeds.source("cfr", "cfr_plus")
 
@@ -57,7 +58,7 @@ def test_cfr_plus_is_openspiels_cfr_plus():
 
 
 def test_without_a_sandbox_the_numbers_are_the_same():
-    with play(PLUS, "kuhn2") as inside, play(PLUS, "kuhn2", in_process=True) as outside:
+    with play(PLUS, "kuhn2") as inside, play(PLUS, "kuhn2", sandbox=InProcessSandbox()) as outside:
         assert outside.isolation == "none"
         assert inside.isolation != "none"
         assert inside.exploitability() == outside.exploitability()
@@ -65,14 +66,14 @@ def test_without_a_sandbox_the_numbers_are_the_same():
 
 def test_games_without_a_string():
     matrix = pyspiel.create_matrix_game([[1, -1], [-1, 3]], [[-1, 1], [1, -3]])
-    with play(PLUS, matrix, 500, in_process=True) as solver:
+    with play(PLUS, matrix, 500, sandbox=InProcessSandbox()) as solver:
         assert solver.exploitability() < 1e-3
         first = next(iter(solver.average_policy_table().values()))
         assert first[0] == pytest.approx(2 / 3, abs=0.01)
     alone = pyspiel.load_efg_game(
         'EFG 2 R "g" { "a" "b" } ""\np "" 1 1 "" { "A" "B" } 0\nt "" 1 "x" { 1 -1 }\nt "" 2 "y" { 0 0 }\n'
     )
-    with play(PLUS, alone, 50, in_process=True) as solver:  # The second player never decides.
+    with play(PLUS, alone, 50, sandbox=InProcessSandbox()) as solver:  # The second player never decides.
         assert solver.average_policy_table() == {
             "0-0-1-": {0: pytest.approx(1, abs=0.01), 1: pytest.approx(0, abs=0.01)}
         }

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import seeds
 from evaluators.cfr import interface
 from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME
-from evaluators.cfr.loop import Play, shared_bytes
+from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.contract import ProgramError
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load
@@ -37,11 +37,11 @@ def runner():
 
 
 def started(source, game):
-    rule = DOMAIN.rule(source)
+    prepared = DOMAIN.prepare(source)
     session = InProcessSandbox().open(
-        rule.guest, rule.source, limits=Limits(), shared_bytes=shared_bytes(game)
+        prepared.guest, prepared.source, limits=Limits(), shared_bytes=shared_bytes(game)
     )
-    return Play(rule, game, session)
+    return CfrRun(prepared, game, session)
 
 
 def warmed_up(source):
@@ -56,7 +56,7 @@ def warmed_up(source):
 def test_agrees_with_the_same_rule_over_arrays(name, game):
     """Policies and averages at every iteration, on perturbed payoffs: rounding decides ties of the exact games."""
     sources = PROGRAMS[name], seeds.source("cfr", SEEDS[name])
-    assert [DOMAIN.rule(source).per_infoset for source in sources] == [True, False]
+    assert [DOMAIN.prepare(source).per_infoset for source in sources] == [True, False]
     rows, flat = (started(warmed_up(source), load(game, "generic-0")) for source in sources)
     for _ in range(GAMES[game]):
         rows.iterate()
@@ -68,12 +68,12 @@ def test_agrees_with_the_same_rule_over_arrays(name, game):
 
 
 def test_the_sandbox_changes_no_bit(runner):
-    plan = DOMAIN.plan(["kuhn3"], tiers=("generic",), iterations=10)
+    plan = DOMAIN.plan(["kuhn3"], tiers=("generic",), budget=10)
     for source in PROGRAMS.values():
         inside, beside = (DOMAIN.evaluate(source, plan, sandbox) for sandbox in (runner, InProcessSandbox()))
         assert inside.outcome.ok, inside.outcome.message
         assert [r.curve for r in inside.results] == [r.curve for r in beside.results]
-        assert inside.objectives == beside.objectives
+        assert inside.scores == beside.scores
 
 
 def test_reads_the_counterfactual_reach():
@@ -228,7 +228,7 @@ RETURNED = {
 @pytest.fixture(scope="module")
 def plan():
     return replace(
-        DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=3), limits=Limits(cpu_s=0.1, memory_mib=128)
+        DOMAIN.plan(["kuhn2"], tiers=("exact",), budget=3), limits=Limits(cpu_s=0.1, memory_mib=128)
     )
 
 
@@ -306,9 +306,9 @@ def test_the_command_line_takes_a_file(tmp_path):
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     expected = DOMAIN.evaluate(
-        seeds.source("cfr", "cfr_plus"), DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=10), InProcessSandbox()
+        seeds.source("cfr", "cfr_plus"), DOMAIN.plan(["kuhn2"], tiers=("exact",), budget=10), InProcessSandbox()
     )  # fmt: skip
-    assert repr(expected.results[0].exploitability) in result.output
+    assert repr(expected.results[0].value) in result.output
 
 
 class TestCheck:

@@ -13,12 +13,13 @@ from evaluators.cfr.openspiel import CfrSolver
 from evaluators.contract import GameError, InputError
 from evaluators.games import policies
 from evaluators.games.compile import compile_loaded
+from sandbox.inprocess import InProcessSandbox
 
 PLUS = seeds.source("cfr", "cfr_plus")
 
 
 def play(source, game, iterations=10):
-    solver = CfrSolver(source, game, in_process=True)
+    solver = CfrSolver(source, game, sandbox=InProcessSandbox())
     for _ in range(iterations):
         solver.evaluate_and_update_policy()
     return solver

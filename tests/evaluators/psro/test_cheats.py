@@ -22,7 +22,7 @@ def box():
 
 
 def evaluate(source, box=None, games=GAMES):
-    plan = DOMAIN.plan(games, tiers=("exact",), iterations=ITERATIONS)
+    plan = DOMAIN.plan(games, tiers=("exact",), budget=ITERATIONS)
     return DOMAIN.evaluate(source, plan, box or InProcessSandbox())
 
 
@@ -125,7 +125,7 @@ def test_answers_that_are_none(answer, box):
     assert found.outcome.tag is Tag.INVALID
     assert found.outcome.message.startswith("kuhn2: iteration 0, train")
     assert message in found.outcome.message
-    assert found.objectives == {}
+    assert found.scores == {}
 
 
 @pytest.mark.parametrize("negative", [-1e-10, -1e-9])

@@ -75,7 +75,7 @@ def test_a_program_that_reads_meta_games_alone_runs_as_it_is():
     from sandbox.inprocess import InProcessSandbox
 
     DOMAIN.check(PAPERS)
-    plan = DOMAIN.plan(["kuhn2", "kuhn3"], tiers=("exact",), iterations=10)
+    plan = DOMAIN.plan(["kuhn2", "kuhn3"], tiers=("exact",), budget=10)
     found = DOMAIN.evaluate(PAPERS, plan, InProcessSandbox())
     assert found.outcome.ok, found.outcome.message
-    assert all(r.exploitability < r.uniform for r in found.results)
+    assert all(r.value < r.uniform for r in found.results)

@@ -1,5 +1,7 @@
 """The trusted loop: known values, checkpoints, what programs are given, and the same bytes in every sandbox."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,8 @@ import seeds
 from evaluators.psro.domain import CPU_OBJECTIVE, DOMAIN
 from evaluators.psro.loop import checkpoints
 from evaluators.records import Tag
+from evolve.comparison.held_out import Choice, held_out_plan
+from sandbox import link
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
@@ -16,12 +20,16 @@ from sandbox.process import ProcessSandbox
 
 @pytest.fixture(scope="module")
 def runner():
-    with ProcessSandbox(modules=DOMAIN.sandbox_modules) as sandbox:
-        yield sandbox
+    """A sandbox whose linear algebra uses the kernels of this process, which a variable may have chosen."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {"OPENBLAS_CORETYPE"} & os.environ.keys():
+            patch.setitem(link.ENVIRONMENT, name, os.environ[name])
+        with ProcessSandbox(modules=DOMAIN.sandbox_modules) as sandbox:
+            yield sandbox
 
 
 def evaluate(source, games=("kuhn2",), iterations=10, sandbox=None, tiers=("exact",)):
-    plan = DOMAIN.plan(games, tiers=tiers, iterations=iterations)
+    plan = DOMAIN.plan(games, tiers=tiers, budget=iterations)
     return DOMAIN.evaluate(source, plan, sandbox or InProcessSandbox())
 
 
@@ -56,7 +64,7 @@ KNOWN = [
 @pytest.mark.parametrize(("seed", "game", "iterations", "value"), KNOWN)
 def test_known_values(seed, game, iterations, value):
     (result,) = evaluate(seeds.source("psro", seed), [game], iterations).results
-    assert result.exploitability == pytest.approx(value, rel=1e-5)
+    assert result.value == pytest.approx(value, rel=1e-5)
 
 
 def test_the_sandbox_changes_no_bit(runner):
@@ -154,14 +162,14 @@ class TestWhatProgramsAreGiven:
         )
 
     def test_a_program_that_names_no_payoffs_costs_none(self):
-        assert not DOMAIN.rule(UNIFORM).gets_tensors(3)
-        assert not DOMAIN.rule(UNIFORM).gets_basis(3)
-        assert DOMAIN.rule(program("meta_games[0]")).gets_tensors(3)
-        assert DOMAIN.rule(program("game.deviation_payoffs([])")).gets_basis(3)
+        assert not DOMAIN.prepare(UNIFORM).gets_tensors(3)
+        assert not DOMAIN.prepare(UNIFORM).gets_basis(3)
+        assert DOMAIN.prepare(program("meta_games[0]")).gets_tensors(3)
+        assert DOMAIN.prepare(program("game.deviation_payoffs([])")).gets_basis(3)
 
     def test_the_populations_of_a_hundred_iterations_fit(self, runner):
         source = program("assert len(meta_games[0]) == game.iteration + 1", state="memory = 0")
-        plan = DOMAIN.plan(["kuhn3"], tiers=("exact",), iterations=100)
+        plan = DOMAIN.plan(["kuhn3"], tiers=("exact",), budget=100)
         tight = Limits(cpu_s=60.0, wall_s=301.0, call_wall_s=60.0, memory_mib=plan.limits.memory_mib // 2)
         found = DOMAIN.evaluate(source, type(plan)(plan.stages, tight), runner)
         assert found.outcome.tag is Tag.OK, found.outcome.message
@@ -170,7 +178,7 @@ class TestWhatProgramsAreGiven:
 class TestLimits:
     def test_a_loop_that_never_ends_names_its_iteration(self, runner):
         forever = program("while game.iteration == 3: pass")
-        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=10)
+        plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), budget=10)
         limits = Limits(cpu_s=0.3, wall_s=60.0, call_wall_s=30.0, memory_mib=256)
         found = DOMAIN.evaluate(forever, type(plan)(plan.stages, limits), runner)
         assert found.outcome.tag is Tag.CPU_LIMIT
@@ -199,20 +207,20 @@ except Exception:
                 assert found.outcome.message.startswith(expected)
 
 
-class TestObjectives:
-    def test_all_objectives_of_the_plan_are_there(self):
-        plan = DOMAIN.plan(["kuhn2"], iterations=2)
+class TestScores:
+    def test_all_scores_of_the_plan_are_there(self):
+        plan = DOMAIN.plan(["kuhn2"], budget=2)
         done = DOMAIN.evaluate(UNIFORM, plan, InProcessSandbox())
-        assert set(DOMAIN.objectives(plan)) <= set(done.objectives)
-        assert DOMAIN.score(plan, done.results) == done.objectives
+        assert set(DOMAIN.score_names(plan)) <= set(done.scores)
+        assert DOMAIN.scores(done.results) == done.scores
 
     def test_compute_is_one_per_iteration(self):
         done = evaluate(UNIFORM, iterations=5)
         (result,) = done.results
-        assert done.objectives[CPU_OBJECTIVE] == pytest.approx(-result.candidate_cpu_s / 5)
+        assert done.scores[CPU_OBJECTIVE].mean == pytest.approx(-result.cost.candidate_cpu_s / 5)
 
     def test_a_failed_program_has_none(self):
-        assert evaluate(program("1 / 0")).objectives == {}
+        assert evaluate(program("1 / 0")).scores == {}
 
 
 @pytest.mark.parametrize("name", seeds.names("psro"))
@@ -237,4 +245,4 @@ def test_weights_need_not_be_normalised():
 def test_costly_games_get_limits_of_their_own():
     search = DOMAIN.plan(["kuhn3", "leduc2"], tiers=("exact",)).limits
     assert DOMAIN.plan(["kuhn3", "kuhn4"], tiers=("exact",)).limits.cpu_s > 10 * search.cpu_s
-    assert DOMAIN.promotion_plan(3).limits.cpu_s > 10 * search.cpu_s
+    assert held_out_plan(DOMAIN, Choice(), 3).limits.cpu_s > 10 * search.cpu_s

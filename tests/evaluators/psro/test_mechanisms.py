@@ -186,7 +186,7 @@ def test_children_of_the_symbolic_operator_run(name):
     """Operators' swaps may turn a formula into one that leaves the simplex; all other edits keep to it."""
     operator, rng = SymbolicOperator(Mix(swap=0.0)), random.Random(name)
     seed = parent = seeds.source("psro", name).replace("10_000", "30")
-    plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), iterations=2)
+    plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), budget=2)
     for k in range(100):
         child = operator.mutate(parent, CONTEXT, rng).source
         DOMAIN.check(child)

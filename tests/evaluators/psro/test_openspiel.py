@@ -9,6 +9,7 @@ import pytest
 import seeds
 from evaluators.contract import GameError, ProgramError
 from evaluators.psro.openspiel import MetaStrategyMethod, ProgramFailed
+from sandbox.inprocess import InProcessSandbox
 
 UNIFORM = seeds.source("psro", "uniform")
 
@@ -55,7 +56,7 @@ def pyspiel_policy(game, seed):
 
 
 def method(source, *args, **options):
-    return MetaStrategyMethod(source, *args, in_process=True, **options)
+    return MetaStrategyMethod(source, *args, sandbox=InProcessSandbox(), **options)
 
 
 def test_marginals_and_the_joint_distribution():

@@ -1,91 +1,159 @@
-"""What a promotion's runs say, worked out by hand."""
+"""What a promotion runs and says: means, gaps and pairs worked out by hand, and what is recorded."""
+
+import asyncio
 
 import pytest
 
-from evolve.comparison.held_out import Contender, Promotion, Run, distinct
-from evolve.comparison.verdicts import as_json, horizon, pair, verdict
+from evaluators.contract import CapabilityError
+from evaluators.records import Metric, Outcome, Score, Tag, Task
+from evaluators.testing import FakeDomain
+from evolve.comparison.held_out import Choice, distinct, evaluate_held_out, held_out_plan
+from evolve.comparison.verdicts import Contender, Promotion, as_json, pairs, summary, verdict
+from evolve.errors import EvolveError
+from evolve.evaluation.service import EvaluationService
 from results.queries import RankedCandidate
+from results.records import HeldOutEvaluation
 
 FINALIST, BASELINE = Contender("#7", "f", "", 7), Contender("dcfr", "b", "", None)
+METRIC = Metric("exploitability", "exploitability", "min", "log", resolution=0.1)
 
 
-def run(program, game, variant, k, score, *, sealed):
-    instance = Instance(f"{game}/{variant}/K={k}", game, variant, k)
-    outcome = "timeout" if score is None else "ok"
-    return Run(program, instance, sealed, outcome, None if score is None else 10**-score, score)
+def run(program, game, tier, k, score, *, seed=None):
+    task = Task(f"{game}/{tier}", game, tier, k, seed)
+    outcome = Outcome(Tag.TIMEOUT if score is None else Tag.OK)
+    value = None if score is None else 10**-score
+    return HeldOutEvaluation(
+        program_id=program, task=task, outcome=outcome, value=value, stderr=0.0, score=score,
+        isolation="kernel", purpose="promotion",
+    )  # fmt: skip
 
 
 def promotion(runs, horizons=(300, 1000)):
-    return Promotion("c", "decades", 5, 900, horizons, (FINALIST, BASELINE), tuple(runs), 9)
+    return Promotion(
+        campaign="c",
+        objective="decades",
+        metric=METRIC,
+        seed=5,
+        budget=900,
+        horizons=horizons,
+        contenders=(FINALIST, BASELINE),
+        held_out=tuple(r for r in runs if r.task.budget != 900),
+        checks=tuple(r for r in runs if r.task.budget == 900),
+        total=9,
+    )
 
 
 def training(program, exact, generic, jitter, scale):
-    values = {"exact": exact, "generic-0": generic, "jitter-0": jitter, "scale-10": scale}
-    return [run(program, "leduc2", v, 900, s, sealed=False) for v, s in values.items()]
+    values = {"exact": exact, "generic": generic, "jitter": jitter, "scale": scale}
+    return [run(program, "leduc2", tier, 900, s) for tier, s in values.items()]
 
 
 RUNS = [
     *training("f", 4.0, 3.0, 3.8, 4.5),
     *training("b", 3.0, 2.5, 3.1, 3.0),
-    run("f", "kuhn2", "exact", 300, 3.0, sealed=True),
-    run("f", "kuhn2", "exact", 1000, 3.5, sealed=True),
-    run("f", "kuhn4", "exact", 1000, 2.5, sealed=True),
-    run("f", "leduc3", "generic-5", 1000, 2.0, sealed=True),
-    run("b", "kuhn2", "exact", 300, 1.0, sealed=True),
-    run("b", "kuhn2", "exact", 1000, 3.4, sealed=True),
-    run("b", "kuhn4", "exact", 1000, 3.0, sealed=True),
-    run("b", "leduc3", "generic-5", 1000, None, sealed=True),
+    run("f", "kuhn2", "exact", 300, 3.0),
+    run("f", "kuhn2", "exact", 1000, 3.5),
+    run("f", "kuhn4", "exact", 1000, 2.5),
+    run("f", "leduc3", "generic", 1000, 2.0, seed=5),
+    run("b", "kuhn2", "exact", 300, 1.0),
+    run("b", "kuhn2", "exact", 1000, 3.45),
+    run("b", "kuhn4", "exact", 1000, 3.0),
+    run("b", "leduc3", "generic", 1000, None, seed=5),
 ]
 
 
-def test_a_verdict():
-    found = verdict(promotion(RUNS), FINALIST)
+def test_a_summary():
+    found = summary(promotion(RUNS), FINALIST)
     assert (found.training, found.test, found.gap, found.drawn) == (4.0, 3.0, 1.0, 2.0)
-    assert (found.generic, found.jitter, found.scale) == pytest.approx((1.0, 0.2, 0.5))
+    assert found.tiers == pytest.approx({"generic": 1.0, "jitter": 0.2, "scale": 0.5})
 
 
 def test_a_failure_leaves_no_mean():
-    found = verdict(promotion(RUNS), BASELINE)
+    found = summary(promotion(RUNS), BASELINE)
     assert found.drawn is None
-    assert found.test == pytest.approx(3.2)
-
-
-def test_perturbed_payoffs_have_no_ties():
-    close = [
-        run("f", "leduc3", "generic-5", 300, 2.01, sealed=True),
-        run("b", "leduc3", "generic-5", 300, 2.0, sealed=True),
-    ]
-    found = pair(
-        promotion([*training("f", 4, 3, 3, 4), *training("b", 3, 2, 2, 3), *close]), FINALIST, BASELINE
-    )
-    assert (found.wins, found.ties, found.losses) == (1, 0, 0)
+    assert found.test == pytest.approx(3.225)
 
 
 def test_a_pair_counts_small_differences_as_ties():
-    found = pair(promotion(RUNS), FINALIST, BASELINE)
+    (found,) = pairs(promotion(RUNS))
+    assert (found.finalist, found.baseline) == ("f", "b")
     assert (found.wins, found.ties, found.losses) == (1, 1, 1)
-    assert found.mean == pytest.approx((2.0 + 0.1 - 0.5) / 3)
+    assert found.mean == pytest.approx((2.0 + 0.05 - 0.5) / 3)
 
 
 def test_the_horizon_is_the_closest_to_the_training_runs():
-    assert horizon(promotion([])) == 1000
-    assert horizon(promotion([], horizons=(300,))) == 300
+    assert promotion([]).horizon == 1000
+    assert promotion([], horizons=(300,)).horizon == 300
 
 
-def test_json_has_every_run():
+def test_json_has_every_run_and_what_is_stored_is_part_of_it():
     found = as_json(promotion(RUNS))
     assert len(found["runs"]) == len(RUNS)
+    assert sum(one["held_out"] for one in found["runs"]) == 8
     assert found["horizons"] == [300, 1000]
     assert found["programs"][1] == {"program": "b", "name": "dcfr", "candidate": None}
+    assert found.items() >= verdict(promotion(RUNS)).items()
 
 
 def test_finalists_differ_in_their_scores():
     def ranked(ordinal, a, b):
         return RankedCandidate(
-            rank=ordinal, ordinal=ordinal, program_id=str(ordinal), value=a, scores={"a": a, "b": b},
+            rank=ordinal, ordinal=ordinal, program_id=str(ordinal), value=a, scores={"a": Score(a), "b": Score(b)},
             operator="", note="", island=0, cpu_s=0.0,
         )  # fmt: skip
 
     same = [ranked(3, 2.0, 1.0), ranked(4, 2.0, 1.0 + 1e-9), ranked(5, 2.0, 1.1), ranked(6, 1.0, 1.0)]
     assert [c.ordinal for c in distinct(same, 2)] == [3, 5]
     assert [c.ordinal for c in distinct(same, 9)] == [3, 5, 6]
+
+
+# What is run.
+
+
+def evaluate(toy, sources, writer=None, **options):
+    domain = toy.Domain()
+    plan = held_out_plan(domain, Choice(horizons=(1, 3)), 0)
+    with toy.Executor(domain, 2) as executor:
+        service = EvaluationService("toy", executor, 2)
+        return asyncio.run(
+            evaluate_held_out(service, writer, domain, sources, plan, purpose="promotion", **options)
+        )
+
+
+class Recording:
+    def __init__(self):
+        self.records = []
+
+    def record_held_out(self, record):
+        self.records.append(record)
+
+
+def test_every_program_runs_on_every_task_by_itself_and_is_recorded(toy):
+    writer, done = Recording(), []
+    sources = {"good": toy.program(3.5), "bad": toy.program(1.0, Tag.TIMEOUT)}
+    found = evaluate(toy, sources, writer, done=lambda: done.append(1))
+    assert len(done) == len(writer.records) == 4
+    assert {r.program_id for r in writer.records} == {"good", "bad"}
+    assert [(r.task.name, r.task.budget, r.value) for r in found["good"]] == [("c", 3, 0.5), ("c", 1, 0.5)]
+    assert [(r.outcome.tag, r.value, r.score) for r in found["bad"]] == [(Tag.TIMEOUT, None, None)] * 2
+
+
+def test_what_was_run_before_is_skipped(toy):
+    found = evaluate(toy, {"p": toy.program(3.5)}, skip={("p", Task("c", "c", budget=3))})
+    assert [r.task.budget for r in found["p"]] == [1]
+
+
+@pytest.mark.parametrize("tag", [Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR])
+def test_a_fault_of_ours_is_no_result_of_a_program(toy, tag):
+    writer = Recording()
+    with pytest.raises(EvolveError, match="promotion: c cannot be run here"):
+        evaluate(toy, {"p": toy.program(3.5, tag)}, writer)
+    assert writer.records == []
+
+
+def test_a_domain_without_held_out_tasks_says_so():
+    class Searched(FakeDomain):
+        suites = ("train",)
+
+    with pytest.raises(CapabilityError, match="the domain fake has no held-out tasks"):
+        held_out_plan(Searched(), Choice(), 0)

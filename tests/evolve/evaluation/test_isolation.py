@@ -1,38 +1,23 @@
-"""The sandbox that a campaign asks for, and what it says about the one that it gets."""
+"""What programs demand of the sandbox, what the machine achieves, and what is said where it is less."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-
 import pytest
 
-from benchmarks.soak import soak
+from evaluators.records import LEVELS, Provenance
 from evolve.config import parse_config
 from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation import isolation
-from evolve.evaluation.isolation import Found
+from evolve.evaluation.isolation import Probe, protection, require, strictest
 from evolve.evaluation.job import warm_sandbox
 from sandbox.attacks import ATTACKS, THROUGH, Result
 from sandbox.base import Level, SandboxFault, Verdict
 
 
-class Fixed:
-    """An executor whose worker found `came`, or failed with it."""
-
-    def __init__(self, came):
-        self.came = came
-
-    def submit(self, *_):
-        future = Future()
-        if isinstance(self.came, Exception):
-            future.set_exception(self.came)
-        else:
-            future.set_result(self.came)
-        return future
-
-
-def achieved(came, **fields):
-    return isolation.achieved(Fixed(came), ("numpy",), parse_config(fields))
+def refused(probe, minimum, sandbox="process"):
+    with pytest.raises(IsolationError) as caught:
+        require(probe.level, Provenance(minimum, sandbox), reasons=probe.reasons)
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -41,19 +26,40 @@ def achieved(came, **fields):
 def test_the_default_minimum_rises_as_soon_as_a_model_writes(operator, level):
     assert isolation.default_minimum(operator) is level
     config = parse_config({"operator": operator})
-    assert isolation.minimum(config) is level
-    assert isolation.minimum(config.model_copy(update={"min_isolation": "docker"})) is Level.DOCKER
+    assert protection(config).minimum == level.label
+    assert protection(config.model_copy(update={"min_isolation": "docker"})).minimum == "docker"
 
 
 def test_an_unknown_level_is_named():
     with pytest.raises(
         ConfigError, match=r"min_isolation level: expected one of none, rlimits.*got 'kernal'"
     ):
-        isolation.minimum(parse_config({"min_isolation": "kernal"}))
+        protection(parse_config({"min_isolation": "kernal"}))
+
+
+def test_a_campaign_demands_its_level_its_sandbox_and_its_limits():
+    config = parse_config({"sandbox": "docker", "min_isolation": "docker", "limits": {"memory_mib": 64}})
+    assert protection(config) == Provenance("docker", "docker", {"memory_mib": 64})
+
+
+def test_children_of_a_stored_program_inherit_what_it_demands():
+    config = parse_config({"min_isolation": "rlimits", "limits": {"memory_mib": 64, "cpu_s": 9.0}})
+    start = Provenance("docker", "docker", {"memory_mib": 128, "cpu_s": 1.0})
+    assert protection(config, start=start) == Provenance("docker", "docker", {"memory_mib": 64, "cpu_s": 1.0})
+
+
+def test_the_strictest_satisfies_all():
+    both = strictest([None, Provenance("kernel"), Provenance("rlimits", "gvisor", {"cpu_s": 2.0}), None])
+    assert both == Provenance("kernel", "gvisor", {"cpu_s": 2.0})
+    assert strictest([None]) == Provenance("none")
+
+
+def test_the_levels_of_records_are_those_of_the_sandbox():
+    assert tuple(level.label for level in sorted(Level)) == LEVELS
 
 
 def test_a_full_sandbox_is_not_spoken_of(caplog):
-    assert achieved(Found(Level.KERNEL_NS, {}, ())) == "kernel+ns"
+    require(Level.KERNEL_NS, Provenance("kernel"))
     assert caplog.records == []
 
 
@@ -62,7 +68,8 @@ def test_a_layer_that_is_off_is_one_warning(caplog):
         "seccomp": "off: no table of system calls for riscv64",
         "namespaces": "off: Operation not permitted",
     }
-    assert achieved(Found(Level.RLIMITS, off, ())) == "rlimits"
+    probe = Probe(Level.RLIMITS, off, ())
+    require(probe.level, Provenance("rlimits"), reasons=probe.reasons)
     (record,) = caplog.records
     assert record.getMessage() == (
         "evolve: the sandbox runs at level rlimits: seccomp off: no table of system calls for riscv64; "
@@ -70,28 +77,22 @@ def test_a_layer_that_is_off_is_one_warning(caplog):
     )
 
 
-def test_an_attack_that_got_through_is_named(caplog):
-    achieved(Found(Level.RLIMITS, {}, ("open a socket",)))
-    assert "'open a socket' got through" in caplog.text
+def test_an_attack_that_got_through_is_named():
+    assert Probe(Level.RLIMITS, {}, ("open a socket",)).reasons == "'open a socket' got through"
 
 
-def test_a_refusal_names_the_reason_and_the_flag():
+def test_a_refusal_names_the_level_that_is_missing_the_reason_and_the_flag():
     off = {"landlock": "off: Operation not supported"}
-    with pytest.raises(IsolationError) as caught:
-        achieved(Found(Level.RLIMITS, off, ()), operator="llm")
-    assert caught.value.message == (
-        "isolation: expected at least kernel (for operator llm); this machine achieves rlimits "
-        "(landlock off: Operation not supported)."
+    refusal = refused(Probe(Level.RLIMITS, off, ()), "kernel")
+    assert refusal.message == (
+        "isolation: expected at least kernel (process sandbox), which the program or its campaign demands; this"
+        " machine achieves rlimits (landlock off: Operation not supported)."
     )
-    assert "--min-isolation rlimits accepts it" in caught.value.hint
-    with pytest.raises(IsolationError, match=r"at least kernel\+ns \(as configured\)"):
-        achieved(Found(Level.KERNEL, {}, ()), min_isolation="kernel+ns")
-
-
-def test_a_sandbox_that_does_not_start_is_one_line():
-    fault = SandboxFault(Verdict.SANDBOX_ERROR, "docker: no daemon answers")
-    with pytest.raises(IsolationError, match="sandbox: docker: no daemon answers"):
-        achieved(fault, sandbox="docker")
+    assert "--min-isolation rlimits" in refusal.hint
+    assert (
+        "at least kernel+ns (docker sandbox)"
+        in refused(Probe(Level.KERNEL, {}, ()), "kernel+ns", "docker").message
+    )
 
 
 def test_faults_survive_the_way_from_a_worker():
@@ -109,17 +110,11 @@ def workers_sandbox():
     warm_sandbox.cache_clear()
 
 
-def test_a_worker_finds_out(monkeypatch, workers_sandbox):
-    found = isolation.probe(("numpy",), "process")
-    assert found.level >= Level.RLIMITS
+def test_a_worker_tries_its_own_sandbox(monkeypatch, workers_sandbox):
+    probe = isolation.probe(("numpy",), "process")
+    assert probe.level >= Level.RLIMITS
     broken = Result(next(a for a in ATTACKS if a.name == "open a socket"), THROUGH, "")
     monkeypatch.setattr(isolation, "check", lambda sandbox: [broken])
-    found = isolation.probe(("numpy",), "process")
-    if "landlock" not in found.off:
-        assert (found.level, found.through) == (Level.RLIMITS, ("open a socket",))
-
-
-def test_a_soak_leaves_nothing_and_judges_every_candidate():
-    report = soak(200)
-    assert report.wrong == ()
-    assert (report.candidates, report.hostile) == (200, 20)
+    probe = isolation.probe(("numpy",), "process")
+    if "landlock" not in probe.off:
+        assert (probe.level, probe.through) == (Level.RLIMITS, ("open a socket",))

@@ -7,7 +7,7 @@ import pytest
 from evaluators.records import Tag
 from evolve.errors import EngineFault, EvolveError
 from evolve.operators.base import ScriptedOperator
-from evolve.search.events import BaselineScored, Looked, Started, Told
+from evolve.search.events import BaselineScored, HeldOut, Started, Told
 from results import queries
 from results.store import open_store
 
@@ -28,9 +28,9 @@ def uninterrupted(toy, contents, empty_db, tmp_path_factory):
     return run
 
 
-def looks_of(db):
+def held_out_of(db):
     with open_store(db, read_only=True) as store:
-        return queries.looks(store, "toy")
+        return queries.held_out(store, "toy")
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -41,8 +41,8 @@ def test_workers_and_their_timing_change_nothing(toy, db, contents, uninterrupte
 
 def test_the_toy_campaign_has_all_kinds_of_candidates(uninterrupted):
     rows = [candidate for candidate, *_ in uninterrupted(80)]
-    assert {"ok", "duplicate", "rejected", "exception", "timeout"} <= {row["outcome"] for row in rows}
-    assert {row["operator"] for row in rows} == {"seed", "toy", "crossover"}
+    assert {"ok", "duplicate", "rejected", "exception", "timeout"} <= {row.outcome.tag for row in rows}
+    assert {row.operator for row in rows} == {"seed", "toy", "crossover"}
 
 
 def test_another_seed_is_another_campaign(toy, db, contents, uninterrupted):
@@ -60,7 +60,7 @@ def test_candidates_are_told_in_the_order_of_their_ordinals(toy, db, jitter):
         db,
         toy.config(candidates=30, workers=4),
         delay=jitter,
-        seen=lambda _, e: order.append(e.ordinal) if isinstance(e, Told) else None,
+        seen=lambda _, e: order.append(e.candidate.ordinal) if isinstance(e, Told) else None,
     )
     assert order == list(range(30))
 
@@ -70,10 +70,10 @@ def test_a_parent_was_told_a_lookahead_before_its_child(toy, db, contents, jitte
     toy.run(db, toy.config(candidates=40, lookahead=lookahead, workers=4), delay=jitter)
     born = {}
     for candidate, *_ in contents(db, "toy"):
-        for parent in candidate["parents"]:
-            assert born[parent] <= max(0, candidate["ordinal"] - lookahead)
-        if candidate["outcome"] == Tag.OK:
-            born.setdefault(candidate["program_id"], candidate["ordinal"])
+        for parent in candidate.parents:
+            assert born[parent] <= max(0, candidate.ordinal - lookahead)
+        if candidate.outcome.ok:
+            born.setdefault(candidate.program_id, candidate.ordinal)
 
 
 def test_no_more_than_the_lookahead_is_in_flight(toy, db, jitter):
@@ -88,7 +88,7 @@ def test_no_more_than_the_lookahead_is_in_flight(toy, db, jitter):
     operator = Counting()
 
     def count(_, event):
-        operator.told += isinstance(event, Told) and event.ordinal > 0
+        operator.told += isinstance(event, Told) and event.candidate.ordinal > 0
 
     config = toy.config(candidates=30, lookahead=3, crossover=0.0, attempts=1, workers=4)
     toy.run(db, config, operator=operator, delay=jitter, seen=count)
@@ -102,14 +102,14 @@ def test_lookahead_is_part_of_the_campaign(toy, db, contents, uninterrupted):
 
 def test_a_failing_candidate_never_becomes_a_parent(uninterrupted):
     rows = [candidate for candidate, *_ in uninterrupted(40)]
-    ok = {row["program_id"] for row in rows if row["outcome"] == Tag.OK}
-    parents = {parent for row in rows for parent in row["parents"]}
+    ok = {row.program_id for row in rows if row.outcome.ok}
+    parents = {parent for row in rows for parent in row.parents}
     assert parents <= ok
 
 
 def test_what_did_not_end_ok_has_no_scores(uninterrupted):
     for candidate, _, scores, _ in uninterrupted(40):
-        assert bool(scores.get("search")) == (candidate["outcome"] == Tag.OK)
+        assert bool(scores.get("search")) == candidate.outcome.ok
 
 
 def test_a_program_is_evaluated_once(toy, db):
@@ -125,25 +125,27 @@ def test_a_program_is_evaluated_once(toy, db):
 def test_a_duplicate_names_the_candidate_that_it_repeats(toy, db, contents):
     operator = ScriptedOperator([toy.program(1.5), toy.program(1.5)])
     toy.run(db, toy.config(candidates=3, attempts=1, crossover=0.0), operator=operator)
-    assert contents(db, "toy")[2][0]["message"] == "the same program as candidate 1"
+    assert contents(db, "toy")[2][0].outcome.message == "the same program as candidate 1"
 
 
 def test_a_rejected_proposal_is_tried_again(toy, db, contents):
     operator = ScriptedOperator(["no program", toy.program(0.0), toy.program(2.0)])
     toy.run(db, toy.config(candidates=2, attempts=3, crossover=0.0), operator=operator)
-    assert contents(db, "toy")[1][0]["outcome"] == Tag.OK
+    assert contents(db, "toy")[1][0].outcome.ok
 
 
 def test_an_operator_without_ideas_costs_one_candidate(toy, db, contents):
     summary = toy.run(db, toy.config(candidates=3, crossover=0.0), operator=ScriptedOperator([]))
     assert summary.outcomes == {"ok": 1, "rejected": 2}
     candidate = contents(db, "toy")[1][0]
-    assert candidate["program_id"] is None
-    assert candidate["message"].startswith("scripted: expected one more source")
+    assert candidate.program_id is None
+    assert candidate.outcome.message.startswith("scripted: expected one more source")
 
 
 def test_a_seed_that_fails_is_a_clear_error(toy, db):
-    with pytest.raises(EvolveError, match=r"the seed program ended as exception: as it says itself\.") as e:
+    with pytest.raises(
+        EvolveError, match=r"the seed program ended as exception: b: it is this program's fate\."
+    ) as e:
         toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
     assert "evolve evaluate" in e.value.hint
 
@@ -157,11 +159,11 @@ def test_a_seed_that_fails_fails_again(toy, db):
 def test_a_machine_that_evaluates_nothing_ends_the_campaign(toy, db, contents):
     broken = ScriptedOperator([toy.program(2.0), toy.program(1.0, Tag.INFRASTRUCTURE)])
     config = toy.config(candidates=3, crossover=0.0)
-    with pytest.raises(EngineFault, match="as it says itself"):
+    with pytest.raises(EngineFault, match="it is this program's fate"):
         toy.run(db, config, operator=broken)
     # Our fault is no outcome of a candidate: the machine repaired, it is proposed and evaluated again.
     toy.run(db, config, operator=ScriptedOperator([toy.program(1.5), toy.program(2.5)]))
-    assert all(candidate["outcome"] == "ok" for candidate, *_ in contents(db, "toy"))
+    assert all(candidate.outcome.ok for candidate, *_ in contents(db, "toy"))
 
 
 @pytest.mark.parametrize("after", [0, 1, 7, 20])
@@ -169,7 +171,7 @@ def test_stop_drains_and_the_next_run_ends_as_if_never_stopped(
     toy, db, contents, uninterrupted, jitter, after
 ):
     def stop(campaign, event):
-        if isinstance(event, Told) and event.ordinal == after:
+        if isinstance(event, Told) and event.candidate.ordinal == after:
             campaign.stop()
 
     summary = toy.run(db, toy.config(candidates=40), delay=jitter, seen=stop)
@@ -181,16 +183,16 @@ def test_stop_drains_and_the_next_run_ends_as_if_never_stopped(
     assert contents(db, "toy") == uninterrupted(40)
 
 
-def test_a_stopped_campaign_looks_at_no_unseen_game(toy, db):
+def test_a_stopped_campaign_runs_no_held_out_task(toy, db):
     toy.run(db, toy.config(), seen=lambda campaign, _: campaign.stop())
-    assert looks_of(db) == []
+    assert held_out_of(db) == []
 
 
 def test_a_continued_campaign_evaluates_nothing_twice(toy, db):
     domain = toy.Domain()
 
     def stop(campaign, event):
-        if isinstance(event, Told) and event.ordinal == 5:
+        if isinstance(event, Told) and event.candidate.ordinal == 5:
             campaign.stop()
 
     toy.run(db, toy.config(candidates=30), domain=domain, seen=stop)
@@ -224,7 +226,7 @@ def test_a_cancelled_campaign_continues(toy, db, contents, uninterrupted, jitter
     """The second Ctrl-C: nothing is drained."""
 
     def cancel(_, event):
-        if isinstance(event, Told) and event.ordinal == 9:
+        if isinstance(event, Told) and event.candidate.ordinal == 9:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
@@ -241,7 +243,8 @@ class Mortal:
     """A writer of a process that dies when it has written `lives` times: nothing is written from then on."""
 
     _WRITING = frozenset(
-        {"set_status", "add_program", "record_candidate", "record_evaluation", "tell", "record_promotion"}
+        {"set_status", "add_program", "record_candidate", "record_evaluation", "tell", "record_held_out"}
+        | {"replace_scores", "add_event"}
     )
 
     def __init__(self, writer, lives):
@@ -282,8 +285,8 @@ def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupt
             return
         toy.run(db, config)
         assert contents(db, "toy") == whole
-        # A look that was recorded is not repeated.
-        assert len(looks_of(db)) == len({(look.program_id, look.game) for look in looks_of(db)}) == 2
+        # A held-out evaluation that was recorded is not repeated.
+        assert len(held_out_of(db)) == len({(one.program_id, one.task) for one in held_out_of(db)}) == 2
     pytest.fail("the campaign never came to its end")
 
 
@@ -307,20 +310,22 @@ def test_a_baseline_is_no_candidate(toy, db, contents):
     assert toy.program(1.0) not in {source for candidate, source, *_ in contents(db, "toy")[:1]}
 
 
-def test_the_end_looks_at_unseen_games_and_records_each_look(toy, db):
+def test_the_end_runs_held_out_tasks_and_records_each_evaluation(toy, db):
     events = []
     summary = toy.run(db, toy.config(), seen=lambda _, e: events.append(e))
-    looks = looks_of(db)
-    assert [look.game for look in looks] == ["c", "c"]
-    assert {look.purpose for look in looks} == {"end of campaign"}
-    assert summary.best in {look.program_id for look in looks}
-    assert [e.looks for e in events if isinstance(e, Looked)] == [1, 2]
+    held_out = held_out_of(db)
+    assert [one.task.name for one in held_out] == ["c", "c"]
+    assert {one.purpose for one in held_out} == {"end of campaign"}
+    assert summary.best in {one.program_id for one in held_out}
+    seen = [one for e in events if isinstance(e, HeldOut) for one in e.evaluations]
+    assert {(one.program_id, one.value) for one in seen} == {(one.program_id, one.value) for one in held_out}
+    assert [e.total for e in events if isinstance(e, HeldOut)] == [2, 2]
 
 
-def test_a_finished_campaign_run_again_looks_no_more(toy, db):
+def test_a_finished_campaign_run_again_runs_no_held_out_task_again(toy, db):
     for _ in range(2):
         toy.run(db, toy.config())
-    assert len(looks_of(db)) == 2
+    assert len(held_out_of(db)) == 2
 
 
 def test_the_first_event_says_where_the_campaign_stands(toy, db):
@@ -333,9 +338,9 @@ def test_the_first_event_says_where_the_campaign_stands(toy, db):
 
 def test_the_summary_names_the_best_candidate(toy, db, contents):
     summary = toy.run(db, toy.config(candidates=40))
-    rows = [(c, s) for c, _, s, _ in contents(db, "toy") if c["outcome"] == "ok"]
-    best = max(rows, key=lambda row: (row[1]["search"]["score"], -row[0]["ordinal"]))[0]
-    assert summary.best == best["program_id"]
+    rows = [(c, s) for c, _, s, _ in contents(db, "toy") if c.outcome.ok]
+    best = max(rows, key=lambda row: (row[1]["search"]["score"].mean, -row[0].ordinal))[0]
+    assert summary.best == best.program_id
     assert sum(summary.outcomes.values()) == summary.candidates == 40
 
 

@@ -21,7 +21,7 @@ class Prompter:
     """Shows the parents, and how much has been tried."""
 
     def first(self, parent, context, rng):
-        text = f"{parent.source}\n# {context.ordinal} {len(context.record.tried)} {rng.random()}"
+        text = f"{parent.source}\n# {context.ordinal} {len(context.log)} {rng.random()}"
         return (Message("system", "toy"), Message("user", text))
 
     def merge(self, first, second, context):
@@ -131,7 +131,7 @@ def test_workers_and_latency_change_nothing(run, db, contents, undisturbed, jitt
 @pytest.mark.parametrize("after", [1, 6, 17])
 def test_a_continued_campaign_makes_the_same_choices(run, db, contents, undisturbed, after):
     def stop(campaign, event):
-        if isinstance(event, Told) and event.ordinal == after:
+        if isinstance(event, Told) and event.candidate.ordinal == after:
             campaign.stop()
 
     run(db, TWO, seen=stop)
@@ -150,10 +150,10 @@ def test_one_model_of_a_list_is_as_that_model_alone(run, new_db, contents):
 def test_a_model_merges_two_parents(run, db, contents, new_db, jitter):
     run(db, TWO, merge=True, crossover=0.5)
     rows = contents(db, "toy")
-    merged = [candidate for candidate, *_ in rows if candidate["operator"] == "llm-crossover"]
+    merged = [candidate for candidate, *_ in rows if candidate.operator == "llm-crossover"]
     assert merged
-    assert all(len(candidate["parents"]) == 2 for candidate in merged)
-    assert {candidate["operator"] for candidate, *_ in rows} == {"seed", "llm", "llm-crossover"}
+    assert all(len(candidate.parents) == 2 for candidate in merged)
+    assert {candidate.operator for candidate, *_ in rows} == {"seed", "llm", "llm-crossover"}
     again = new_db()
     run(again, TWO, merge=True, crossover=0.5, workers=4, latency=jitter)
     assert contents(again, "toy") == rows
@@ -172,21 +172,20 @@ def test_the_report_is_what_the_choice_goes_by(run, db, contents):
         good, bad = model_report(store, "toy")
         calls = queries.calls(store, "toy")
     assert [good.model, bad.model] == list(TWO)
-    rows = {candidate["ordinal"]: (candidate, scores) for candidate, _, scores, _ in contents(db, "toy")}
-    scored = {c["program_id"]: s["search"]["score"] for c, s in rows.values() if c["outcome"] == "ok"}
+    rows = {candidate.ordinal: (candidate, scores) for candidate, _, scores, _ in contents(db, "toy")}
+    scored = {c.program_id: s["search"]["score"].mean for c, s in rows.values() if c.outcome.ok}
     for share in (good, bad):
         own = [c for c in calls if c.model == share.model]
         candidates = {c.ordinal for c in own}
         better = [
             n
             for n in candidates
-            if rows[n][0]["outcome"] == "ok"
-            and scored[rows[n][0]["program_id"]] > scored[rows[n][0]["parents"][0]]
+            if rows[n][0].outcome.ok and scored[rows[n][0].program_id] > scored[rows[n][0].parents[0]]
         ]
         assert share.calls == len(own)
         assert share.unanswered == 0
         assert share.candidates == len(candidates)
-        assert share.valid == sum(rows[n][0]["outcome"] == "ok" for n in candidates)
+        assert share.valid == sum(rows[n][0].outcome.ok for n in candidates)
         assert share.improved == len(better) >= share.records
         assert share.input_tokens + share.output_tokens == 15 * len(own)
         assert share.cost_usd == pytest.approx(0.015 * len(own))

@@ -22,8 +22,8 @@ class Prompter:
     """Shows the parent, and how much has been tried: what a prompt depends on."""
 
     def first(self, parent, context, rng):
-        best = max((t.scored.objectives["score"] for t in context.record.tried if t.ok), default=0.0)
-        text = f"{parent.source}\n# {context.ordinal} {len(context.record.tried)} {best} {rng.random()}"
+        best = max((t.mean("score") for t in context.log if t.ok), default=0.0)
+        text = f"{parent.source}\n# {context.ordinal} {len(context.log)} {best} {rng.random()}"
         return (Message("system", "toy"), Message("user", text))
 
     def repair(self, problem, *, patched):
@@ -117,8 +117,8 @@ def test_workers_and_latency_change_nothing(run, db, contents, uninterrupted, sl
 
 def test_the_toy_model_makes_all_kinds(uninterrupted):
     rows, asked = uninterrupted
-    assert {"seed", "llm", "crossover"} == {candidate["operator"] for candidate, *_ in rows}
-    assert {"ok", "rejected"} <= {candidate["outcome"] for candidate, *_ in rows}
+    assert {"seed", "llm", "crossover"} == {candidate.operator for candidate, *_ in rows}
+    assert {"ok", "rejected"} <= {candidate.outcome.tag for candidate, *_ in rows}
     assert any(attempt == 1 for _, attempt in asked)
 
 
@@ -140,7 +140,7 @@ def test_every_call_is_stored_and_paid(run, db, uninterrupted):
 @pytest.mark.parametrize("after", [0, 3, 9])
 def test_a_continued_campaign_asks_nothing_twice(run, db, contents, uninterrupted, after):
     def stop(campaign, event):
-        if isinstance(event, Told) and event.ordinal == after:
+        if isinstance(event, Told) and event.candidate.ordinal == after:
             campaign.stop()
 
     _, first = run(db, seen=stop)
@@ -156,7 +156,7 @@ class Crash(Exception):
 class Mortal:
     """A writer that dies when it has written `lives` times, and writes nothing from then on."""
 
-    _READING = frozenset({"load", "load_programs", "load_calls", "looks", "transaction", "campaign"})
+    _READING = frozenset({"load", "load_programs", "load_calls", "held_out", "transaction", "campaign"})
 
     def __init__(self, writer, lives):
         self._writer, self.lives = writer, lives

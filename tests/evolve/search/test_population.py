@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.search.population import Island, Member, Population, Settings, choose, signature, tell
+from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
+from evolve.search.population import Island, Population, Settings, choose, refine, signature, tell
 
-OBJECTIVE = "decades"
+OBJECTIVE, RESOLUTION = "decades", 0.1
 
 # Few different values, so that clusters and ties come about.
 scores = st.integers(0, 12).map(lambda value: value / 2) | st.floats(0, 6).map(lambda value: round(value, 3))
@@ -23,15 +24,23 @@ settings_ = st.builds(
 )
 
 
+def scored(ordinal, *, tag=Tag.OK, island=0, **means):
+    """A candidate with scores: of the objective, and of its parts by their last letter."""
+    names = {"objective": OBJECTIVE} | {part: f"{OBJECTIVE}/{part}" for part in means if part != "objective"}
+    outcome = Outcome(tag)
+    scores = {names[part]: Score(mean) for part, mean in means.items()}
+    evaluation = Evaluation(outcome, scores=scores if outcome.ok else {})
+    return Candidate(ordinal, "toy", f"p{ordinal}", island=island, outcome=outcome, evaluation=evaluation)
+
+
 def member(ordinal, a, b=None, *, island=0):
     b = a if b is None else b
-    objectives = {OBJECTIVE: (a + b) / 2, f"{OBJECTIVE}/a": a, f"{OBJECTIVE}/b": b}
-    return Member(f"p{ordinal}", ordinal, island, objectives)
+    return scored(ordinal, island=island, objective=(a + b) / 2, a=a, b=b)
 
 
 def told(history, settings):
     """All states of the population while `history` is told; None stands for a candidate that did not end ok."""
-    states = [Population.empty(OBJECTIVE, settings)]
+    states = [Population.empty(OBJECTIVE, settings, RESOLUTION)]
     for ordinal, pair in enumerate(history):
         island = ordinal % settings.islands
         states.append(tell(states[-1], ordinal, pair and member(ordinal, *pair, island=island)))
@@ -40,7 +49,7 @@ def told(history, settings):
 
 def population(archive, **options):
     settings = Settings(islands=1, **options)
-    return Population(OBJECTIVE, settings, (Island(archive=tuple(archive)),))
+    return Population(OBJECTIVE, settings, RESOLUTION, (Island(archive=tuple(archive)),))
 
 
 def archived(state):
@@ -70,7 +79,7 @@ def test_a_tell_changes_nothing_of_the_state_before(history, settings):
 def test_best_is_the_best_told_so_far_and_the_earliest_among_equals(history, settings):
     for count, state in enumerate(told(history, settings)):
         ok = [member(k, *pair) for k, pair in enumerate(history[:count]) if pair is not None]
-        expected = min(ok, key=lambda m: (-m.objectives[OBJECTIVE], m.ordinal), default=None)
+        expected = min(ok, key=lambda m: (-m.mean(OBJECTIVE), m.ordinal), default=None)
         assert (state.best and state.best.ordinal) == (expected and expected.ordinal)
 
 
@@ -88,7 +97,7 @@ def test_archives_hold_only_programs_that_ended_ok(history, settings):
 @given(histories, settings_)
 def test_an_archive_holds_one_member_of_each_cluster(history, settings):
     for island in told(history, settings)[-1].islands:
-        clusters = [signature(m, OBJECTIVE) for m in island.archive]
+        clusters = [signature(m, OBJECTIVE, RESOLUTION) for m in island.archive]
         assert len(clusters) == len(set(clusters))
 
 
@@ -101,7 +110,7 @@ def test_no_archive_holds_a_program_twice(history, settings):
 @given(histories, settings_)
 def test_archives_are_ranked_best_first(history, settings):
     for island in told(history, settings)[-1].islands:
-        keys = [(-m.objectives[OBJECTIVE], m.ordinal) for m in island.archive]
+        keys = [(-m.mean(OBJECTIVE), m.ordinal) for m in island.archive]
         assert keys == sorted(keys)
 
 
@@ -186,7 +195,7 @@ def test_an_island_with_only_the_seed_gives_one_parent():
 
 
 def test_an_empty_population_gives_no_parent():
-    assert choose(Population.empty(OBJECTIVE, Settings()), 1, 2, random.Random(0)) == []
+    assert choose(Population.empty(OBJECTIVE, Settings(), RESOLUTION), 1, 2, random.Random(0)) == []
 
 
 def drawn(state, times=2000):
@@ -216,6 +225,53 @@ def test_a_share_of_the_parents_is_ranked_by_one_game():
 
 
 def test_objectives_without_games_are_their_own_cluster():
-    one, other = (Member(f"p{k}", k, 0, {OBJECTIVE: 1.0 + k}) for k in range(2))
-    state = tell(tell(Population.empty(OBJECTIVE, Settings(islands=1)), 0, one), 1, other)
+    one, other = (scored(k, objective=1.0 + k) for k in range(2))
+    state = tell(tell(Population.empty(OBJECTIVE, Settings(islands=1), RESOLUTION), 0, one), 1, other)
     assert [m.ordinal for m in archived(state)] == [1, 0]
+
+
+def test_scores_closer_than_the_metric_s_unit_are_told_apart_by_its_resolution():
+    """A metric whose values lie between 0.50 and 0.54 and are resolved to 0.001 has room for more than one program."""
+    state = Population.empty(OBJECTIVE, Settings(islands=1, archive=24, stagnation=1000), 0.001)
+    for ordinal in range(200):
+        state = tell(state, ordinal, member(ordinal, 0.5 + 0.04 * ((ordinal * 37) % 200) / 200))
+    archive = archived(state)
+    assert len(archive) == 24
+    values = [round(m.mean(OBJECTIVE) / 0.001) for m in archive]
+    assert len(set(values)) == 24
+    assert min(values) == 540 - 23
+
+
+@pytest.mark.parametrize(("resolution", "kept"), [(0.001, 24), (0.01, 5), (0.1, 1)])
+def test_the_resolution_decides_how_many_programs_are_one_behaviour(resolution, kept):
+    state = Population.empty(OBJECTIVE, Settings(islands=1), resolution)
+    for ordinal in range(200):
+        state = tell(state, ordinal, member(ordinal, 0.5 + 0.04 * ordinal / 200))
+    assert len(archived(state)) == kept
+
+
+@given(histories, settings_, scores)
+def test_a_refined_member_takes_its_new_rank(history, settings, value):
+    state = told(history, settings)[-1]
+    if state.best is None:
+        return
+    before = archived(state)
+    refined = member(state.best.ordinal, value, island=state.best.island)
+    after = refine(state, refined)
+    assert sorted(m.ordinal for m in archived(after)) == sorted(m.ordinal for m in before)
+    for island in after.islands:
+        keys = [(-m.mean(OBJECTIVE), m.ordinal) for m in island.archive]
+        assert keys == sorted(keys)
+        assert all(m is refined for m in island.archive if m.ordinal == refined.ordinal)
+
+
+def test_a_member_that_fails_on_further_results_leaves_every_archive():
+    state = told([(1.0, 1.0), (3.0, 3.0)], Settings(islands=2))[-1]
+    gone = refine(state, scored(0, tag=Tag.TIMEOUT))
+    assert [[m.ordinal for m in island.archive] for island in gone.islands] == [[], [1]]
+    assert gone.best.ordinal == 1
+
+
+def test_refining_who_is_in_no_archive_changes_nothing():
+    state = told([(1.0, 1.0), (3.0, 3.0)], Settings(islands=1))[-1]
+    assert refine(state, member(9, 5.0)) == state

@@ -2,7 +2,7 @@
 
 ``data/recorded_psro.csv`` is what came of it where it was recorded. When the search changes and answers no longer
 fit their parents, the campaign has to be recorded anew. Write the table anew from the repository's root:
-PYTHONPATH=. python tests/evolve/test_recorded_psro.py
+PYTHONPATH=. python tests/evolve/search/test_recorded_psro.py
 """
 
 import csv
@@ -61,12 +61,12 @@ def table(db):
 
 
 def row(candidate, evaluations):
-    decades = next((e.scores["decades"] for e in evaluations if "decades" in e.scores), None)
+    decades = next((e.evaluation.scores["decades"].mean for e in evaluations if e.evaluation.scores), None)
     return {
         "ordinal": str(candidate.ordinal),
         "operator": candidate.operator,
         "parents": " ".join(candidate.parents),
-        "outcome": candidate.outcome,
+        "outcome": candidate.outcome.tag.value,
         "decades": "" if decades is None else repr(decades),
         "program": candidate.program_id or "",
     }
