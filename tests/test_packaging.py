@@ -74,7 +74,7 @@ def test_holds(wheel, name):
 
 
 def test_holds_a_migration_and_the_licence(wheel):
-    assert any(name.startswith("results/migrations/versions/0001_") for name in wheel)
+    assert any(name.startswith("results/migrations/versions/0003_") for name in wheel)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
 
 
