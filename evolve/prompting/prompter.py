@@ -154,7 +154,7 @@ class Prompter:
         return _Row(name, scores[self._objective].mean if self._objective in scores else 0.0, parts)
 
     def _choose_examples(self, parent: Candidate, log: LogView, rng: random.Random) -> list[Candidate]:
-        """Return the best program and some drawn from the better half, a dozen at most; never the parent or one twice."""
+        """Return the best program and some drawn from the better half, a dozen at most; never the parent, none twice."""
         ranked = [c for c in log.best if c.program_id != parent.program_id]
         if not ranked or not self._examples:
             return []

@@ -112,6 +112,8 @@ class Campaign:
             attempts=config.attempts,
         )
         refinements = setup.domain.refinements if config.refinements is None else config.refinements
+        if all(task.seed is None for task in setup.plan.tasks):
+            refinements = 0
         self._history = History(setup.domain, setup.objective, config.population, refinements)
         self._baselines = Baselines(setup.baselines, writer, service, observer)
         self._pending: dict[int, StoredCandidate] = {}
@@ -343,10 +345,12 @@ class Campaign:
                 )
             elif candidate.evaluation is not None:
                 # An evaluation belongs to a program, and the engine failed before there was one.
-                self._writer.add_event(
-                    Tag.ENGINE_ERROR, {"ordinal": candidate.ordinal, "log": candidate.evaluation.log}
-                )
+                self._record_fault(candidate.ordinal, candidate.evaluation)
         return candidate
+
+    def _record_fault(self, ordinal: int, evaluation: Evaluation) -> None:
+        """Store the traceback of a fault of ours that no evaluation in the database has."""
+        self._writer.add_event(Tag.ENGINE_ERROR, {"ordinal": ordinal, "log": evaluation.log})
 
     def _against(self, candidate: Candidate, asked_at: int) -> Mapping[str, Score]:
         """Return the stage scores of the first parent, which gates compare with."""
@@ -360,7 +364,9 @@ class Campaign:
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             evaluation = engine_error(error)
             candidate = replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)
-            self._writer.record_candidate(candidate)
+            with self._writer.transaction():
+                self._writer.record_candidate(candidate)
+                self._record_fault(candidate.ordinal, evaluation)
             improved = self._history.tell(candidate)
         self._writer.tell(candidate.ordinal)
         self._observe(Told(candidate, improved))
@@ -389,7 +395,12 @@ class Campaign:
         self._refining[ordinal + self._config.lookahead] = (member.ordinal, evaluation)
 
     async def _refined(self, member: Candidate, number: int) -> Evaluation:
-        evaluation = working(await self._service.evaluate(member.source, self._setup.refinement(number)))
+        try:
+            plan = self._setup.refinement(number)
+        except Exception as error:  # noqa: BLE001 - a fault of the domain, which this member cannot help
+            evaluation = engine_error(error)
+        else:
+            evaluation = working(await self._service.evaluate(member.source, plan))
         assert member.program_id is not None
         self._writer.record_evaluation(
             evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)
@@ -412,7 +423,11 @@ class Campaign:
         if ordinal not in self._refining:
             return None
         member, evaluation = self._refining.pop(ordinal)
-        return self._history.refine(member, evaluation.result())
+        try:
+            return self._history.refine(member, evaluation.result())
+        except Exception as error:  # noqa: BLE001 - a fault of ours; the member stays as it is
+            self._record_fault(member, engine_error(error))
+            return None
 
     async def _evaluate_held_out(self) -> None:
         """Evaluate the best program, and every baseline, on the domain's held-out tasks that the search did not see."""
