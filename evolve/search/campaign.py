@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -194,12 +194,16 @@ class Campaign:
                     self._stored[stored.candidate.ordinal, one.plan] = one.evaluation
         self._programs = self._writer.load_programs()
         self._pending = dict(state.pending)
+        known: dict[int, Candidate] = {}
         for stored in state.told:
             candidate = self._from_store(stored)
             self._admit(candidate)
-            self._add_refinement(candidate.ordinal)
+            if (member := self._add_refinement(candidate.ordinal)) is not None:
+                known[member.ordinal] = member
             self._history.tell(candidate)
+            known[candidate.ordinal] = candidate
             self._begin_refinement(candidate.ordinal)
+        self._take_back(state.told, known)
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
         )
@@ -208,6 +212,14 @@ class Campaign:
                 f"campaign {self._config.campaign_name!r} started from another program than this one.",
                 "Start a new campaign with --name.",
             )
+
+    def _take_back(self, told: Sequence[StoredCandidate], known: Mapping[int, Candidate]) -> None:
+        """Store again what is known of candidates by now: the end of an earlier run told refinements before their time."""
+        refined = {ordinal for ordinal, _ in self._stored}
+        for stored in told:
+            candidate = known[stored.candidate.ordinal]
+            if candidate.ordinal in refined and candidate.ok:
+                self._writer.replace_scores(candidate.ordinal, PLAN, candidate.scores)
 
     def _from_store(self, stored: StoredCandidate) -> Candidate:
         """Return a stored candidate with its evaluation, as it was when it was told first."""
