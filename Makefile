@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install dev test lint sandbox-image clean
+.PHONY: demo install dev test lint docs sandbox-image clean
 
 demo: install  ## a discovery campaign on the training games, about three minutes on two cores
 	$(BIN)/evolve run $(DEMO)
@@ -31,6 +31,14 @@ lint: dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/docs  ## the pages and the API reference as a site in site/ that fetches nothing; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	! grep -rlE '<(script|link|img)[^>]* (src|href)="?https?:' site --include='*.html'
+
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group docs
+	touch $@
+
 sandbox-image: dev  ## the image of the Docker sandbox; OFFLINE=1 makes it of this interpreter, without a network
 ifdef OFFLINE
 	$(BIN)/python -m sandbox.image --offline
@@ -39,4 +47,4 @@ else
 endif
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis

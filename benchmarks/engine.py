@@ -24,7 +24,7 @@ from evaluators.records import Evaluation
 from evolve.cli.output import console
 from evolve.cli.tables import plain_table
 from evolve.config import CampaignConfig, parse_config
-from evolve.evaluation.job import Job, run_job
+from evolve.evaluation.job import Work, run_job
 from evolve.search.events import Event, Told
 from evolve.search.run import prepare, run
 
@@ -241,10 +241,10 @@ def _ms(start: Mark, end: Mark) -> float:
     return 1e3 * sum(end.cpu.since(start.cpu)) / (end.told - start.told)
 
 
-def lasting(job: Job, *, seconds: float) -> Evaluation:
+def lasting(*job: Any, seconds: float) -> Evaluation:
     """Evaluate, and have it take so long in all."""
     began = time.monotonic()
-    evaluation = run_job(job)
+    evaluation = run_job(*job)
     time.sleep(max(0.0, began + seconds - time.monotonic()))
     return evaluation
 
@@ -274,7 +274,7 @@ class _Bench:
         self._serving.__exit__(None, None, None)
         self._directory.cleanup()
 
-    def run(self, told: list[int], work: Callable[[Job], Evaluation]) -> list[Mark]:
+    def run(self, told: list[int], work: Work) -> list[Mark]:
         """Run the campaign, and return how it stood at these numbers of told candidates."""
         self._wanted = set(told)
         with DatabaseClock() as self._clock:

@@ -14,7 +14,7 @@ from benchmarks.floors import traversal
 from benchmarks.processes import directory_as
 from benchmarks.timing import Work, repeated
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import Play, shared_bytes
+from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import Game
 from sandbox.inprocess import InProcessSandbox
@@ -70,11 +70,13 @@ def _too_large(*measures: str) -> Callable[[Game], Mapping[str, str]]:
 
 def _ours(game: Game) -> Mapping[str, Work]:
     profile = [game.uniform(p) for p in range(game.num_players)]
-    rule = DOMAIN.rule(seeds.source("cfr", "cfr_plus"))
+    prepared = DOMAIN.prepare(seeds.source("cfr", "cfr_plus"))
     own = Game(game.name, game.form)  # A play keeps its policies in the game.
     room = shared_bytes(own)
-    session = InProcessSandbox().open(rule.guest, rule.source, limits=DOMAIN.limits, shared_bytes=room)
-    play = Play(rule, own, session)
+    session = InProcessSandbox().open(
+        prepared.guest, prepared.source, limits=DOMAIN.limits, shared_bytes=room
+    )
+    play = CfrRun(prepared, own, session)
     return {
         TRAVERSAL: traversal(game),
         ITERATION: repeated(play.iterate),

@@ -11,7 +11,7 @@ from benchmarks.processes import status_mib
 from benchmarks.timing import Spread, clock, spread
 from evaluators.cfr.domain import DOMAIN
 from evaluators.games import cache, suites
-from evolve.evaluation.job import Job, run_job
+from evolve.evaluation.job import run_job
 from evolve.evaluation.local import LocalExecutor
 
 MAX_MIB, MAX_MIB_LARGE = 250, 600
@@ -65,8 +65,8 @@ def workers(small: Sequence[str], large: Sequence[str]) -> list[WorkerMemory]:
             if more:
                 games += tuple(more)
                 plan = DOMAIN.plan(more, budget=2)
-                job = Job(DOMAIN.name, seeds.source("cfr", "cfr_plus"), plan)
-                outcome = executor.submit(run_job, job).result().outcome
+                source = seeds.source("cfr", "cfr_plus")
+                outcome = executor.submit(run_job, DOMAIN.name, source, plan).result().outcome
                 if not outcome.ok:
                     raise RuntimeError(f"CFR+ ended as {outcome.tag}: {outcome.message}")
                 pid = executor.submit(os.getpid).result()

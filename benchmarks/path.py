@@ -8,7 +8,7 @@ process and the evaluation worker's until the next candidate's parents are chose
 Not counted, because it is no step of the way:
 
 * what lies below a plug-in's own entry (`PLUG_INS`): how an operator makes a source, how a domain reads a program's
-  interface, how its loop plays. The entry itself counts, and so does a record that it returns;
+  interface, runs it and scores it, how a sandbox ends it. The entry itself counts, and so does a record that it returns;
 * properties, lambdas and a record's own checks: reading a value, and building one;
 * what a library other than the standard one calls back, such as the column types of the database;
 * the next candidate's preparation, where it is a task of its own.
@@ -36,7 +36,7 @@ from typing import Any, NamedTuple, Self
 from evaluators.records import Evaluation
 from evolve.cli.output import console
 from evolve.config import parse_config
-from evolve.evaluation.job import Job, run_job
+from evolve.evaluation.job import run_job
 from evolve.search.proposer import Proposer
 from evolve.search.run import run
 from results.queries import top
@@ -49,9 +49,10 @@ END = top
 
 OURS = frozenset({"evolve", "evaluators", "sandbox", "results"})
 PLUG_INS = re.compile(
-    r"evolve\.operators\.[\w.]+:(\w+\.)*propose|evaluators\.\w+\.[\w.]+:(\w+\.)*(check|run)"
+    r"evolve\.operators\.[\w.]+:(\w+\.)*propose|evaluators\.[\w.]+:(\w+\.)*(check|run|scores|stage_score)"
+    r"|sandbox\.\w+:\w+\.(open|close|level)"
 )
-"""``module:function`` of the entries of operators and domains."""
+"""``module:function`` of the entries of operators, domains and sandboxes."""
 
 HOPS, RECORDS = 30, 12
 """Targets: the most that the way of a candidate is to take."""
@@ -286,10 +287,10 @@ def measure() -> Report:
     )
 
 
-def traced(job: Job, *, notes: str) -> Evaluation:
+def traced(*job: Any, notes: str) -> Evaluation:
     """Evaluate in a worker, and append the entries there to a file."""
     with Trace() as trace:
-        evaluation = run_job(job)
+        evaluation = run_job(*job)
     with Path(notes).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(entry) + "\n" for entry in trace.entries)
     return evaluation

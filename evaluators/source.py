@@ -16,12 +16,12 @@ _TOO_DEEP = (
     "split the deepest."
 )
 
-_FIELDS = {
+FIELDS = {
     kind: tuple(name for name in kind._fields if name not in ("ctx", "kind", "type_comment"))
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
-"""The fields of each kind of node that mean something."""
+"""The fields of each kind of node that say what it is, not where or how it is used."""
 
 
 @lru_cache(maxsize=8)
@@ -54,26 +54,22 @@ def _check_limits(tree: ast.Module) -> None:
     for left in range(MAX_DEPTH, -1, -1):
         below = []
         for node in level:
-            if isinstance(node, ast.Constant):
-                _check_number(node)
-            below += [child for child in children(node) if not _is_shorter(child, left)]
+            _check_number(node)
+            below += [
+                child
+                for child in children(node)
+                if not isinstance(child, (ast.stmt, ast.expr))
+                or child.lineno != child.end_lineno
+                or (child.end_col_offset or 0) - child.col_offset >= left
+            ]
         if not below:
             return
         level = below
     raise ProgramError(_TOO_DEEP)
 
 
-def _is_shorter(node: ast.AST, chars: int) -> bool:
-    """Whether an expression stands on one line and has fewer characters."""
-    return (
-        isinstance(node, ast.expr)
-        and node.lineno == node.end_lineno
-        and (node.end_col_offset or 0) - node.col_offset < chars
-    )
-
-
-def _check_number(node: ast.Constant) -> None:
-    if isinstance(node.value, int) and node.value > sys.float_info.max:
+def _check_number(node: ast.AST) -> None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value > sys.float_info.max:
         raise ProgramError(
             f"program, line {node.lineno}: expected integers up to 1e308; this one has more digits."
         )
@@ -82,7 +78,7 @@ def _check_number(node: ast.Constant) -> None:
 def children(node: ast.AST) -> list[ast.AST]:
     """Return the nodes right below one, in source order, without the contexts of names."""
     below: list[ast.AST] = []
-    for name in _FIELDS[type(node)]:
+    for name in FIELDS[type(node)]:
         value = getattr(node, name, None)
         if isinstance(value, ast.AST):
             below.append(value)
@@ -91,19 +87,14 @@ def children(node: ast.AST) -> list[ast.AST]:
     return below
 
 
-def meaningful_fields(node: ast.AST) -> tuple[str, ...]:
-    """Return the names of a node's fields that say what it is, not where or how it is used."""
-    return _FIELDS[type(node)]
-
-
 def may_name(source: str, name: str) -> bool:
-    """Whether a program may have an identifier `name`: a look at its text, at a hundredth of what parsing costs."""
+    """Return whether a program may have an identifier `name`, by its text: a hundredth of what parsing costs."""
     # Letters beyond ASCII may stand for others: Python reads identifiers in their NFKC form.
     return name in source or not source.isascii()
 
 
 def classes(source: str) -> dict[str, ast.ClassDef]:
-    """The top-level classes of a program, by name.
+    """Return the top-level classes of a program, by name.
 
     Raises:
         ProgramError: it does not parse.
@@ -112,31 +103,31 @@ def classes(source: str) -> dict[str, ast.ClassDef]:
 
 
 def methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef]:
-    """The methods of a class, by name."""
+    """Return the methods of a class, by name."""
     return {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
 def arguments(method: ast.FunctionDef) -> tuple[str, ...]:
-    """Names of a method's positional arguments, ``self`` included."""
+    """Return the names of a method's positional arguments, ``self`` included."""
     return tuple(a.arg for a in (*method.args.posonlyargs, *method.args.args))
 
 
-def require_class(found: dict[str, ast.ClassDef], name: str, *, hint: str) -> ast.ClassDef:
-    """The class called `name`.
+def require_class(known: dict[str, ast.ClassDef], name: str, *, hint: str) -> ast.ClassDef:
+    """Return the class called `name`.
 
     Raises:
         ProgramError: there is none.
     """
-    if name not in found:
-        message = f"program: expected a class {name}; it has {', '.join(found) or 'no class'}."
+    if name not in known:
+        message = f"program: expected a class {name}; it has {', '.join(known) or 'no class'}."
         raise ProgramError(message, hint)
-    return found[name]
+    return known[name]
 
 
 def require_method(
     node: ast.ClassDef, name: str, expected: tuple[str, ...], *, hint: str = ""
 ) -> ast.FunctionDef:
-    """The method called `name`, which takes `expected` after ``self`` and nothing else.
+    """Return the method called `name`, which takes `expected` after ``self`` and nothing else.
 
     Raises:
         ProgramError: it is missing, or takes other arguments.

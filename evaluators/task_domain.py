@@ -346,7 +346,7 @@ class TaskDomain(ABC):
             first = len(results)
             for task in stage.tasks:
                 try:
-                    result = meter.run(self, task, plan.limits)
+                    result = meter.measure(self, task, plan.limits)
                 except SandboxFault as fault:
                     tag = _TAGS.get(fault.verdict) or Tag(fault.verdict.value)
                     return Outcome(tag, f"{task.name}: {fault.message}")
@@ -374,7 +374,7 @@ class TaskDomain(ABC):
         if task not in known:
             program = self.seed_source(self.reference)
             try:
-                known[task] = _Meter(sandbox, program).run(self, task, limits, reference=False).curve
+                known[task] = _Meter(sandbox, program).measure(self, task, limits, reference=False).curve
             except (SandboxFault, InvalidAnswer) as fault:
                 raise RuntimeError(
                     f"{self.name}: the reference program failed on {task.name}: {fault}"
@@ -429,7 +429,9 @@ class _Meter:
         self._sessions.append(session)
         return session
 
-    def run(self, domain: TaskDomain, task: Task, limits: Limits, *, reference: bool = True) -> TaskResult:
+    def measure(
+        self, domain: TaskDomain, task: Task, limits: Limits, *, reference: bool = True
+    ) -> TaskResult:
         """Return the program's result on a task, with its cost and, where the domain has one, the reference's curve."""
         before = self.cost()
         self._seed = None if task.seed is None else _session_seed(self._program, task.seed)

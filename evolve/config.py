@@ -162,7 +162,10 @@ def load_config(path: Path | None, options: Mapping[str, Any]) -> CampaignConfig
             raise ConfigError(f"config: expected a TOML file at {path}; {error.strerror}.") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"config: expected TOML in {path}; {error}.") from error
-    return parse_config(values | {key: value for key, value in options.items() if value is not None})
+    chosen = {key: value for key, value in options.items() if value is not None}
+    # An option replaces what the file says by the field's older name too.
+    kept = {key: value for key, value in values.items() if SYNONYMS.get(key) not in chosen}
+    return parse_config(kept | chosen)
 
 
 def parse_config(values: Mapping[str, Any]) -> CampaignConfig:
@@ -202,7 +205,7 @@ def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> Campai
             continue
         raise ConfigError(
             f"campaign {wanted.campaign_name!r} exists with {field} = {old!r}; this command says {new!r}.",
-            "Budgets may be raised; for anything else start a new campaign with --name.",
+            "Only candidates, time and cost may be raised; for anything else start a new campaign with --name.",
         )
     return wanted
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from evaluators.contract import ProgramError, nearest
+from evaluators.contract import Plan, ProgramError, nearest
 from evaluators.records import Provenance
 from evaluators.registry import domains, get_domain
 from evaluators.task_domain import TaskDomain
@@ -27,7 +27,7 @@ _STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
 
 @dataclass(frozen=True)
 class Program:
-    """A program's source with its identity (see `results.writing.program_id`), its domain and a name to show.
+    """A program's source with its identity (see `results.writer.program_id`), its domain and a name to show.
 
     Attributes:
         stored: it comes from a results database, so a model may have written it.
@@ -111,7 +111,8 @@ class Program:
 def _plugged(host: type[Any], program: Program, demanded: Provenance, what: Any) -> Any:
     """Return a program in one of its domain's hosts, in a sandbox and under limits as demanded."""
     sandbox = open_sandbox(program.domain.sandbox_modules, demanded)
-    return host(program.source, what, sandbox=sandbox, limits=limited(host.limits, demanded))
+    limits = limited(Plan((), host.limits), demanded).limits
+    return host(program.source, what, sandbox=sandbox, limits=limits)
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:
@@ -181,7 +182,7 @@ def _stored(ref: str, db: str) -> Program | None:
 
 
 def _identified(name: str, source: str, domain: TaskDomain | None) -> Program:
-    from results.writing import program_id
+    from results.writer import program_id
 
     chosen = domain or _domain_of(source)
     chosen.check(source)

@@ -1,6 +1,6 @@
-"""The results database: what campaigns, programs, scores and curves are kept in, and how they are read.
+"""The results database: what campaigns, programs and evaluations are kept in, and how they are read.
 
-`results.store` is the way in for the engine; `results.queries` and `results.programs` are for whoever looks.
-Nothing here imports any other package of this project: records are plain data that the engine maps. Importing
-this package loads nothing else.
+The engine writes through `results.store`; `results.queries` and `results.programs` answer questions. Of the other
+packages of this project only `evaluators.records` is imported: what domains and the engine make is stored, and read
+back, as it is. Importing this package loads nothing else.
 """

@@ -51,11 +51,16 @@ def get_campaign(connection: Connection, name: str) -> CampaignRecord:
     Raises:
         UnknownNameError: with the nearest names.
     """
-    found = find_campaign(connection, name)
-    if found is None:
-        names = connection.scalars(select(Campaign.name))
-        raise UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
-    return found
+    campaign = find_campaign(connection, name)
+    if campaign is None:
+        raise unknown_campaign(connection, name)
+    return campaign
+
+
+def unknown_campaign(connection: Connection, name: str) -> UnknownNameError:
+    """Return the error that there is no campaign of this name, with the nearest names."""
+    names = connection.scalars(select(Campaign.name))
+    return UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
 
 
 def all_campaigns(connection: Connection) -> list[CampaignRecord]:
@@ -132,19 +137,23 @@ def _load_results(connection: Connection, *where: ColumnElement[bool]) -> dict[i
             )
         )
     }
+    costs = (of.cpu_s, of.wall_s, of.candidate_cpu_s, of.oracle_calls)
+    rows = connection.execute(
+        select(of.evaluation_id, of.task_id, of.points, of.stderr, of.samples, of.extra, *costs)
+        .where(*where)
+        .order_by(of.evaluation_id, of.position)
+    )
     results: dict[int, list[TaskResult]] = defaultdict(list)
-    for row in connection.execute(
-        select(*of.__table__.c).where(*where).order_by(of.evaluation_id, of.position)
-    ):
-        results[row.evaluation_id].append(
+    for number, task_id, points, stderr, samples, extra, *cost in rows:
+        results[number].append(
             TaskResult(
-                **tasks[row.task_id],
-                value=row.points[-1][1],
-                stderr=row.stderr,
-                samples=row.samples,
-                curve=row.points,
-                extra=row.extra or {},
-                cost=Cost(row.cpu_s, row.wall_s, row.candidate_cpu_s, row.oracle_calls),
+                **tasks[task_id],
+                value=points[-1][1],
+                stderr=stderr,
+                samples=samples,
+                curve=points,
+                extra=extra or {},
+                cost=Cost(*cost),
             )
         )
     return results

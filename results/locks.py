@@ -16,11 +16,13 @@ import fcntl
 import os
 import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from results.errors import DatabaseError
 
@@ -145,9 +147,15 @@ class AdvisoryLocks:
         return True
 
     def release(self, campaign_id: int) -> None:
-        """Give the lock back by ending its session."""
+        """Give the lock back and end its session, if the server has not."""
         connection = self._held.pop(campaign_id, None)
         if connection is not None:
+            # The server notices later that a session ended: the lock would still be seen as taken meanwhile.
+            with suppress(DBAPIError):
+                connection.execute(
+                    text("SELECT pg_advisory_unlock(:class, :id)"),
+                    {"class": ADVISORY_CLASS, "id": campaign_id},
+                )
             connection.invalidate()
             connection.close()
 

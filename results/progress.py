@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import Connection, Subquery, func, select
 
 from evaluators.records import Tag
 from results.loading import get_campaign
@@ -38,7 +38,7 @@ class Trial(NamedTuple):
         value: the campaign's objective; None unless the outcome is ok.
         best: the best value up to and with it; None before the first.
         gain: by how much it raised the best; 0.0 for all others, and for what the search started from.
-        cpu_s: of its evaluation.
+        cpu_s: of its evaluations, those that refined its score included.
         cost_usd: of its calls to models.
         total_cpu_s: of all evaluations of candidates up to and with it.
         total_cost_usd: likewise.
@@ -104,6 +104,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
         values = _values(connection, record)
         parents = _first_parents(connection, record.id)
         models, costs = _models(connection, record.id), _costs(connection, record.id)
+        spent = _spent(record.id)
         rows = connection.execute(
             select(
                 Candidate.ordinal,
@@ -111,9 +112,9 @@ def trials(store: Store, campaign: str) -> list[Trial]:
                 Candidate.operator,
                 Candidate.island,
                 Candidate.outcome,
-                func.coalesce(Evaluation.cpu_s, 0.0).label("cpu_s"),
+                func.coalesce(spent.c.cpu_s, 0.0).label("cpu_s"),
             )
-            .outerjoin(Evaluation, _evaluated(record))
+            .outerjoin(spent, spent.c.ordinal == Candidate.ordinal)
             .where(Candidate.campaign_id == record.id, Candidate.outcome.is_not(None))
             .order_by(Candidate.ordinal)
         ).all()
@@ -250,11 +251,13 @@ def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
     return list(shares.values())
 
 
-def _evaluated(record: CampaignRecord) -> ColumnElement[bool]:
-    return and_(
-        Evaluation.campaign_id == Candidate.campaign_id,
-        Evaluation.ordinal == Candidate.ordinal,
-        Evaluation.plan == record.plan,
+def _spent(campaign_id: int) -> Subquery:
+    """CPU seconds by ordinal, of all plans."""
+    return (
+        select(Evaluation.ordinal, func.sum(Evaluation.cpu_s).label("cpu_s"))
+        .where(Evaluation.campaign_id == campaign_id)
+        .group_by(Evaluation.ordinal)
+        .subquery()
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select
 
 from evaluators.records import Metric, Score, Tag
 from results.calls import load_calls
@@ -19,6 +19,7 @@ from results.loading import (
     load_held_out,
     load_programs,
     load_scores,
+    unknown_campaign,
 )
 from results.records import (
     CallRecord,
@@ -42,7 +43,7 @@ class CampaignSummary:
     """One line about a campaign.
 
     `status` is ``interrupted`` also when it says running but no living process writes it; `best` is the
-    best value of the campaign's objective so far, None before the first; `cpu_s` sums the evaluations.
+    best score so far by the campaign's objective, None before the first; `cpu_s` sums the evaluations.
     """
 
     name: str
@@ -131,8 +132,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
         UnknownNameError: no such campaign, or nothing in it was scored on this objective.
     """
     with store.reading() as connection:
-        record = get_campaign(connection, campaign)
-        wanted = _checked_objective(connection, record, objective)
+        ranked = _ranked(connection, campaign, objective)
         rows = connection.execute(
             _scored(
                 select(
@@ -146,7 +146,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                     Evaluation.cpu_s,
                 )
             )
-            .where(*_on(record, wanted))
+            .where(*_on(ranked))
             .order_by(ScoreRow.mean.desc(), Candidate.ordinal)
             .limit(n)
         ).all()
@@ -170,12 +170,9 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
 def best_so_far(store: Store, campaign: str, objective: str | None = None) -> list[Progress]:
     """Every scored candidate of a campaign by ordinal, with the best value up to it. Raises as `top`."""
     with store.reading() as connection:
-        record = get_campaign(connection, campaign)
-        wanted = _checked_objective(connection, record, objective)
+        ranked = _ranked(connection, campaign, objective)
         rows = connection.execute(
-            _scored(select(Candidate.ordinal, ScoreRow.mean))
-            .where(*_on(record, wanted))
-            .order_by(Candidate.ordinal)
+            _scored(select(Candidate.ordinal, ScoreRow.mean)).where(*_on(ranked)).order_by(Candidate.ordinal)
         ).all()
     series: list[Progress] = []
     for ordinal, value in rows:
@@ -257,35 +254,38 @@ def _scored(query: _Query) -> _Query:
     )
 
 
-def _on(record: CampaignRecord, objective: str) -> tuple[ColumnElement[bool], ...]:
+def _ranked(connection: Connection, campaign: str, objective: str | None) -> Row[int, str, str]:
+    """Return a campaign's number, its plan, and the objective to rank by: its own, or one that something has.
+
+    Raises:
+        UnknownNameError: no such campaign, or nothing in it was scored on this objective.
+    """
+    own = select(Campaign.id, Campaign.plan, Campaign.objective).where(Campaign.name == campaign)
+    row = connection.execute(own).one_or_none()
+    if row is None:
+        raise unknown_campaign(connection, campaign)
+    if objective is None or objective == row.objective:
+        return row
+    scored = select(ScoreRow.name).distinct().join(Evaluation, Evaluation.id == ScoreRow.evaluation_id)
+    known = set(connection.scalars(scored.where(Evaluation.campaign_id == row.id)))
+    if objective not in known:
+        raise UnknownNameError(
+            f"Nothing in {campaign!r} was scored on {objective!r}.", nearest(objective, known)
+        )
+    other = select(Campaign.id, Campaign.plan, literal(objective).label("objective"))
+    return connection.execute(other.where(Campaign.id == row.id)).one()
+
+
+def _on(ranked: Row[int, str, str]) -> tuple[ColumnElement[bool], ...]:
     return (
-        Candidate.campaign_id == record.id,
-        Evaluation.plan == record.plan,
-        ScoreRow.name == objective,
+        Candidate.campaign_id == ranked.id,
+        Evaluation.plan == ranked.plan,
+        ScoreRow.name == ranked.objective,
     )
 
 
 def _by_campaign(connection: Connection, query: Select[int, _Number]) -> dict[int, _Number]:
     return {row[0]: row[1] for row in connection.execute(query)}
-
-
-def _checked_objective(connection: Connection, record: CampaignRecord, objective: str | None) -> str:
-    """The objective to rank by: the campaign's own, or one on which something was scored."""
-    if objective is None or objective == record.objective:
-        return record.objective
-    known = set(
-        connection.scalars(
-            select(ScoreRow.name)
-            .distinct()
-            .join(Evaluation, Evaluation.id == ScoreRow.evaluation_id)
-            .where(Evaluation.campaign_id == record.id)
-        )
-    )
-    if objective not in known:
-        raise UnknownNameError(
-            f"Nothing in {record.name!r} was scored on {objective!r}.", nearest(objective, known)
-        )
-    return objective
 
 
 def living_status(store: Store, record: CampaignRecord) -> Status:

@@ -35,19 +35,22 @@ class _Compiled(NamedTuple):
 
     Attributes:
         text: as the driver takes it.
-        values: name of each value, and what makes of it what the driver takes; in the statement's order.
+        names: names of its values, in its order.
+        makers: place of a value -> what makes of it what the driver takes.
         positional: whether the driver takes values by place, not by name.
     """
 
     text: str
-    values: tuple[tuple[str, Callable[[Any], Any] | None], ...]
+    names: tuple[str, ...]
+    makers: tuple[tuple[int, Callable[[Any], Any]], ...]
     positional: bool
 
-    def bound(self, row: Row) -> tuple[Any, ...] | dict[str, Any]:
+    def bound(self, row: Row) -> list[Any] | dict[str, Any]:
         """The values of a row as the driver takes them."""
-        if self.positional:
-            return tuple([make(row[name]) if make else row[name] for name, make in self.values])
-        return {name: make(row[name]) if make else row[name] for name, make in self.values}
+        values = [row[name] for name in self.names]
+        for place, make in self.makers:
+            values[place] = make(values[place])
+        return values if self.positional else dict(zip(self.names, values, strict=True))
 
 
 class Change:
@@ -124,6 +127,8 @@ def _failure(connection: Connection, cursor: DBAPICursor, text: str, error: DBAP
 def _compile(statement: Insert | Update, dialect: Dialect, names: list[str]) -> _Compiled:
     compiled = statement.compile(dialect=dialect, column_keys=names)
     ordered = compiled.positiontup if dialect.positional else list(compiled.binds)
-    types = {name: bind.type.dialect_impl(dialect) for name, bind in compiled.binds.items()}
-    values = tuple((name, types[name].bind_processor(dialect)) for name in ordered or ())
-    return _Compiled(str(compiled), values, dialect.positional)
+    processors = [
+        compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in ordered or ()
+    ]
+    makers = tuple((place, make) for place, make in enumerate(processors) if make)
+    return _Compiled(str(compiled), tuple(ordered or ()), makers, dialect.positional)

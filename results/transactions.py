@@ -18,7 +18,7 @@ from results.errors import DatabaseError
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees one state of the database until the end of the block."""
+    """Give a connection that sees one state of the database until the end of the block."""
     with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
@@ -32,7 +32,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     Raises:
         DatabaseError: see `as_store_errors`.
     """
-    with as_store_errors(), closing(HeldConnection(engine)) as held, held.transaction() as connection:
+    with closing(HeldConnection(engine)) as held, held.transaction() as connection:
         yield connection
 
 
@@ -55,15 +55,20 @@ class HeldConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """The connection, in a transaction that will write and is committed at the end of the block."""
+        """Give the connection, in a transaction that will write and is committed at the end of the block.
+
+        Raises:
+            DatabaseError: see `as_store_errors`.
+        """
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            with self._connection.begin():
-                if self._connection.dialect.name == "sqlite":
-                    # It waits for its turn now, not halfway.
-                    self._connection.exec_driver_sql("BEGIN IMMEDIATE")
-                yield self._connection
+            with as_store_errors():
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                with self._connection.begin():
+                    if self._connection.dialect.name == "sqlite":
+                        # It waits for other writers now, not halfway.
+                        self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    yield self._connection
         except BaseException:
             self.close()
             raise

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
-from evaluators import records
-from evaluators.records import Provenance
+from evaluators.records import Candidate, Curve, Evaluation, Provenance, Score, Task, TaskResult
+from results import schema
 from results.calls import Texts, finish_call, load_calls, write_call
 from results.loading import load_campaign, load_held_out, load_programs, load_state
 from results.locks import Locks
@@ -25,19 +27,50 @@ from results.records import (
     ProgramRecord,
     Status,
 )
-from results.schema import Campaign, Candidate, Evaluation, Event, Program
-from results.transactions import HeldConnection, as_store_errors
-from results.writing import (
-    TaskNumbers,
-    mark_told,
-    replace_scores,
-    write_candidate,
-    write_evaluation,
-    write_held_out,
-    write_program,
-)
+from results.statements import Change, insert_new, of, table
+from results.transactions import HeldConnection
 
 Clock = Callable[[], datetime]
+
+TaskNumbers = dict[tuple[Task, float | None, float | None, Curve], int]
+"""A task with all that is known of it -> its number."""
+
+
+_PROGRAMS, _CANDIDATES, _PARENTS = map(table, (schema.Program, schema.Candidate, schema.Parent))
+_EVALUATIONS, _SCORES = map(table, (schema.Evaluation, schema.Score))
+_TASKS, _TASK_RESULTS = map(table, (schema.Task, schema.TaskResult))
+_KEY = ("campaign_id", "ordinal")
+_OURS = of(_CANDIDATES, _KEY)
+_ADD_PROGRAM, _ADD_CANDIDATE, _ADD_TASK = map(insert_new, (_PROGRAMS, _CANDIDATES, _TASKS))
+_NAME_PROGRAM = update(_PROGRAMS).where(*of(_PROGRAMS, ["id"]), _PROGRAMS.c.name == "")
+# PostgreSQL: another campaign may be about to change it as well.
+_FIND_PROVENANCE = select(_PROGRAMS.c.provenance).where(*of(_PROGRAMS, ["id"])).with_for_update()
+_CHANGE_PROGRAM = Change(update(_PROGRAMS).where(*of(_PROGRAMS, ["id"])))
+_CHANGE_CANDIDATE = Change(update(_CANDIDATES).where(*_OURS, _CANDIDATES.c.told_at.is_(None)))
+_DROP_PARENTS = delete(_PARENTS).where(*of(_PARENTS, _KEY))
+_TELL = Change(
+    update(_CANDIDATES)
+    .where(*_OURS, _CANDIDATES.c.outcome.is_not(None), _CANDIDATES.c.told_at.is_(None))
+    .values(told_at=bindparam("now"))
+)
+_ADD_PARENT, _ADD_SCORE, _ADD_TASK_RESULT = (Change(insert(t)) for t in (_PARENTS, _SCORES, _TASK_RESULTS))
+_ADD_HELD_OUT = Change(insert(table(schema.HeldOut)))
+_FIND_EVALUATION = select(_EVALUATIONS.c.id).where(*of(_EVALUATIONS, ("campaign_id", "ordinal", "plan")))
+_FIND_TASK = select(_TASKS.c.id).where(*of(_TASKS, ["key"]))
+_ADD_EVALUATION = Change(insert(_EVALUATIONS).returning(_EVALUATIONS.c.id))
+
+
+def normalised(source: str) -> str:
+    """`source` as it is stored and hashed: newlines as Python reads them, and exactly one at the end.
+
+    Nothing else may change: blanks at the end of a line can be part of a string.
+    """
+    return source.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
+
+
+def program_id(source: str) -> str:
+    """SHA-256 (hex) of the normalised source."""
+    return sha256(normalised(source).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class CampaignWriter:
@@ -79,7 +112,7 @@ class CampaignWriter:
             yield self._current
             return
         try:
-            with as_store_errors(), self._held.transaction() as connection:
+            with self._held.transaction() as connection:
                 self._current = connection
                 yield connection
         except BaseException:
@@ -102,10 +135,12 @@ class CampaignWriter:
 
     def load_programs(self) -> dict[str, ProgramRecord]:
         """Id -> program: all that this campaign proposed or evaluated."""
-        ids = select(Candidate.program_id).where(Candidate.campaign_id == self._id)
-        evaluated = select(Evaluation.program_id).where(Evaluation.campaign_id == self._id)
+        ids, evaluated = (
+            select(of.program_id).where(of.campaign_id == self._id)
+            for of in (schema.Candidate, schema.Evaluation)
+        )
         with self._connection() as connection:
-            return load_programs(connection, Program.id.in_(ids) | Program.id.in_(evaluated))
+            return load_programs(connection, schema.Program.id.in_(ids) | schema.Program.id.in_(evaluated))
 
     def set_status(self, status: Status) -> None:
         """Say that the campaign runs (again), has finished, or was interrupted."""
@@ -128,26 +163,87 @@ class CampaignWriter:
             provenance: under what a campaign runs a program that it made; None for seeds and baselines. A known
                 program keeps what it has, or gets what is stricter than either.
         """
+        key = program_id(source)
+        row = {"id": key, "tree_hash": tree_hash, "name": name, "source": normalised(source)}
         with self._connection() as connection:
-            return write_program(connection, source, tree_hash=tree_hash, name=name, provenance=provenance)
+            added = _ADD_PROGRAM.run(connection, row | {"provenance": _json(provenance)})
+            if not added and provenance is not None:
+                known = connection.execute(_FIND_PROVENANCE, {"its_id": key}).scalar_one()
+                merged = _json(provenance if known is None else provenance.stricter(Provenance(**known)))
+                if merged != known:
+                    _CHANGE_PROGRAM.run(connection, {"its_id": key, "provenance": merged})
+            if not added and name:
+                connection.execute(_NAME_PROGRAM, {"its_id": key, "name": name})
+        return key
 
-    def record_candidate(self, candidate: records.Candidate) -> None:
+    def record(
+        self, candidate: Candidate, plan: str, *, tree_hash: str = "", provenance: Provenance | None = None
+    ) -> Candidate:
+        """Store a candidate with its program and its evaluation, in one transaction; return it with the program's id.
+
+        A candidate that is stored already is replaced, its evaluation is not.
+
+        Args:
+            candidate: what came of an ordinal.
+            plan: the name of what it was evaluated on.
+            tree_hash: see `add_program`.
+            provenance: see `add_program`.
+
+        Raises:
+            ValueError: the candidate was told: it never changes again.
+            sqlalchemy.exc.IntegrityError: it has an evaluation on this plan already.
+        """
+        with self._connection():
+            if candidate.source:
+                key = self.add_program(candidate.source, tree_hash=tree_hash, provenance=provenance)
+                candidate = replace(candidate, program_id=key)
+            self.record_candidate(candidate)
+            if candidate.evaluation is not None and candidate.program_id is not None:
+                self.record_evaluation(
+                    candidate.evaluation,
+                    program_id=candidate.program_id,
+                    ordinal=candidate.ordinal,
+                    plan=plan,
+                )
+        return candidate
+
+    def record_candidate(self, candidate: Candidate) -> None:
         """Store a candidate, or replace what is stored of it. Its programs must have been added.
 
         Raises:
             ValueError: the candidate was told: it never changes again.
         """
+        key = {"campaign_id": self._id, "ordinal": candidate.ordinal}
+        outcome = candidate.outcome
+        values = {
+            "program_id": candidate.program_id,
+            "operator": candidate.operator,
+            "note": candidate.note,
+            "island": candidate.island,
+            "outcome": None if outcome is None else outcome.tag.value,
+            "message": "" if outcome is None else outcome.message,
+        }
         with self._connection() as connection:
-            if not write_candidate(connection, self._id, candidate, self._clock()):
-                raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
+            added = _ADD_CANDIDATE.run(
+                connection, key | values | {"created_at": self._clock(), "told_at": None}
+            )
+            if not added:
+                its = {f"its_{name}": value for name, value in key.items()}
+                if not _CHANGE_CANDIDATE.run(connection, its | values):
+                    raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
+                connection.execute(_DROP_PARENTS, its)
+            parents = enumerate(candidate.parents)
+            rows = [key | {"position": position, "program_id": parent} for position, parent in parents]
+            if rows:
+                _ADD_PARENT.run(connection, *rows)
 
     def record_evaluation(
-        self, evaluation: records.Evaluation, *, program_id: str, ordinal: int | None, plan: str
+        self, evaluation: Evaluation, *, program_id: str, ordinal: int | None, plan: str
     ) -> None:
         """Store a finished evaluation. Its candidate must have been recorded.
 
         Args:
-            evaluation: what came of it.
+            evaluation: of the program on the plan.
             program_id: of which program.
             ordinal: of which candidate; None for a baseline.
             plan: on which plan; the campaign's own is what the candidate ranks by.
@@ -155,22 +251,63 @@ class CampaignWriter:
         Raises:
             sqlalchemy.exc.IntegrityError: the candidate, or baseline, has an evaluation on this plan already.
         """
+        stages = {name: [score.mean, score.stderr, score.n] for name, score in evaluation.stages.items()}
+        row = {
+            "campaign_id": self._id,
+            "ordinal": ordinal,
+            "program_id": program_id,
+            "plan": plan,
+            "outcome": evaluation.outcome.tag.value,
+            "message": evaluation.outcome.message,
+            "isolation": evaluation.isolation,
+            "stages": stages or None,
+            "log": evaluation.log,
+            "finished_at": self._clock(),
+            **vars(evaluation.cost),
+        }
         with self._connection() as connection:
-            write_evaluation(
-                connection,
-                self._id,
-                evaluation,
-                self._clock(),
-                program_id=program_id,
-                ordinal=ordinal,
-                plan=plan,
-                tasks=self._tasks,
-            )
+            number = _ADD_EVALUATION.number(connection, row)
+            self._add_scores(connection, number, evaluation.scores)
+            results = [
+                {
+                    "evaluation_id": number,
+                    "position": position,
+                    "task_id": self._task(connection, result),
+                    "points": result.curve,
+                    "stderr": result.stderr,
+                    "samples": result.samples,
+                    "extra": dict(result.extra) if result.extra else None,
+                    **vars(result.cost),
+                }
+                for position, result in enumerate(evaluation.results)
+            ]
+            if results:
+                _ADD_TASK_RESULT.run(connection, *results)
 
-    def replace_scores(self, ordinal: int, plan: str, scores: Mapping[str, records.Score]) -> None:
+    @staticmethod
+    def _add_scores(connection: Connection, evaluation: int, scores: Mapping[str, Score]) -> None:
+        rows = [{"evaluation_id": evaluation, "name": name, **vars(score)} for name, score in scores.items()]
+        if rows:
+            _ADD_SCORE.run(connection, *rows)
+
+    def _task(self, connection: Connection, result: TaskResult) -> int:
+        """Return the number of a result's task, which is stored if it is new."""
+        key = (result.task, result.uniform, result.floor, result.reference)
+        if key not in self._tasks:
+            row = vars(result.task) | {"uniform": result.uniform, "floor": result.floor}
+            content = json.dumps([*row.values(), result.reference])
+            row["key"] = sha256(content.encode()).hexdigest()
+            _ADD_TASK.run(connection, row | {"reference": result.reference or None})
+            self._tasks[key] = connection.execute(_FIND_TASK, {"its_key": row["key"]}).scalar_one()
+        return self._tasks[key]
+
+    def replace_scores(self, ordinal: int, plan: str, scores: Mapping[str, Score]) -> None:
         """Replace the scores of a candidate's evaluation on a plan, as when further results refine them."""
+        its = {"its_campaign_id": self._id, "its_ordinal": ordinal, "its_plan": plan}
         with self._connection() as connection:
-            replace_scores(connection, self._id, ordinal, plan, scores)
+            number = connection.execute(_FIND_EVALUATION, its).scalar_one()
+            connection.execute(delete(_SCORES).where(_SCORES.c.evaluation_id == number))
+            self._add_scores(connection, number, scores)
 
     def tell(self, ordinal: int) -> None:
         """Mark a candidate as seen by selection.
@@ -178,14 +315,23 @@ class CampaignWriter:
         Raises:
             ValueError: it has no outcome, was told before, or is unknown.
         """
+        its = {"its_campaign_id": self._id, "its_ordinal": ordinal, "now": self._clock()}
         with self._connection() as connection:
-            if not mark_told(connection, self._id, ordinal, self._clock()):
+            if _TELL.run(connection, its) != 1:
                 raise ValueError(f"candidate {ordinal} cannot be told: unknown, undecided or told before")
 
     def record_held_out(self, evaluation: HeldOutEvaluation) -> None:
         """Store what a program achieved on a task that the search did not see, as of now."""
+        row: dict[str, Any] = vars(evaluation.task) | vars(evaluation)
+        outcome = {"outcome": evaluation.outcome.tag.value, "message": evaluation.outcome.message}
+        row |= outcome | {
+            "task": evaluation.task.name,
+            "campaign_id": self._id,
+            "evaluated_at": self._clock(),
+        }
+        del row["name"]
         with self._connection() as connection:
-            write_held_out(connection, self._id, replace(evaluation, evaluated_at=self._clock()))
+            _ADD_HELD_OUT.run(connection, row)
 
     def held_out(self) -> list[HeldOutEvaluation]:
         """Everything that this campaign evaluated on tasks that its search did not see, oldest first."""
@@ -213,8 +359,12 @@ class CampaignWriter:
         """Store something worth remembering; `payload` is a JSON object."""
         row = {"campaign_id": self._id, "kind": kind, "payload": dict(payload), "happened_at": self._clock()}
         with self._connection() as connection:
-            connection.execute(insert(Event), row)
+            connection.execute(insert(schema.Event), row)
 
     def _update(self, **values: Any) -> None:
         with self._connection() as connection:
-            connection.execute(update(Campaign).where(Campaign.id == self._id).values(**values))
+            connection.execute(update(schema.Campaign).where(schema.Campaign.id == self._id).values(**values))
+
+
+def _json(provenance: Provenance | None) -> dict[str, Any] | None:
+    return None if provenance is None else vars(provenance) | {"limits": dict(provenance.limits)}

@@ -8,10 +8,10 @@ from functools import cached_property
 from importlib.resources import files
 
 from evaluators.cfr import interface
-from evaluators.cfr.loop import Rule, run
+from evaluators.cfr.loop import CfrProgram, run
 from evaluators.cfr.mechanisms import MECHANISMS
-from evaluators.games.domain import GameDomain
 from evaluators.games.game import Game
+from evaluators.games.game_domain import GameDomain
 from evaluators.records import Curve, Task
 from evaluators.scripts import Exporter
 from sandbox.base import Limits, Sandbox
@@ -63,11 +63,11 @@ class CfrDomain(GameDomain):
 
         return CfrSolver
 
-    def rule(self, source: str) -> Rule:
+    def prepare(self, source: str) -> CfrProgram:
         """Return a program as the trusted loop takes it, in whichever form it is written."""
         per_infoset = interface.is_per_infoset(source)
         guest = self.guest_per_infoset if per_infoset else self.guest
-        return Rule(source, guest, interface.wants_counterfactual_reach(source), per_infoset)
+        return CfrProgram(source, guest, interface.wants_counterfactual_reach(source), per_infoset)
 
     def check(self, source: str) -> None:
         """See `TaskDomain.check`: the interface has two forms."""
@@ -79,12 +79,12 @@ class CfrDomain(GameDomain):
 
     def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
         """See `GameDomain.play`."""
-        rule = self.rule(program)
-        if rule.per_infoset:
+        prepared = self.prepare(program)
+        if prepared.per_infoset:
             limits = replace(
                 limits, cpu_s=PER_INFOSET_TIME * limits.cpu_s, wall_s=PER_INFOSET_TIME * limits.wall_s
             )
-        return run(rule, game, iterations, sandbox, limits)
+        return run(prepared, game, iterations, sandbox, limits)
 
 
 DOMAIN = CfrDomain()

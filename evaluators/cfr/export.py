@@ -36,12 +36,12 @@ def as_script(source: str, *, title: str, file: str = "program.py") -> str:
     """See `evaluators.scripts.Exporter`."""
     DOMAIN.check(source)
     standalone = (files(__package__) / "standalone.py").read_text(encoding="utf-8")
-    rule = DOMAIN.rule(source)
+    prepared = DOMAIN.prepare(source)
     return script(
         source,
-        [rule.guest, standalone],
+        [prepared.guest, standalone],
         head=_HEAD.format(file=file),
         title=title,
         about=_ABOUT,
-        foot=_FOOT.format(per_infoset=rule.per_infoset),
+        foot=_FOOT.format(per_infoset=prepared.per_infoset),
     )

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Rule:
+class CfrProgram:
     """A program as the loop sees it: its source, the guest that goes with it, and what it wants to be given."""
 
     source: str
@@ -50,15 +50,15 @@ def shared_bytes(game: Game) -> int:
     return begin + step + 4096
 
 
-def run(rule: Rule, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
+def run(prepared: CfrProgram, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
     """Run a program on a game to its last iteration; return (iteration, exploitability) at `checkpoints`.
 
     Raises:
         SandboxFault: the program failed (or the sandbox did, see the verdict).
         InvalidAnswer: the program returned a policy that is none.
     """
-    session = sandbox.open(rule.guest, rule.source, limits=limits, shared_bytes=shared_bytes(game))
-    play = Play(rule, game, session)
+    session = sandbox.open(prepared.guest, prepared.source, limits=limits, shared_bytes=shared_bytes(game))
+    play = CfrRun(prepared, game, session)
     measured = frozenset(checkpoints(iterations))
     curve: list[tuple[int, float]] = []
     for k in range(1, iterations + 1):
@@ -68,7 +68,7 @@ def run(rule: Rule, game: Game, iterations: int, sandbox: Sandbox, limits: Limit
     return tuple(curve)
 
 
-class Play:
+class CfrRun:
     """A program at work on a game, one iteration at a time.
 
     Attributes:
@@ -76,12 +76,12 @@ class Play:
         policies: (S_p,) current policy of each player, projected; the next iteration begins with them.
     """
 
-    def __init__(self, rule: Rule, game: Game, session: Session) -> None:
+    def __init__(self, prepared: CfrProgram, game: Game, session: Session) -> None:
         """Tell the program the game's shape; the game belongs to this play from here on."""
-        self._rule, self._game, self._session = rule, game, session
+        self._prepared, self._game, self._session = prepared, game, session
         self.iteration = 0
         players = range(game.num_players)
-        more = [tree.action for tree in game.form.trees] if rule.per_infoset else game.depth
+        more = [tree.action for tree in game.form.trees] if prepared.per_infoset else game.depth
         session.call("begin", (), [a for p in players for a in (game.num_actions[p], more[p])])
         self._deciding = [p for p in players if game.num_pairs[p]]
         self.policies = [game.uniform(p) for p in players]
@@ -98,7 +98,7 @@ class Play:
         game, k = self._game, self.iteration
         for p in self._deciding:
             arrays = [game.regrets(p), game.reach(p)]
-            if self._rule.wants_counterfactual_reach:
+            if self._prepared.wants_counterfactual_reach:
                 arrays.append(game.counterfactual_reach(p))
             (policy,) = _answered(self._session.call("step", (p, k), arrays), 1)
             try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import Play, shared_bytes
+from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.games import cache, policies
 from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
 from evaluators.games.form import Floats
@@ -54,12 +54,15 @@ class CfrSolver(HostedProgram):
         super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
         self._current: Any = None
         self._average: Any = None
-        rule = DOMAIN.rule(source)
+        prepared = DOMAIN.prepare(source)
         with self._faults():
             session = self._open(
-                rule.guest, rule.source, limits=limits or self.limits, shared_bytes=shared_bytes(self._game)
+                prepared.guest,
+                prepared.source,
+                limits=limits or self.limits,
+                shared_bytes=shared_bytes(self._game),
             )
-            self._play = Play(rule, self._game, session)
+            self._play = CfrRun(prepared, self._game, session)
 
     @property
     def iteration(self) -> int:

@@ -8,12 +8,12 @@ from importlib.resources import files
 from statistics import fmean
 
 from evaluators.contract import InvalidAnswer, Plan
-from evaluators.games.domain import GameDomain, compiled
 from evaluators.games.game import Game
+from evaluators.games.game_domain import GameDomain, compiled
 from evaluators.psro import interface
 from evaluators.psro.loop import run
 from evaluators.psro.mechanisms import MECHANISMS
-from evaluators.psro.solvers import TENSOR_PLAYERS, Rule
+from evaluators.psro.solvers import TENSOR_PLAYERS, PsroProgram
 from evaluators.records import Curve, Score, Task, TaskResult
 from evaluators.scripts import Exporter
 from sandbox.base import Limits, Sandbox
@@ -76,10 +76,12 @@ class PsroDomain(GameDomain):
 
         return MetaStrategyMethod
 
-    def rule(self, source: str) -> Rule:
+    def prepare(self, source: str) -> PsroProgram:
         """Return a program as the trusted loop takes it."""
         meta_games, deviations = interface.wants_meta_games(source), interface.wants_deviation_payoffs(source)
-        return Rule(source, self.guest, wants_meta_games=meta_games, wants_deviation_payoffs=deviations)
+        return PsroProgram(
+            source, self.guest, wants_meta_games=meta_games, wants_deviation_payoffs=deviations
+        )
 
     def check(self, source: str) -> None:
         """See `TaskDomain.check`."""
@@ -108,7 +110,7 @@ class PsroDomain(GameDomain):
 
     def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
         """See `GameDomain.play`."""
-        return run(self.rule(program), game, iterations, sandbox, limits)
+        return run(self.prepare(program), game, iterations, sandbox, limits)
 
 
 def _is_costly(name: str) -> bool:

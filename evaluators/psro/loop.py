@@ -13,7 +13,7 @@ import numpy as np
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.populations import Basis, Populations
-from evaluators.psro.solvers import Answers, MetaSolvers, Records, Rule, shared_bytes
+from evaluators.psro.solvers import Answers, MetaSolvers, PsroProgram, Records, shared_bytes
 from evaluators.records import Curve
 from sandbox.base import Array, Limits, Sandbox, Session
 
@@ -30,7 +30,7 @@ def checkpoints(iterations: int) -> tuple[int, ...]:
     return tuple(sorted({s for s in steps if 10 <= s < iterations} | {iterations}))
 
 
-def run(rule: Rule, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
+def run(prepared: PsroProgram, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
     """Run a program on a game to its last iteration; return (iteration, exploitability) at `checkpoints`.
 
     The CPU time of what the program asks the trusted side for is its own.
@@ -39,25 +39,25 @@ def run(rule: Rule, game: Game, iterations: int, sandbox: Sandbox, limits: Limit
         SandboxFault: the program failed (or the sandbox did, see the verdict).
         InvalidAnswer: the program returned weights that are none.
     """
-    table = Table(game, iterations + 1)
+    empirical_game = EmpiricalGame(game, iterations + 1)
     session = sandbox.open(
-        rule.guest,
-        rule.source,
+        prepared.guest,
+        prepared.source,
         limits=limits,
         shared_bytes=shared_bytes(game.num_players, iterations + 1),
-        callbacks=table.answers.callbacks,
+        callbacks=empirical_game.answers.callbacks,
     )
-    play = Play(rule, table, session)
+    play = PsroRun(prepared, empirical_game, session)
     measured = frozenset(checkpoints(iterations))
     curve: list[tuple[int, float]] = []
     for k in range(1, iterations + 1):
         play.iterate()
         if k in measured:
-            curve.append((k, table.populations.exploitability(play.evaluate())))
+            curve.append((k, empirical_game.populations.exploitability(play.evaluate())))
     return tuple(curve)
 
 
-class Table:
+class EmpiricalGame:
     """The populations of a run, and the answers about them that a program may ask for.
 
     Attributes:
@@ -76,19 +76,19 @@ class Table:
         return self.populations.values(mixtures).best
 
 
-class Play:
+class PsroRun:
     """A program at work on a game, one iteration at a time.
 
     Attributes:
         iteration: how many iterations are done.
     """
 
-    def __init__(self, rule: Rule, table: Table, session: Session) -> None:
+    def __init__(self, prepared: PsroProgram, empirical_game: EmpiricalGame, session: Session) -> None:
         """Begin with the uniform policies."""
-        self._populations, game = table.populations, table.populations.game
-        self._tensors = rule.gets_tensors(game.num_players)
-        self._basis = Basis(game) if rule.gets_basis(game.num_players) else None
-        self._solvers = MetaSolvers(session, table.answers, game.num_players)
+        self._populations, game = empirical_game.populations, empirical_game.populations.game
+        self._tensors = prepared.gets_tensors(game.num_players)
+        self._basis = Basis(game) if prepared.gets_basis(game.num_players) else None
+        self._solvers = MetaSolvers(session, empirical_game.answers, game.num_players)
         self.iteration = 0
         self._append([game.plan(p, game.uniform(p)) for p in range(game.num_players)])
 

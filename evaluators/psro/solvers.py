@@ -33,7 +33,7 @@ Records = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Rule:
+class PsroProgram:
     """A program as the loop sees it: its source, the guest that goes with it, and what it wants to be given."""
 
     source: str

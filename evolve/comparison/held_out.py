@@ -210,7 +210,7 @@ def _run(
 def _record(
     program_id: str, task: Task, evaluation: Evaluation, objective: str, purpose: str
 ) -> HeldOutEvaluation:
-    if evaluation.outcome.tag in (Tag.INFRASTRUCTURE, Tag.ENGINE_ERROR):
+    if evaluation.outcome.tag is Tag.ENGINE_ERROR:
         raise EvolveError(f"{purpose}: {task.name} cannot be run here: {evaluation.outcome.message}")
     result = evaluation.results[0] if evaluation.outcome.ok else None
     return HeldOutEvaluation(
@@ -256,9 +256,11 @@ def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
     Raises:
         CapabilityError: the domain has neither.
     """
-    suite = domain.tasks("test", domain.tiers[:1]) if "test" in domain.suites else ()
+    suite: Sequence[Task] = ()
     if choice.tasks:
         suite = domain.select(choice.tasks, domain.tiers[:1])
+    elif "test" in domain.suites:
+        suite = domain.tasks("test", domain.tiers[:1])
     drawn = [t for t in domain.draw(seed) if not choice.tasks or t.family in {one.family for one in suite}]
     tasks = (*suite, *drawn)
     if not tasks:

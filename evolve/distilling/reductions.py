@@ -5,31 +5,37 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import partial
-from typing import NamedTuple
 
-from evolve.distilling import constants, expressions
-from evolve.distilling.text import bodies, replaced, unwrapped, without
-from evolve.distilling.tidy import tidy
+from evaluators.contract import ProgramError
+from evolve.distilling.unread import without_unread
 from evolve.operators import blocks
 from evolve.operators.base import Context
-from evolve.source.code import Code, Edit, find_sites, has_docstring
-from evolve.source.size import Size, size_of
+from evolve.operators.literals import find_literals
+from evolve.operators.templates import literal_value, number_text, round_to_digits
+from evolve.source.code import Code, Edit
+from evolve.source.sites import find_sites
+from evolve.source.size import digits, size_of
+from evolve.source.tree import (
+    bodies,
+    has_docstring,
+    imported_names,
+    is_docstring,
+    is_read,
+    nodes,
+    parameters,
+    printed,
+    walk,
+)
 
-_NAMES = frozenset(dir(builtins))
-
-
-class Level(IntEnum):
-    """From coarse to fine, in the order in which a search tries them."""
-
-    UNREAD = 0
-    MECHANISM = 1
-    STATEMENT = 2
-    EXPRESSION = 3
-    CONSTANT = 4
+_BUILTINS = frozenset(dir(builtins))
+_EITHER_SIDE = (ast.Add, ast.Mult, ast.MatMult, ast.BitAnd, ast.BitOr)
+_FIRST_ARGUMENT = frozenset({"clip", "power", "full", "full_like", "reshape", "divide", "subtract"})
+_CHOICE = "where"
+_MOST_ARGUMENTS = 3
+_SHORT_BUILTINS = frozenset({"abs", "float", "int", "max", "min", "round"})
 
 
 @dataclass(frozen=True)
@@ -37,17 +43,15 @@ class Reduction:
     """One thing that could go.
 
     Attributes:
-        level: how coarse it is.
         what: what goes, to read; the same in another program that still holds it.
-        weight: about how many nodes of the syntax tree go (digits, for constants).
-        edit: makes the program without it; None or SyntaxError where the layout does not allow it.
+        order: where it stands among its kind: what takes most nodes first, of constants what changes least.
+        edit: makes the program without it; raises ProgramError where the layout does not allow it.
         occurrence: which one of those that read alike.
     """
 
-    level: Level
     what: str
-    weight: int
-    edit: Callable[[], Code | None]
+    order: int
+    edit: Callable[[], Code]
     occurrence: int = 0
 
     @property
@@ -56,169 +60,213 @@ class Reduction:
         return self.what, self.occurrence
 
 
-class Reduced(NamedTuple):
-    """A smaller program."""
-
-    source: str
-    size: Size
-
-
 def reductions(code: Code, context: Context) -> list[Reduction]:
-    """All reductions of a program, coarse before fine, large before small."""
-    found = [Reduction(Level.UNREAD, "what nothing reads", 0, lambda: code)]
-    found += _mechanisms(code, context)
-    found += _statements(code, context)
-    found += _expressions(code)
-    found.sort(key=lambda r: (r.level, -r.weight))
+    """Return all reductions of a program: from mechanisms over statements and expressions down to constants."""
+    sites = find_sites(code, context.components).items()
+    known = {name: blocks.find_blocks(code, site, context.mechanisms) for name, site in sites}
+    numbered = [Reduction("what nothing reads", 0, lambda: code)]
     seen: Counter[str] = Counter()
-    numbered = []
-    for reduction in [*found, *_constants(code, context)]:
-        numbered.append(replace(reduction, occurrence=seen[reduction.what]))
-        seen[reduction.what] += 1
+    for kind in (_mechanisms(code, known), _statements(code), _expressions(code), _constants(code, known)):
+        for reduction in sorted(kind, key=lambda r: r.order):
+            numbered.append(replace(reduction, occurrence=seen[reduction.what]))
+            seen[reduction.what] += 1
     return numbered
 
 
-def reduced(code: Code, reduction: Reduction, context: Context) -> Reduced | None:
-    """The program after a reduction, without what nothing reads then; None where it does not get smaller."""
+def reduced(code: Code, reduction: Reduction, context: Context) -> Code | None:
+    """Return the program after a reduction, without what nothing reads then; None where it does not get smaller."""
     try:
-        made = reduction.edit()
-        made = tidy(made, context.components) if made else None
-    except SyntaxError:
+        smaller = without_unread(reduction.edit(), context.components)
+    except ProgramError:
         return None
-    if made is None or size_of(made.tree) >= size_of(code.tree):
-        return None
-    return Reduced(made.text, size_of(made.tree))
+    return smaller if size_of(smaller.tree) < size_of(code.tree) else None
 
 
-def _mechanisms(code: Code, context: Context) -> Iterator[Reduction]:
-    for name, site in find_sites(code, context.components).items():
-        peers = blocks.find_blocks(code, site, context.mechanisms)
-        for block in peers:
-            if blocks.can_remove(block):
-                weight = sum(size_of(s).nodes for s in block.statements)
-                what = f"mechanism {block.mechanism.name} of {name}"
-                yield Reduction(Level.MECHANISM, what, weight, partial(blocks.remove, code, block, peers))
+_Known = dict[str, list[blocks.Block]]
+"""Component -> its recognised mechanisms."""
 
 
-def _statements(code: Code, context: Context) -> Iterator[Reduction]:
-    for where, function in _functions(code.tree):
-        for owner, field, body in bodies(function):
-            own = body[1:] if owner is function and field == "body" and has_docstring(function) else body
-            for statement in own:
-                final = owner is function and statement is own[-1] and isinstance(statement, ast.Return)
-                if not final and not _unbinds(code.tree, function, statement):
-                    yield _gone(code, statement, where)
-                if isinstance(statement, ast.If):
-                    yield from _branches(code, statement, where)
-    for node in code.tree.body:
-        if isinstance(node, ast.ClassDef) and node.bases and not node.keywords:
-            what = f"base {', '.join(map(ast.unparse, node.bases))} of {node.name}"
-            yield Reduction(Level.STATEMENT, what, 1, partial(_without_bases, code, node))
+def _mechanisms(code: Code, known: _Known) -> Iterator[Reduction]:
+    for name, peers in known.items():
+        for block in filter(blocks.can_remove, peers):
+            what = f"mechanism {block.mechanism.name} of {name}"
+            yield Reduction(what, -_nodes(*block.statements), partial(blocks.remove, code, block, peers))
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Every function that is no other's, with where it stands: the class of a component's or helper's method."""
+def _nodes(*trees: ast.AST) -> int:
+    return sum(size_of(tree).nodes for tree in trees)
+
+
+def _members(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield where a member stands, and the functions, methods and assignments outside of them."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node.name, node
-        elif isinstance(node, ast.ClassDef):
-            for member in node.body:
-                if isinstance(member, ast.FunctionDef):
-                    yield node.name, member
-
-
-def _gone(code: Code, statement: ast.stmt, where: str) -> Reduction:
-    first = ast.unparse(statement).split("\n", 1)[0]
-    what = f"{first} in {where}"
-    return Reduction(Level.STATEMENT, what, size_of(statement).nodes, partial(without, code, [statement]))
-
-
-def _branches(code: Code, statement: ast.If, where: str) -> Iterator[Reduction]:
-    test = ast.unparse(statement.test)
-    for branch, word in ((statement.body, "if"), (statement.orelse, "else of if")):
-        if branch:
-            rest = size_of(statement).nodes - sum(size_of(s).nodes for s in branch)
-            what = f"all but the {word} {test} in {where}"
-            yield Reduction(Level.STATEMENT, what, rest, partial(unwrapped, code, statement, branch))
-
-
-def _unbinds(tree: ast.Module, function: ast.FunctionDef, statement: ast.stmt) -> bool:
-    """Whether a name that is read would be bound nowhere without the statement: that needs no evaluation."""
-    own = {id(n) for n in ast.walk(statement)}
-    names = [n for n in ast.walk(function) if isinstance(n, ast.Name) and id(n) not in own]
-    read = {n.id for n in names if isinstance(n.ctx, ast.Load)}
-    bound = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-    bound |= {a.arg for a in ast.walk(function) if isinstance(a, ast.arg)}
-    bound |= {
-        s.name for s in [*tree.body, *ast.walk(function)] if isinstance(s, ast.FunctionDef | ast.ClassDef)
-    }
-    gone = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return bool((gone & read) - bound - _NAMES)
-
-
-def _without_bases(code: Code, node: ast.ClassDef) -> Code:
-    data = code.text.encode()
-    start = data.rindex(b"(", 0, code.start(node.bases[0]))
-    end = data.index(b")", code.end(node.bases[-1]))
-    return code.edited([Edit(start, end + 1, "")])
-
-
-def _expressions(code: Code) -> Iterator[Reduction]:
-    known = {node.name for node in code.tree.body if isinstance(node, ast.FunctionDef)}
-    for node in code.tree.body:
-        if isinstance(node, ast.Import):
-            known |= {alias.asname or alias.name for alias in node.names}
-    for where, root in _roots(code.tree):
-        for whole, part in expressions.parts(root, known):
-            what = f"{expressions.told(whole, part)} in {where}"
-            weight = size_of(whole).nodes - size_of(part).nodes
-            yield Reduction(Level.EXPRESSION, what, weight, partial(_with_part, code, whole, part))
-
-
-def _with_part(code: Code, node: ast.expr, part: ast.expr) -> Code | None:
-    # What is put together anew stands nowhere in the text yet.
-    written = hasattr(part, "lineno")
-    text = code.segment(code.start(part), code.end(part)) if written else ast.unparse(part)
-    return replaced(code, node, text)
-
-
-def _constants(code: Code, context: Context) -> Iterator[Reduction]:
-    """All constants at once, to ever more digits, and each alone, what changes it least first."""
-    roots = list(_roots(code.tree))
-    for count in (1, 2, 3):
-        edits = constants.all_to_digits(code, [root for _, root in roots], count)
-        if len(edits) > 1:
-            what = f"digits of all constants beyond {count}"
-            yield Reduction(Level.CONSTANT, what, len(edits), partial(code.edited, edits))
-    known = [
-        (name, block)
-        for name, site in find_sites(code, context.components).items()
-        for block in blocks.find_blocks(code, site, context.mechanisms)
-    ]
-    hidden = {id(statement) for _, block in known for statement in block.statements}
-    found = [(name, one) for name, block in known for one in constants.of_mechanism(code, block)]
-    found += [(where, one) for where, root in roots for one in constants.own(code, root, hidden)]
-    for where, one in sorted(found, key=lambda pair: pair[1].rank):
-        yield Reduction(Level.CONSTANT, f"{one.what} in {where}", 1, partial(code.edited, one.edits))
-
-
-def _roots(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """The trees in which expressions are, with where they stand; neither docstrings nor imports."""
-    for node in tree.body[has_docstring(tree) :]:
         match node:
             case ast.ClassDef(name=name):
-                members: list[ast.stmt] = node.body[has_docstring(node) :]
-                for member in members:
-                    yield from _member(name, member)
+                yield from ((name, member) for member in node.body if not is_docstring(member))
             case ast.FunctionDef(name=name):
-                yield from _member(name, node)
+                yield name, node
             case ast.Assign() | ast.AnnAssign():
                 yield "the module", node
 
 
-def _member(where: str, node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
-    if isinstance(node, ast.FunctionDef):
-        for statement in node.body[has_docstring(node) :]:
-            yield where, statement
-    else:
-        yield where, node
+def _statements(code: Code) -> Iterator[Reduction]:
+    for where, member in _members(code.tree):
+        if isinstance(member, ast.FunctionDef):
+            for statement in [statement for _, _, body in bodies(member) for statement in body]:
+                yield from _without_statement(code, where, member, statement)
+    for node in code.tree.body:
+        if isinstance(node, ast.ClassDef) and node.bases and not node.keywords:
+            what = f"base {', '.join(map(printed, node.bases))} of {node.name}"
+            yield Reduction(what, -1, partial(_without_bases, code, node))
+
+
+def _without_statement(
+    code: Code, where: str, function: ast.FunctionDef, statement: ast.stmt
+) -> Iterator[Reduction]:
+    final = statement is function.body[-1] and isinstance(statement, ast.Return)
+    if not (final or is_docstring(statement) or _unbinds(code.tree, function, statement)):
+        what = f"{printed(statement).partition(chr(10))[0]} in {where}"
+        yield Reduction(what, -_nodes(statement), partial(code.without, [statement]))
+    if isinstance(statement, ast.If):
+        for branch, word in ((statement.body, "if"), (statement.orelse, "else of if")):
+            if branch:
+                what = f"all but the {word} {printed(statement.test)} in {where}"
+                order = _nodes(*branch) - _nodes(statement)
+                yield Reduction(what, order, partial(code.unwrapped, statement, branch))
+
+
+def _unbinds(tree: ast.Module, function: ast.FunctionDef, statement: ast.stmt) -> bool:
+    """Return whether a name that is read would be bound nowhere without the statement: that needs no evaluation."""
+    own = nodes(statement)
+    inside = set(map(id, own))
+    rest = [node for node in nodes(function) if id(node) not in inside]
+    stored = {n.id for n in own if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    read = {n.id for n in rest if isinstance(n, ast.Name) and is_read(n)}
+    bound = {n.id for n in rest if isinstance(n, ast.Name) and not is_read(n)} | parameters(function)
+    bound |= {s.name for s in [*tree.body, *nodes(function)] if isinstance(s, ast.FunctionDef | ast.ClassDef)}
+    return not stored & read <= bound | _BUILTINS
+
+
+def _without_bases(code: Code, node: ast.ClassDef) -> Code:
+    start = code.data.rindex(b"(", 0, code.start(node.bases[0]))
+    end = code.data.index(b")", code.end(node.bases[-1]))
+    return code.edited([Edit(start, end + 1, "")])
+
+
+def _roots(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    """Yield where an expression's statement stands, and the statement; neither docstrings nor imports."""
+    for where, member in _members(tree):
+        if isinstance(member, ast.FunctionDef):
+            yield from ((where, statement) for statement in member.body[has_docstring(member) :])
+        else:
+            yield where, member
+
+
+def _expressions(code: Code) -> Iterator[Reduction]:
+    imports = [name for s in code.tree.body if isinstance(s, ast.Import) for name in imported_names(s)]
+    functions = [s.name for s in code.tree.body if isinstance(s, ast.FunctionDef)]
+    known = {*imports, *functions}
+    for where, root in _roots(code.tree):
+        for whole in (node for node in walk(root) if isinstance(node, ast.expr)):
+            for part in _parts(whole, known):
+                what = f"{_described(whole, part)} in {where}"
+                order = _nodes(part) - _nodes(whole)
+                yield Reduction(what, order, partial(_with_part, code, whole, part))
+
+
+def _with_part(code: Code, whole: ast.expr, part: ast.expr) -> Code:
+    # What is put together anew stands nowhere in the text yet.
+    return code.replaced(whole, code.text_of(part) if hasattr(part, "lineno") else printed(part))
+
+
+def _parts(node: ast.expr, known: Collection[str]) -> Iterator[ast.expr]:
+    """Yield the smaller expressions for an expression's place.
+
+    A factor, an addend or a branch alone, the base of a power, and the arguments of a function for its call. `known`
+    names the program's own functions and the modules whose functions count.
+    """
+    match node:
+        case ast.BinOp(left=left, op=op, right=right):
+            yield left
+            if isinstance(op, _EITHER_SIDE):
+                yield right
+        case ast.UnaryOp(operand=operand) if not isinstance(operand, ast.Constant):
+            yield operand
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from (body, orelse)
+        case ast.BoolOp(op=op, values=values) if _is_printable(node):
+            for index in range(len(values)):
+                others = values[:index] + values[index + 1 :]
+                yield others[0] if len(others) == 1 else ast.BoolOp(op, others)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=name), args=arguments):
+            if module in known and len(arguments) <= _MOST_ARGUMENTS:
+                yield from _arguments(name, arguments)
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in known or name in _SHORT_BUILTINS:
+            yield from _arguments(name, arguments)
+
+
+def _is_printable(node: ast.expr) -> bool:
+    """Return whether printing a node makes the same node, which f-strings may prevent."""
+    return not any(isinstance(inner, ast.JoinedStr) for inner in nodes(node))
+
+
+def _arguments(name: str, arguments: list[ast.expr]) -> Iterator[ast.expr]:
+    first, last = (1 if name == _CHOICE else 0), (1 if name in _FIRST_ARGUMENT else None)
+    yield from (argument for argument in arguments[first:last] if not isinstance(argument, ast.Starred))
+
+
+def _described(whole: ast.AST, part: ast.expr) -> str:
+    """Return what goes with a part in the whole's place: an operand with its operator, or the one and the other."""
+    if isinstance(whole, ast.BinOp) and part in (whole.left, whole.right):
+        # Printed around a name, so that the operand that goes keeps the parentheses that it needs.
+        name = ast.Name("_")
+        if part is whole.left:
+            return printed(ast.BinOp(name, whole.op, whole.right))[1:].strip()
+        return printed(ast.BinOp(whole.left, whole.op, name))[:-1].strip()
+    return f"{printed(whole)} → {printed(part)}"
+
+
+def _constants(code: Code, known: _Known) -> Iterator[Reduction]:
+    """Yield all constants at once, to ever more digits, and each alone; indices, guards and added ones stay."""
+    every = find_literals([root for _, root in _roots(code.tree)], set())
+    for count in (1, 2, 3):
+        edits = [
+            code.replace(one.node, number_text(_like(one.value, round_to_digits(one.value, count))))
+            for one in every
+            if digits(one.value) > count
+        ]
+        if len(edits) > 1:
+            yield Reduction(f"digits of all constants beyond {count}", -1, partial(code.edited, edits))
+    for where, block in ((where, block) for where, peers in known.items() for block in peers):
+        for name, literals in block.literals.items():
+            what = f"{name} of {block.mechanism.name}: {printed(literals[0])}"
+            for rank, value in enumerate(shorter(literal_value(literals[0]) or 0.0)):
+                yield _shortened(code, literals, value, rank, f"{what} → {number_text(value)} in {where}")
+    hidden = {id(statement) for peers in known.values() for block in peers for statement in block.statements}
+    for where, root in _roots(code.tree):
+        for literal in find_literals([root], hidden):
+            for rank, value in enumerate(shorter(literal.value)):
+                node = literal.node if value else literal.signed  # zero needs no sign
+                what = f"{printed(node)} → {number_text(value)} in {where}"
+                yield _shortened(code, [node], value, rank, what)
+
+
+def _shortened(code: Code, literals: list[ast.expr], value: float, rank: int, what: str) -> Reduction:
+    """Return the reduction of a constant, wherever it stands, to the one that is so far down its list."""
+    edits = [code.replace(literal, number_text(value)) for literal in literals]
+    return Reduction(what, rank, partial(code.edited, edits))
+
+
+def shorter(old: float) -> list[float]:
+    """Return the values of fewer digits that might do: the nearest of a single digit first, 0 last."""
+    rounded = [round_to_digits(old, count) for count in (1, 2, 3)] + [round(old), 1.0, 0.0]
+    values = dict.fromkeys(_like(old, value) for value in rounded)
+    return sorted(
+        (value for value in values if digits(value) < digits(old)),
+        key=lambda v: (v == 0, digits(v) > 1, abs(v - old)),
+    )
+
+
+def _like(old: float, value: float) -> float:
+    """Return `value` as an integer where the constant is one and stays whole."""
+    return int(value) if isinstance(old, int) and value == int(value) else float(value)

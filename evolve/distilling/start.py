@@ -6,15 +6,14 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from evaluators.records import Evaluation
-from evolve.distilling.search import Budget, Distilled, Distiller, Step
-from evolve.distilling.wording import reworded
-from evolve.evaluation.local import LocalExecutor
-from evolve.evaluation.service import EvaluationService, working
-from evolve.operators.base import Context
+from evaluators.records import Evaluation, Score
+from evolve.distilling.documentation import corrected
+from evolve.distilling.search import Distilled, Distiller, Step
+from evolve.evaluation.service import open_service
 from evolve.programs import Program
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -27,23 +26,23 @@ class Choice:
     Attributes:
         tolerance: how much the domain's objective may fall.
         evaluations: at most, the program's own included.
-        games: instead of the suite.
-        suite: named set of games.
-        iterations: of each run.
+        tasks: names instead of the suite.
+        suite: named set of tasks.
+        budget: of each task.
         workers: evaluation processes; one per core by default.
     """
 
     tolerance: float = 0.05
     evaluations: int = 150
-    games: Sequence[str] = ()
+    tasks: Sequence[str] = ()
     suite: str = "train"
-    iterations: int | None = None
+    budget: int | None = None
     workers: int | None = None
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """The outcome: `source` is the smallest program, worded truly; `stopped` by Ctrl-C (or SIGTERM) before the end."""
+    """The outcome: `source` is the smallest program; `stopped` says that Ctrl-C (or SIGTERM) ended the search."""
 
     found: Distilled
     source: str
@@ -57,63 +56,53 @@ def distill(
     on_step: Callable[[Step], None],
     on_evaluation: Callable[[], None] = lambda: None,
 ) -> Distillation | None:
-    """The smallest program found that keeps the score on the domain's search tiers; None when stopped before any.
+    """Return the smallest program that keeps the score on the domain's search tiers; None when stopped before any.
 
     Args:
         program: what to make smaller.
         choice: what is measured and for how long.
-        on_step: is told what went.
+        on_step: is called with every step.
         on_evaluation: is called after every evaluation.
 
     Raises:
         EvolveError: a program that does not run, or a machine that cannot evaluate.
-        InputError: an unknown game or suite.
+        InputError: an unknown task or suite.
     """
-    domain = program.domain
-    plan = domain.plan(choice.games or None, suite=choice.suite, iterations=choice.iterations)
+    domain, stopped = program.domain, False
+    plan = domain.plan(choice.tasks or None, suite=choice.suite, budget=choice.budget)
     workers = choice.workers or len(os.sched_getaffinity(0))
-    with LocalExecutor(workers) as executor:
-        service = EvaluationService(domain.name, executor, workers)
 
-        async def measure(source: str, floors: Mapping[str, float]) -> Evaluation:
-            evaluation = working(await service.evaluate(source, plan, floors))
-            on_evaluation()
-            return evaluation
+    async def measure(source: str, against: Mapping[str, Score] | None) -> Evaluation:
+        evaluation = await service.evaluate(source, plan, against)
+        on_evaluation()
+        return evaluation
 
-        distiller = Distiller(
-            domain,
-            measure,
-            budget=Budget(choice.tolerance, choice.evaluations),
-            on_step=on_step,
-            margins={s.name: max(s.margin, choice.tolerance) for s in plan.stages if s.margin is not None},
-        )
-        try:
-            ended = asyncio.run(_to_the_end(distiller, program.source))
-        except BaseException:
-            executor.kill()
-            raise
-        if not ended:
-            executor.kill()
+    distiller = Distiller(
+        domain, measure, tolerance=choice.tolerance, evaluations=choice.evaluations, on_step=on_step
+    )
+    try:
+        with open_service(
+            domain.origin, workers=workers, demanded=program.demanded(), attack=program.stored
+        ) as service:
+            asyncio.run(_until_signal(distiller.run(program.source)))
+    except asyncio.CancelledError:
+        stopped = True
     if distiller.state is None:
         return None
-    context = Context(domain.components, domain.mechanisms, domain.name)
-    source = reworded(distiller.state.smallest.source, program.source, context)
-    return Distillation(distiller.state, source, stopped=not ended)
+    source = corrected(distiller.state.smallest.source, program.source, distiller.context)
+    return Distillation(distiller.state, source, stopped)
 
 
-async def _to_the_end(distiller: Distiller, source: str) -> bool:
-    """Run; False when Ctrl-C (or SIGTERM) ended it."""
-    loop = asyncio.get_running_loop()
-    search = asyncio.ensure_future(distiller.run(source))
+async def _until_signal(search: Coroutine[Any, Any, Distilled]) -> None:
+    """Run a search, which Ctrl-C (or SIGTERM) cancels."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
     # Only the main thread hears signals.
-    heard = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
-    for number in heard:
-        loop.add_signal_handler(number, search.cancel)
+    signals = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    for number in signals:
+        loop.add_signal_handler(number, task.cancel)
     try:
         await search
-    except asyncio.CancelledError:
-        return False
     finally:
-        for number in heard:
+        for number in signals:
             loop.remove_signal_handler(number)
-    return True

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from evaluators.contract import Plan
@@ -17,30 +16,24 @@ IN_PROCESS = "in-process"
 """In place of a kind of sandbox: the program runs in the worker itself. For programs of one's own only."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """Plain data that pickles to any worker.
+Work = Callable[[str, str, Plan, Mapping[str, Score] | None, str], Evaluation]
+"""What a worker does: `run_job`, or a benchmark's function in its place."""
 
-    Attributes:
+
+def run_job(
+    domain: str, source: str, plan: Plan, against: Mapping[str, Score] | None = None, sandbox: str = "process"
+) -> Evaluation:
+    """Evaluate in this process's sandbox, which the first job starts.
+
+    Args:
         domain: name or folder of the domain (`evaluators.registry.get_domain`).
         source: the program.
         plan: what to run, with limits.
         against: stage -> score that the stage's gate compares with.
         sandbox: its kind (`sandbox.kinds`), or `IN_PROCESS`.
     """
-
-    domain: str
-    source: str
-    plan: Plan
-    against: Mapping[str, Score] | None = None
-    sandbox: str = "process"
-
-
-def run_job(job: Job) -> Evaluation:
-    """Evaluate in this process's sandbox, which the first job starts."""
-    domain = get_domain(job.domain)
-    sandbox = warm_sandbox(domain.sandbox_modules, job.sandbox)
-    return domain.evaluate(job.source, job.plan, sandbox, against=job.against)
+    brought = get_domain(domain)
+    return brought.evaluate(source, plan, warm_sandbox(brought.sandbox_modules, sandbox), against=against)
 
 
 def warm_up(domain: str, sandbox: str) -> None:

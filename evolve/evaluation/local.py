@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from evolve.evaluation.worker import STOP, serve
 
@@ -24,13 +24,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
-
-
-class _Task(NamedTuple):
-    """A job on its way."""
-
-    future: Future[Any]
-    pickled: bytes
 
 
 class LocalExecutor(Executor):
@@ -50,7 +43,7 @@ class LocalExecutor(Executor):
         self._free = list(range(workers))[::-1]
         self._alive: list[_Worker] = []
         self._idle: list[_Worker] = []
-        self._waiting: deque[_Task] = deque()
+        self._waiting: deque[tuple[Future[Any], bytes]] = deque()
         self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -60,23 +53,24 @@ class LocalExecutor(Executor):
             RuntimeError: the executor was shut down.
             Exception: the job does not pickle.
         """
-        task = _Task(Future(), pickle.dumps((fn, args, kwargs)))
+        future: Future[T] = Future()
+        pickled = pickle.dumps((fn, args, kwargs))
         with self._lock:
             if self._closed:
                 raise RuntimeError("executor: expected an open one, it was shut down")
             if not self._idle and self._free:
                 self._start()
-            self._waiting.append(task)
+            self._waiting.append((future, pickled))
             self._distribute()
-        return task.future
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """See `concurrent.futures.Executor.shutdown`."""
         with self._lock:
             self._closed = True
             if cancel_futures:
-                for task in self._waiting:
-                    task.future.cancel()
+                for future, _ in self._waiting:
+                    future.cancel()
             self._distribute()
             alive = list(self._alive)
         if wait:
@@ -101,9 +95,9 @@ class LocalExecutor(Executor):
     def _distribute(self) -> None:
         """Give what waits to whoever is idle; once nothing will come any more, send the idle home."""
         while self._waiting and self._idle:
-            task = self._waiting.popleft()
-            if task.future.set_running_or_notify_cancel():
-                self._idle.pop().begin(task)
+            future, pickled = self._waiting.popleft()
+            if future.set_running_or_notify_cancel():
+                self._idle.pop().begin(future, pickled)
         if self._closed and not self._waiting:
             while self._idle:
                 self._idle.pop().send(STOP)
@@ -127,7 +121,7 @@ class LocalExecutor(Executor):
             if worker in self._idle:
                 self._idle.remove(worker)
             if not self._alive:
-                lost += [task.future for task in self._waiting if task.future.set_running_or_notify_cancel()]
+                lost += [future for future, _ in self._waiting if future.set_running_or_notify_cancel()]
                 self._waiting.clear()
         for future in lost:
             future.set_exception(BrokenProcessPool(f"it ended with status {worker.process.exitcode}"))
@@ -146,10 +140,10 @@ class _Worker:
             self.process.start()
         self.listener = threading.Thread(target=listen, args=(self,), daemon=True)
 
-    def begin(self, task: _Task) -> None:
-        """Have it work on a task."""
-        self.future = task.future
-        self.send(task.pickled)
+    def begin(self, future: Future[Any], pickled: bytes) -> None:
+        """Have it work on a job."""
+        self.future = future
+        self.send(pickled)
 
     def finish(self) -> Future[Any]:
         """Take the future of the job that it has answered."""

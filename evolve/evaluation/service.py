@@ -15,15 +15,15 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from evaluators.contract import InputError, Plan
-from evaluators.records import LIMIT_TAGS, Cost, Evaluation, Outcome, Provenance, Score, Tag
+from evaluators.records import LIMIT_TAGS, Evaluation, Provenance, Score, Tag
 from evaluators.registry import get_domain
 from evaluators.task_domain import TaskDomain
 from evolve.errors import EngineFault, EvolveError, IsolationError
 from evolve.evaluation.barrier import engine_error
 from evolve.evaluation.isolation import Probe, probe, require
-from evolve.evaluation.job import IN_PROCESS, Job, run_job, warm_sandbox, warm_up
+from evolve.evaluation.job import IN_PROCESS, Work, run_job, warm_sandbox, warm_up
 from evolve.evaluation.local import LocalExecutor
-from sandbox.base import Limits, Sandbox, SandboxFault
+from sandbox.base import Sandbox, SandboxFault
 from sandbox.inprocess import InProcessSandbox
 from sandbox.kinds import make
 
@@ -54,7 +54,7 @@ class EvaluationService:
         *,
         demanded: Provenance = _NOTHING,
         level: str = "",
-        work: Callable[[Job], Evaluation] = run_job,
+        work: Work = run_job,
     ) -> None:
         self._domain = domain
         self._work = work
@@ -68,41 +68,42 @@ class EvaluationService:
     async def evaluate(
         self, source: str, plan: Plan, against: Mapping[str, Score] | None = None
     ) -> Evaluation:
-        """Return the evaluation of a program.
-
-        An outcome of ``infrastructure`` is returned only when every try ended so; an exception of ours is the outcome
-        ``engine_error``.
+        """Return the evaluation of a program. An exception of ours is the outcome ``engine_error``.
 
         Raises:
+            EngineFault: it failed for reasons of the machine, every time.
             EvolveError: the user's fault, which no other program would mend.
             InputError: likewise.
         """
-        plan = replace(plan, limits=limited(plan.limits, self._demanded))
-        job = Job(self._domain, source, plan, against, self._demanded.sandbox)
+        plan = limited(plan, self._demanded)
         async with self._slots:
-            evaluation = await self._run(job)
+            evaluation = await self._run(source, plan, against)
         if evaluation.outcome.tag in LIMIT_TAGS:
             async with self._alone():
-                evaluation = await self._run(replace(job, plan=replace(plan, limits=plan.limits.doubled())))
+                evaluation = await self._run(source, replace(plan, limits=plan.limits.doubled()), against)
         return evaluation
 
-    async def _run(self, job: Job) -> Evaluation:
+    async def _run(self, source: str, plan: Plan, against: Mapping[str, Score] | None) -> Evaluation:
+        reason = ""
         for _ in range(INFRASTRUCTURE_TRIES):
             try:
-                evaluation = await asyncio.wrap_future(self._executor.submit(self._work, job))
-            except BrokenProcessPool as error:
-                evaluation = Evaluation(
-                    Outcome(Tag.INFRASTRUCTURE, f"an evaluation worker died: {error}"), cost=Cost()
+                future = self._executor.submit(
+                    self._work, self._domain, source, plan, against, self._demanded.sandbox
                 )
+                evaluation = await asyncio.wrap_future(future)
+            except BrokenProcessPool as error:
+                reason = f"an evaluation worker died: {error}"
             except SandboxFault as fault:
-                evaluation = Evaluation(Outcome(Tag.INFRASTRUCTURE, fault.message))
+                reason = fault.message
             except (EvolveError, InputError):
                 raise
             except Exception as error:  # noqa: BLE001 - a fault of ours is this program's outcome
-                evaluation = engine_error(error)
-            if evaluation.outcome.tag is not Tag.INFRASTRUCTURE:
-                break
-        return evaluation
+                return engine_error(error)
+            else:
+                if evaluation.outcome.tag is not Tag.INFRASTRUCTURE:
+                    return evaluation
+                reason = evaluation.outcome.message
+        raise EngineFault(f"an evaluation failed for reasons of the machine, every time: {reason}")
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -136,7 +137,7 @@ def open_service(
     workers: int,
     demanded: Provenance,
     attack: bool = True,
-    work: Callable[[Job], Evaluation] = run_job,
+    work: Work = run_job,
 ) -> Iterator[EvaluationService]:
     """Open the service for programs of a domain.
 
@@ -199,10 +200,10 @@ def open_sandbox(modules: tuple[str, ...], demanded: Provenance) -> Sandbox:
     return sandbox
 
 
-def limited(limits: Limits, demanded: Provenance) -> Limits:
-    """Return limits with those that a campaign set over them."""
+def limited(plan: Plan, demanded: Provenance) -> Plan:
+    """Return a plan with the limits that a campaign set over the domain's."""
     overrides: dict[str, Any] = dict(demanded.limits)
-    return replace(limits, **overrides)
+    return replace(plan, limits=replace(plan.limits, **overrides)) if overrides else plan
 
 
 def evaluate_here(domain: TaskDomain, source: str, plan: Plan, demanded: Provenance) -> Evaluation:
@@ -223,16 +224,3 @@ def run_here(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, work).result()
-
-
-def working(evaluation: Evaluation) -> Evaluation:
-    """Return the evaluation itself, as long as the machine can evaluate.
-
-    Raises:
-        EngineFault: it failed for reasons of the machine.
-    """
-    if evaluation.outcome.tag is Tag.INFRASTRUCTURE:
-        raise EngineFault(
-            f"an evaluation failed for reasons of the machine, every time: {evaluation.outcome.message}"
-        )
-    return evaluation

@@ -10,12 +10,12 @@ from __future__ import annotations
 import ast
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from evaluators.source import children
 from evolve.operators.templates import number_text, round_to_digits
 from evolve.source.code import Code, Edit
-from evolve.source.tree import walk
 
 _GUARD = 1e-6
 _HUGE = 1e100
@@ -31,25 +31,28 @@ class Literal:
     """A constant that may be perturbed, and its part in the expression around it."""
 
     node: ast.Constant
+    value: float
+    signed: ast.expr
+    """The expression with which a minus sign makes it negative, or its own."""
     exponent: bool
     scale: bool
     """Whether it stands in arithmetic, so that a small integer may become a fraction."""
 
 
-def find_literals(roots: Iterable[ast.AST], excluded: set[int]) -> list[Literal]:
-    """The perturbable constants below `roots`, in source order; `excluded` are ids of nodes to skip."""
-    found: list[Literal] = []
-    for root in roots:
-        parents = {child: node for node in walk(root) for child in ast.iter_child_nodes(node)}
-        for node in walk(root):
-            if (
-                isinstance(node, ast.Constant)
-                and _is_number(node)
-                and not _is_excluded(node, parents, excluded)
-            ):
-                literal = _classified(node, parents)
-                found += [literal] if literal else []
-    return found
+def find_literals(roots: Iterable[ast.AST], excluded: Collection[int]) -> list[Literal]:
+    """Return the perturbable constants below `roots`, in source order; `excluded` are ids of nodes to skip."""
+    literals: list[Literal] = []
+    parents: dict[ast.AST, ast.AST] = {}
+    waiting = [*roots][::-1]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Constant) and id(node) not in excluded and _is_number(node):
+            literals += _classified(node, parents)
+        elif id(node) not in excluded:
+            below = _perturbable_below(node)
+            parents |= dict.fromkeys(below, node)
+            waiting += below[::-1]
+    return literals
 
 
 def _is_number(node: ast.Constant) -> bool:
@@ -57,24 +60,22 @@ def _is_number(node: ast.Constant) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
 
 
-def _is_excluded(node: ast.AST, parents: dict[ast.AST, ast.AST], excluded: set[int]) -> bool:
-    inner: ast.AST | None = None
-    current: ast.AST | None = node
-    while current is not None:
-        match current:
-            case ast.Subscript() if inner is current.slice:
-                return True
-            case ast.keyword(arg=str(name)) if name in _INTEGER_KEYWORDS:
-                return True
-            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _INTEGER_FUNCTIONS:
-                return True
-        if id(current) in excluded:
-            return True
-        inner, current = current, parents.get(current)
-    return False
+def _perturbable_below(node: ast.AST) -> list[ast.AST]:
+    """Return the nodes right below one in which constants may be perturbed."""
+    match node:
+        case ast.JoinedStr():  # Python 3.11 gets the positions in it wrong.
+            return []
+        case ast.Subscript(value=value):
+            return [value]
+        case ast.keyword(arg=str(name)) if name in _INTEGER_KEYWORDS:
+            return []
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _INTEGER_FUNCTIONS:
+            return []
+    return children(node)
 
 
-def _classified(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> Literal | None:
+def _classified(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> list[Literal]:
+    """Return the literal that a number is; none of what belongs to the shape of the formula."""
     value = node.value
     assert isinstance(value, int | float)
     child: ast.AST = node
@@ -83,15 +84,18 @@ def _classified(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> Literal 
     parent = parents.get(child)
     operation = parent.op if isinstance(parent, ast.BinOp) else None
     if abs(value) < _GUARD or (value == 1 and isinstance(operation, ast.Add | ast.Sub)):
-        return None
+        return []
     exponent = isinstance(parent, ast.BinOp) and isinstance(operation, ast.Pow) and parent.right is child
-    return Literal(node, exponent, isinstance(operation, ast.Add | ast.Sub | ast.Mult | ast.Div | ast.Pow))
+    scale = isinstance(operation, ast.Add | ast.Sub | ast.Mult | ast.Div | ast.Pow)
+    match parents.get(node):
+        case ast.UnaryOp(op=ast.USub()) as signed:
+            return [Literal(node, value, signed, exponent, scale)]
+    return [Literal(node, value, node, exponent, scale)]
 
 
 def perturb(code: Code, literal: Literal, rng: random.Random) -> tuple[Edit, str]:
-    """An edit that moves the constant a log-normal step away, and a note of it. The sign stays."""
-    old = literal.node.value
-    assert isinstance(old, int | float)
+    """Return an edit that moves the constant a log-normal step away, and a note of it. The sign stays."""
+    old = literal.value
     new: float = round_to_digits(
         old * math.exp(rng.gauss(0.0, _EXPONENT_SPREAD if literal.exponent else _SPREAD))
     )

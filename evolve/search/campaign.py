@@ -17,25 +17,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evaluators.contract import InputError, Plan
-from evaluators.records import Candidate, Evaluation, Provenance, Score, Tag
+from evaluators.records import Candidate, Evaluation, Provenance, Tag
 from evaluators.task_domain import TaskDomain
-from evolve.comparison.baselines import Baselines
 from evolve.comparison.held_out import evaluate_held_out
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, EngineFault, EvolveError
 from evolve.evaluation.barrier import engine_error
-from evolve.evaluation.service import EvaluationService, working
+from evolve.evaluation.service import EvaluationService
 from evolve.models.errors import BudgetReached
 from evolve.operators.base import Operator
+from evolve.search.baselines import Baselines
 from evolve.search.events import HeldOut, Observer, Refined, Started, Summary, Told
 from evolve.search.history import History
 from evolve.search.language_models import Llm
 from evolve.search.ordinal_gate import CutOff, OrdinalGate
 from evolve.search.proposer import Proposer
-from results import writing
 from results.errors import StoreError
 from results.records import StoredCandidate
-from results.writer import CampaignWriter
+from results.writer import CampaignWriter, program_id
 
 PLAN = "search"
 """Name under which the evaluations that selection reads are stored."""
@@ -207,7 +206,7 @@ class Campaign:
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
         )
-        if first is not None and first.program_id != writing.program_id(self._setup.seed_source):
+        if first is not None and first.program_id != program_id(self._setup.seed_source):
             raise ConfigError(
                 f"campaign {self._config.campaign_name!r} started from another program than this one.",
                 "Start a new campaign with --name.",
@@ -299,7 +298,8 @@ class Campaign:
         async with self._telling.take(ordinal):
             await self._tell_refinement(ordinal)
             self._tell(candidate)
-            self._begin_refinement(ordinal)
+            if self._history.refinements:
+                self._begin_refinement(ordinal)
 
     @staticmethod
     def _check_seed(candidate: Candidate) -> None:
@@ -313,22 +313,21 @@ class Campaign:
     async def _new(self, ordinal: int) -> Candidate:
         """Propose, screen, evaluate and store a candidate."""
         asked_at = self._asks_at(ordinal)
-        population = self._history.population(asked_at)
+        population, log = self._history.population(asked_at), self._history.log(asked_at)
         candidate, tree_hash = await self._proposer.draft(
             ordinal,
             population,
             random.Random(f"{self._config.seed}:{ordinal}"),
-            log=self._history.log(asked_at),
+            log=log,
             baselines=self._baselines.evaluations,
             turn=self._screening.take(ordinal),
         )
         candidate = replace(candidate, island=ordinal % len(population.islands))
         try:
             if candidate.outcome is None:
-                against = self._against(candidate, asked_at)
-                evaluation = working(
-                    await self._service.evaluate(candidate.source, self._setup.plan, against)
-                )
+                parent = log.scored(candidate.parents[0]) if candidate.parents else None
+                against = parent.evaluation.stages if parent and parent.evaluation else None
+                evaluation = await self._service.evaluate(candidate.source, self._setup.plan, against)
                 candidate = replace(candidate, evaluation=evaluation, outcome=evaluation.outcome)
             return self._store(candidate, tree_hash)
         except (EvolveError, InputError, StoreError):
@@ -340,34 +339,17 @@ class Campaign:
 
     def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
         """Store a candidate with its program and evaluation, and return it with the program's id."""
+        provenance = self._setup.demanded if candidate.ordinal else None
         with self._writer.transaction():
-            if candidate.source:
-                demanded = self._setup.demanded if candidate.ordinal else None
-                program_id = self._writer.add_program(
-                    candidate.source, tree_hash=tree_hash, provenance=demanded
-                )
-                candidate = replace(candidate, program_id=program_id)
-            self._writer.record_candidate(candidate)
-            if candidate.evaluation is not None and candidate.program_id is not None:
-                self._writer.record_evaluation(
-                    candidate.evaluation,
-                    program_id=candidate.program_id,
-                    ordinal=candidate.ordinal,
-                    plan=PLAN,
-                )
-            elif candidate.evaluation is not None:
+            stored = self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
+            if stored.program_id is None and stored.evaluation is not None:
                 # An evaluation belongs to a program, and the engine failed before there was one.
-                self._record_fault(candidate.ordinal, candidate.evaluation)
-        return candidate
+                self._record_fault(stored.ordinal, stored.evaluation)
+        return stored
 
     def _record_fault(self, ordinal: int, evaluation: Evaluation) -> None:
         """Store the traceback of a fault of ours that no evaluation in the database has."""
         self._writer.add_event(Tag.ENGINE_ERROR, {"ordinal": ordinal, "log": evaluation.log})
-
-    def _against(self, candidate: Candidate, asked_at: int) -> Mapping[str, Score]:
-        """Return the stage scores of the first parent, which gates compare with."""
-        parent = self._history.log(asked_at).scored(candidate.parents[0]) if candidate.parents else None
-        return parent.evaluation.stages if parent is not None and parent.evaluation is not None else {}
 
     def _tell(self, candidate: Candidate) -> None:
         """Tell a candidate to the population; where that fails, by a fault of ours, tell that it failed."""
@@ -412,7 +394,7 @@ class Campaign:
         except Exception as error:  # noqa: BLE001 - a fault of the domain, which this member cannot help
             evaluation = engine_error(error)
         else:
-            evaluation = working(await self._service.evaluate(member.source, plan))
+            evaluation = await self._service.evaluate(member.source, plan)
         assert member.program_id is not None
         self._writer.record_evaluation(
             evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)

@@ -25,13 +25,14 @@ class History:
         refinements: how often an island's leader is evaluated on further seeds.
 
     Attributes:
+        refinements: see above.
         outcomes: how many candidates ended with each outcome.
     """
 
     def __init__(self, domain: TaskDomain, objective: str, settings: Settings, refinements: int) -> None:
         metric = domain.metric
         resolution = metric.resolution / (metric.unit if metric.scale == "linear" else 1.0)
-        self._domain, self._refinements = domain, refinements
+        self._domain, self.refinements = domain, refinements
         self._current = Population.empty(objective, settings, resolution)
         """With the refinements that were told since the last candidate: those are in the population after the next."""
         self._populations = [self._current]
@@ -73,7 +74,7 @@ class History:
         """Return the leader of the island that was told last, and the how many-th refinement it is due; or None."""
         islands = self._current.islands
         archive = islands[ordinal % len(islands)].archive
-        if not archive or self._refined[archive[0].ordinal] >= self._refinements:
+        if not archive or self._refined[archive[0].ordinal] >= self.refinements:
             return None
         self._refined[archive[0].ordinal] += 1
         return archive[0], self._refined[archive[0].ordinal]

@@ -77,8 +77,8 @@ class CandidateLog:
     def _best_after(self, candidate: Candidate) -> tuple[tuple[Candidate, ...], Mapping[str, float]]:
         """Return `best` and `parts` with a candidate more; what it does not change is shared."""
         objective, best, parts = self.objective, self.best[-1], self.parts[-1]
-        if len(best) < BEST or candidate.mean(objective) > best[-1].mean(objective):
-            best = tuple(sorted([*best, candidate], key=lambda c: -c.mean(objective))[:BEST])
+        if len(best) < BEST or candidate.scores[objective].mean > best[-1].scores[objective].mean:
+            best = tuple(sorted([*best, candidate], key=lambda c: -c.scores[objective].mean)[:BEST])
         own = {
             name: score.mean for name, score in candidate.scores.items() if name.startswith(f"{objective}/")
         }
@@ -91,7 +91,7 @@ class CandidateLog:
         return (
             None
             if before is None
-            else candidate.mean(self.objective) - self.entries[before].mean(self.objective)
+            else candidate.scores[self.objective].mean - self.entries[before].scores[self.objective].mean
         )
 
     def upto(self, count: int) -> LogView:

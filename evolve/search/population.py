@@ -70,7 +70,7 @@ class Population:
     def best(self) -> Candidate | None:
         """The best program told so far; the earliest among equals."""
         tops = [island.archive[0] for island in self.islands if island.archive]
-        return min(tops, key=lambda m: (-m.mean(self.objective), m.ordinal), default=None)
+        return min(tops, key=lambda m: (-m.scores[self.objective].mean, m.ordinal), default=None)
 
 
 def tell(population: Population, ordinal: int, member: Candidate | None) -> Population:
@@ -135,11 +135,11 @@ def choose(population: Population, ordinal: int, count: int, rng: random.Random)
 def signature(member: Candidate, objective: str, resolution: float) -> tuple[int, ...]:
     """Return the member's scores by family, in multiples of the resolution: members that share it are one cluster."""
     parts = sorted(name for name in member.scores if name.startswith(f"{objective}/"))
-    return tuple(round(member.mean(name) / resolution) for name in parts or [objective])
+    return tuple(round(member.scores[name].mean / resolution) for name in parts or [objective])
 
 
 def _order(member: Candidate, objective: str) -> tuple[float, int]:
-    return (-member.mean(objective), member.ordinal)
+    return (-member.scores[objective].mean, member.ordinal)
 
 
 def _insert(island: Island, member: Candidate, population: Population) -> Island:
@@ -153,7 +153,7 @@ def _insert(island: Island, member: Candidate, population: Population) -> Island
     others = [m for m in island.archive if m not in rivals]
     archive = _trim([*others, member], objective, population.settings.archive)
     top = island.archive[0] if island.archive else None
-    better = top is None or member.mean(objective) > top.mean(objective)
+    better = top is None or member.scores[objective].mean > top.scores[objective].mean
     return replace(island, archive=archive, improved_at=island.tells if better else island.improved_at)
 
 

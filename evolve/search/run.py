@@ -10,18 +10,17 @@ import platform
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from evaluators.contract import nearest
-from evaluators.records import Evaluation
 from evaluators.registry import get_domain
 from evolve.config import CampaignConfig, check_continues
 from evolve.errors import ConfigError
 from evolve.evaluation.isolation import protection
-from evolve.evaluation.job import Job, run_job
+from evolve.evaluation.job import Work, run_job
 from evolve.evaluation.service import open_service, run_here
 from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
@@ -48,7 +47,7 @@ def run(
     observer: Observer,
     asker: Asker | None = None,
     programs: str | None = None,
-    work: Callable[[Job], Evaluation] = run_job,
+    work: Work = run_job,
     workers: int | None = None,
 ) -> Summary:
     """Run a campaign to the end of its budget, or continue the one of this name.

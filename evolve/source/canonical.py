@@ -12,11 +12,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from evaluators.source import meaningful_fields, parse
-from evolve.source.tree import Function, is_docstring, last_line, nodes, strip_docstrings
+from evaluators.source import FIELDS, parse
+from evolve.source.tree import (
+    FUNCTIONS,
+    Function,
+    definitions,
+    is_docstring,
+    last_line,
+    nodes,
+    strip_docstrings,
+)
 
 
 @lru_cache(maxsize=1024)
@@ -37,7 +44,7 @@ def canonical_form(source: str) -> str:
     """
     own = statements(source)
     documented = bool(own) and is_docstring(own[0].node)
-    forms = [_of_statement(statement.text) for statement in own[documented:]] or ["Pass()"] * documented
+    forms = [statement_form(statement.text) for statement in own[documented:]] or ["Pass()"] * documented
     return f"Module(body=[{','.join(forms)}])" if forms else "Module()"
 
 
@@ -88,33 +95,34 @@ def _text(statement: ast.stmt, lines: list[str]) -> str:
 
 
 @lru_cache(maxsize=2048)
-def _of_statement(text: str) -> str:
+def statement_form(text: str) -> str:
     """Return the canonical form of a statement at module level."""
     statement = undocumented(text)
-    for function in nodes(statement):
-        if isinstance(function, Function):
-            names = _names(function)
-            _inline_aliases(function, names)
-            _inline_returned(function, names)
-            _rename_locals(function, names)
+    for function in [node for node in definitions(statement) if isinstance(node, FUNCTIONS)]:
+        names = _names(function)
+        _inline_aliases(function, names)
+        _inline_returned(function, names)
+        _rename_locals(function, names)
     return form(statement)
 
 
-def form(value: Any, instead: Mapping[int, ast.AST] = MappingProxyType({})) -> str:
+def form(value: Any, instead: Mapping[int, ast.AST] | None = None) -> str:
     """Return a tree as text; our own and not `ast.dump`'s, whose output changes between Python versions.
 
     Args:
         value: a node, or what one holds.
-        instead: id of a node -> the one that takes its place.
+        instead: id of a node -> the one that replaces it.
     """
     if isinstance(value, ast.AST):
-        node = instead.get(id(value), value)
+        if instead:
+            value = instead.get(id(value), value)
+        kind = type(value)
         parts = [
             f"{name}={form(child, instead)}"
-            for name in meaningful_fields(node)
-            if (child := getattr(node, name, None)) is not None and child != []
+            for name in FIELDS[kind]
+            if (child := getattr(value, name, None)) is not None and child != []
         ]
-        return f"{type(node).__name__}({','.join(parts)})"
+        return f"{kind.__name__}({','.join(parts)})"
     if isinstance(value, list):
         return f"[{','.join([form(item, instead) for item in value])}]"
     return repr(value)
@@ -162,7 +170,7 @@ def _names(function: Function) -> _Names:
 
 
 class _Substitute(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
     def __init__(self, names: dict[str, ast.expr]) -> None:
         self.names = names

@@ -38,7 +38,9 @@ class Code:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = canonical.uniform(text).rstrip("\n") + "\n"
+        text = canonical.uniform(text).rstrip("\n")
+        # A backslash on the last line parses with an empty line below it only.
+        self.text = text + ("\n\n" if text.endswith("\\") else "\n")
         self.tree = parse(self.text)
 
     @cached_property

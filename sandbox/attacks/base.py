@@ -64,7 +64,7 @@ class Attack(NamedTuple):
     """One thing that a program may try."""
 
     row: int
-    """Its number in the list of attacks in ``docs/sandbox.md``; a number may have several."""
+    """Its number in the list of attacks in ``docs/sandbox_levels.md``; a number may have several."""
     name: str
     body: str
     """Statements that return whether the attack got through."""

@@ -60,6 +60,12 @@ def test_options_override_the_file(toml):
     assert (config.seed, config.candidates) == (4, 9)
 
 
+@pytest.mark.parametrize("field", ["tasks", "games"])
+def test_an_option_replaces_what_the_file_says_by_either_name(toml, field):
+    path = toml(f'{field} = ["kuhn3"]\n')
+    assert load_config(path, {"tasks": ["kuhn2"]}).tasks == ("kuhn2",)
+
+
 @pytest.mark.parametrize(
     ("text", "key", "meant"),
     [

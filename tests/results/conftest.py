@@ -34,7 +34,7 @@ METRIC = Metric(
     scale="log",
     resolution=0.1,
     task="game",
-    budget="iterations",
+    budget="iteration",
 )
 
 

@@ -9,33 +9,54 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluators.records import (
+    Candidate,
+    Cost,
+    Evaluation,
+    Outcome,
+    Provenance,
+    Score,
+    Tag,
+    Task,
+    TaskResult,
+)
 from results.columns import storable
-from results.records import CandidateRecord, CurveRecord, EvaluationRecord
+from results.records import StoredEvaluation
 from results.store import open_store
-from results.writing import normalised, program_id
+from results.writer import normalised, program_id
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50)
 ANY_TEXT = st.text(st.characters(), max_size=50)
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 COST = st.floats(min_value=0, allow_infinity=False)
 
-CURVE = st.builds(
-    CurveRecord,
-    instance=TEXT,
-    game=TEXT,
-    variant=TEXT,
-    iterations=st.integers(0, 2**62),
-    game_string=TEXT,
-    uniform=FLOAT,
-    points=st.lists(st.tuples(st.integers(0, 2**32 - 1), FLOAT), max_size=5).map(tuple),
-    cpu_s=COST,
-    wall_s=COST,
-    candidate_cpu_s=COST,
-)
+BUDGET = st.integers(0, 2**16 - 1) | st.integers(0, 2**32 - 1) | st.integers(0, 2**63 - 1)
+POINTS = st.lists(st.tuples(BUDGET, FLOAT), min_size=1, max_size=5).map(tuple)
+NAMES = st.dictionaries(TEXT, FLOAT, max_size=3)
+COUNT = st.integers(0, 2**62)
+COSTS = st.builds(Cost, COST, COST, COST, COUNT)
+SCORES = st.dictionaries(TEXT, st.builds(Score, FLOAT, COST, COUNT), max_size=4)
+
+
+@st.composite
+def task_results(draw):
+    curve = draw(POINTS)
+    return TaskResult(
+        task=draw(st.builds(Task, TEXT, TEXT, TEXT, COUNT, st.none() | COUNT)),
+        value=curve[-1][1],
+        stderr=draw(COST),
+        samples=draw(COUNT),
+        curve=curve,
+        reference=draw(st.just(()) | POINTS),
+        uniform=draw(st.none() | FLOAT),
+        floor=draw(st.none() | FLOAT),
+        extra=draw(NAMES),
+        cost=draw(COSTS),
+    )
 
 
 def _bits(points) -> list[tuple[int, bytes]]:
-    return [(iteration, struct.pack("<d", value)) for iteration, value in points]
+    return [(budget, struct.pack("<d", value)) for budget, value in points]
 
 
 @pytest.fixture(scope="module")
@@ -53,49 +74,36 @@ def writing(tmp_path_factory):
     message=TEXT,
     log=TEXT,
     island=st.integers(0, 2**31 - 1),
-    numbers=st.tuples(COST, COST),
-    scores=st.dictionaries(TEXT, FLOAT, max_size=4),
-    curves=st.lists(CURVE, max_size=4).map(tuple),
+    cost=COSTS,
+    scores=SCORES,
+    stages=SCORES,
+    results=st.lists(task_results(), max_size=4).map(tuple),
+    limits=NAMES,
     config=st.dictionaries(ANY_TEXT, st.none() | FLOAT | ANY_TEXT | st.lists(st.booleans()), max_size=3),
 )
 def test_records_come_back_as_they_went(
-    make, writing, source, operator, note, message, log, island, numbers, scores, curves, config
+    make, writing, source, operator, note, message, log, island, cost, scores, stages, results, limits, config
 ):
     store, ordinals = writing
-    name = f"campaign {next(ordinals)}"
-    with store.begin_campaign(make.spec(name, config=config)) as writer:
+    number = next(ordinals)
+    with store.begin_campaign(make.spec(f"campaign {number}", config=config)) as writer:
         assert writer.campaign.config == config
-        key = writer.add_program(source, tree_hash="t")
+        source = f"# {number}\n{source}"
+        provenance = Provenance("kernel", "process", limits)
+        key = writer.add_program(source, tree_hash="t", provenance=provenance)
         assert key == program_id(source)
-        candidate = CandidateRecord(
-            ordinal=7,
-            operator=operator,
-            program_id=key,
-            note=note,
-            island=island,
-            outcome="ok",
-            message=message,
-        )
-        evaluation = EvaluationRecord(
-            ordinal=7,
-            program_id=key,
-            plan="train",
-            outcome="ok",
-            isolation="none",
-            cpu_s=numbers[0],
-            wall_s=numbers[1],
-            log=log,
-            scores=scores,
-            curves=curves,
-        )
+        outcome = Outcome(Tag.OK, message)
+        candidate = Candidate(7, operator, key, (key,), note, island, outcome)
+        evaluation = Evaluation(outcome, results, scores, stages, "none", cost, log)
         writer.record_candidate(candidate)
-        writer.record_evaluation(evaluation)
+        writer.record_evaluation(evaluation, program_id=key, ordinal=7, plan="train")
         stored = writer.load().pending[7]
-        assert writer.load_programs()[key].source == normalised(source)
+        program = writer.load_programs()[key]
+    assert (program.source, program.provenance) == (normalised(source), provenance)
     assert stored.candidate == candidate
-    assert stored.evaluations == (evaluation,)
-    for before, after in zip(curves, stored.evaluations[0].curves, strict=True):
-        assert _bits(before.points) == _bits(after.points)
+    assert stored.evaluations == (StoredEvaluation(7, key, "train", evaluation),)
+    for before, after in zip(results, stored.evaluations[0].evaluation.results, strict=True):
+        assert _bits(before.curve) == _bits(after.curve)
 
 
 @given(ANY_TEXT)

@@ -6,11 +6,11 @@ that a released schema leaves behind; it is made once, by the program of that re
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Text, create_engine
 
+from evaluators.records import (
+    Candidate,
+    Cost,
+    Evaluation,
+    Metric,
+    Outcome,
+    Provenance,
+    Score,
+    Tag,
+    Task,
+    TaskResult,
+)
 from results import programs, queries
 from results.database import head, revisions
 from results.errors import DatabaseError
@@ -27,9 +39,8 @@ from results.records import (
     CallAnswer,
     CallRecord,
     CampaignSpec,
-    CandidateRecord,
-    CurveRecord,
-    EvaluationRecord,
+    HeldOutEvaluation,
+    StoredEvaluation,
 )
 from results.schema import Base
 from results.store import open_store
@@ -146,14 +157,14 @@ def test_a_fresh_database_has_the_schema_of_the_models(store):
 
 
 def test_sqlite_tables_are_word_for_word_those_of_the_models(sqlite_store):
-    """What autogenerate does not compare: WITHOUT ROWID, constraint names, partial indexes."""
+    """What autogenerate does not compare: WITHOUT ROWID, constraint names, partial indexes. Quotes come of renaming."""
     wanted = create_engine("sqlite://")
     Base.metadata.create_all(wanted)
     statements = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name != 'alembic_version' ORDER BY 1, 2"
     with wanted.connect() as fresh, sqlite_store.reading() as upgraded:
         rows = [
             {
-                row[:2]: sorted((row[2] or "").replace(",", " ").split())
+                row[:2]: sorted((row[2] or "").replace(",", " ").replace('"', "").split())
                 for row in connection.exec_driver_sql(statements)
             }
             for connection in (fresh, upgraded)
@@ -187,34 +198,71 @@ def test_several_processes_may_make_the_same_database(tmp_path):
 
 
 def test_every_released_schema_left_a_database():
-    assert [path.stem for path in sorted(DATA.glob("*.sqlite"))] == [f"schema_{name}" for name in revisions()]
+    left = [path.stem for path in sorted(DATA.glob("schema_*.sqlite"))]
+    assert left == [f"schema_{name}" for name in revisions()]
 
 
-def _evaluation_0001(ordinal: int | None, program_id: str) -> EvaluationRecord:
-    curve = CurveRecord(
-        instance="leduc2/generic-0",
-        game="leduc2",
-        variant="generic-0",
-        iterations=1000,
-        game_string="leduc_poker(players=2)",
+def _evaluation() -> Evaluation:
+    result = TaskResult(
+        task=Task("leduc2/generic-0", "leduc2", "generic", 1000, 0),
+        value=5e-324,
+        stderr=1e-300,
+        samples=2**40,
+        curve=((1, 4.5), (1000, 5e-324)),
+        reference=((1, 0.25), (2**32, 0.125)),
         uniform=4.7472222222222,
-        points=((1, 4.5), (1000, 5e-324)),
-        cpu_s=0.5,
-        wall_s=0.75,
-        candidate_cpu_s=0.25,
+        floor=4.7472222222222e-06,
+        extra={"area Grüße": -0.5},
+        cost=Cost(0.5, 0.75, 0.25, 3),
     )
-    return EvaluationRecord(
-        ordinal=ordinal,
-        program_id=program_id,
-        plan="train",
-        outcome="ok",
+    bare = TaskResult(Task("bare", "bare", budget=2**40), value=-1e300)
+    return Evaluation(
+        outcome=Outcome(Tag.OK, "Grüße 😀"),
+        results=(result, bare),
+        scores={"train": Score(0.1, 0.25, 7), "worst": Score(-1e300)},
+        stages={"all of them": Score(0.5, 0.125, 9)},
         isolation="kernel+ns",
-        cpu_s=1.5,
-        wall_s=2.5,
+        cost=Cost(1.5, 2.5, 0.25, 3),
         log="Grüße 😀",
-        scores={"train": 0.1, "worst": -1e300},
-        curves=(curve,),
     )
+
+
+def _evaluation_0003() -> Evaluation:
+    """What schema 0003 knew of a like one."""
+    result = replace(
+        _evaluation().results[0],
+        stderr=0.0,
+        samples=1,
+        reference=(),
+        floor=4.7472222222222 * 1e-6,
+        extra={},
+        cost=Cost(0.5, 0.75, 0.25),
+    )
+    return replace(
+        _evaluation(),
+        outcome=Outcome(Tag.OK),
+        results=(result,),
+        scores={"train": Score(0.1), "worst": Score(-1e300)},
+        stages={},
+        cost=Cost(1.5, 2.5, 0.25),
+    )
+
+
+PROVENANCE = Provenance("kernel+ns", "docker", {"cpu_s": 0.5, "memory_mib": 512})
+HELD_OUT = HeldOutEvaluation(
+    program_id="",
+    task=Task("dudo3/generic-7", "dudo3", "generic", 9, 7),
+    outcome=Outcome(Tag.OK),
+    value=0.5,
+    stderr=0.125,
+    score=1.5,
+    isolation="docker",
+    purpose="final",
+    evaluated_at=WHEN,
+)
+HELD_OUT_0003 = replace(
+    HELD_OUT, task=Task("dudo3", "dudo3", "exact", 9), stderr=0.0, score=None, isolation=""
+)
 
 
 def write_frozen(where: Path) -> None:
@@ -224,37 +272,29 @@ def write_frozen(where: Path) -> None:
         domain="cfr",
         seed=2**62,
         objective="train",
+        metric=Metric("loss", "Grüße", "max", "linear", 0.25, 2.0, "trick", "turns"),
         plan="train",
         config={"games": ["leduc2"], "budget_usd": None},
         versions={"numpy": "2.4.6"},
         machine={"cores": 2},
     )
+    ok = Outcome(Tag.OK)
     with open_store(where, clock=lambda: WHEN) as store, store.begin_campaign(spec) as writer:
         seed = writer.add_program("x = 1\n", tree_hash="tree", name="cfr")
-        child = writer.add_program("x = 2\n", tree_hash="tree")
-        writer.record_evaluation(_evaluation_0001(None, seed))
-        writer.record_candidate(CandidateRecord(ordinal=0, operator="seed", program_id=seed, outcome="ok"))
+        child = writer.add_program("x = 2\n", tree_hash="tree", provenance=PROVENANCE)
+        writer.record_evaluation(_evaluation(), program_id=seed, ordinal=None, plan="train")
+        writer.record_candidate(Candidate(0, "seed", seed, outcome=ok))
         writer.tell(0)
-        writer.record_candidate(
-            CandidateRecord(
-                ordinal=1,
-                operator="symbolic",
-                program_id=child,
-                parents=(seed, child),
-                note="constant",
-                island=2,
-                outcome="ok",
-            )
-        )
-        writer.record_evaluation(_evaluation_0001(1, child))
-        writer.record_candidate(CandidateRecord(ordinal=2, operator="symbolic"))
-        writer.record_promotion(child, game="dudo3", iterations=9, exploitability=0.5, purpose="final")
+        writer.record_candidate(Candidate(1, "symbolic", child, (seed, child), "constant", 2, ok))
+        writer.record_evaluation(_evaluation(), program_id=child, ordinal=1, plan="train")
+        writer.record_candidate(Candidate(2, "symbolic"))
+        writer.record_held_out(replace(HELD_OUT, program_id=child))
         writer.add_event("migration", {"island": 2})
-        _write_calls_0002(writer)
+        _write_calls(writer)
         writer.set_status("finished")
 
 
-def _call_0002(attempt: int) -> CallRecord:
+def _call(attempt: int) -> CallRecord:
     messages = (("system", "Write programs. Grüße 😀"), ("user", f"attempt {attempt}"))
     return CallRecord(
         ordinal=1, attempt=attempt, model="openai:m", request_hash="abc", messages=messages,
@@ -262,27 +302,28 @@ def _call_0002(attempt: int) -> CallRecord:
     )  # fmt: skip
 
 
-def _answer_0002() -> CallAnswer:
+def _answer() -> CallAnswer:
     return CallAnswer(
         text="x = 2", stop="end", answered_by="m-1", input_tokens=5, output_tokens=6, cached_tokens=4, cost_usd=1e-9,
         latency_s=1.5,
     )  # fmt: skip
 
 
-def _write_calls_0002(writer) -> None:
-    writer.end_call(writer.begin_call(_call_0002(0)), state="answered", answer=_answer_0002())
-    writer.end_call(writer.begin_call(_call_0002(1)), state="failed", message="HTTP 500")
-    writer.begin_call(_call_0002(2))
+def _write_calls(writer) -> None:
+    writer.end_call(writer.begin_call(_call(0)), state="answered", answer=_answer())
+    writer.end_call(writer.begin_call(_call(1)), state="failed", message="HTTP 500")
+    writer.begin_call(_call(2))
 
 
-def test_the_database_of_schema_0002_has_calls(tmp_path):
+@pytest.mark.parametrize("revision", revisions())
+def test_the_calls_of_a_released_schema_are_read_whole(tmp_path, revision):
     path = tmp_path / "evolve.db"
-    shutil.copy(DATA / "schema_0002.sqlite", path)
+    shutil.copy(DATA / f"schema_{revision}.sqlite", path)
     with open_store(path) as store, store.continue_campaign("frozen") as writer:
         answered, failed, sent = queries.calls(store, "frozen")
         short = writer.load_calls()
-    assert answered.messages == _call_0002(0).messages
-    wanted = {name: value for name, value in vars(_answer_0002()).items() if name != "text"}
+    assert answered.messages == _call(0).messages
+    wanted = {name: value for name, value in vars(_answer()).items() if name != "text"}
     assert {name: getattr(answered, name) for name in wanted} == wanted
     assert (answered.answer, answered.state) == ("x = 2", "answered")
     assert (answered.sent_at, answered.ended_at) == (WHEN, WHEN)
@@ -292,43 +333,50 @@ def test_the_database_of_schema_0002_has_calls(tmp_path):
     assert [c.answer for c in short] == ["x = 2", "", ""]
 
 
-def test_an_older_database_has_no_calls(tmp_path):
+@pytest.mark.parametrize(
+    ("revision", "evaluation", "provenance", "held_out", "label"),
+    [
+        (
+            "0003",
+            _evaluation_0003(),
+            Provenance("rlimits"),
+            HELD_OUT_0003,
+            "exploitability (NashConv / N)",
+        ),
+        ("0004", _evaluation(), PROVENANCE, HELD_OUT, "Grüße"),
+    ],
+)
+def test_the_database_of_a_released_schema_is_read_whole(
+    tmp_path, revision, evaluation, provenance, held_out, label
+):
     path = tmp_path / "evolve.db"
-    shutil.copy(DATA / "schema_0001.sqlite", path)
-    with open_store(path) as store:
-        assert queries.calls(store, "frozen") == []
-
-
-def test_curves_of_an_older_schema_share_their_instances(tmp_path):
-    path = tmp_path / "evolve.db"
-    shutil.copy(DATA / "schema_0002.sqlite", path)
-    open_store(path).close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT instance_id FROM curves").fetchall() == [(1,), (1,)]
-        (row,) = connection.execute("SELECT instance, game_string, uniform FROM instances").fetchall()
-    assert row == ("leduc2/generic-0", "leduc_poker(players=2)", 4.7472222222222)
-
-
-def test_the_database_of_schema_0001_is_read_whole(tmp_path):
-    path = tmp_path / "evolve.db"
-    shutil.copy(DATA / "schema_0001.sqlite", path)
+    shutil.copy(DATA / f"schema_{revision}.sqlite", path)
     with open_store(path) as store, store.continue_campaign("frozen") as writer:
         campaign, state = writer.campaign, writer.load()
         ((seed, first),) = queries.baselines(store, "frozen")
-        details = programs.program(store, "frozen:1")
-        (look,) = queries.looks(store, "frozen")
+        child = programs.program(store, "frozen:1").program
+        kept = queries.held_out(store, "frozen")
         (event,) = queries.events(store, "frozen")
-    child = details.program
     assert (campaign.seed, campaign.config) == (2**62, {"games": ["leduc2"], "budget_usd": None})
     assert (campaign.status, campaign.git_commit, campaign.created_at) == ("finished", None, WHEN)
+    assert campaign.metric.label == label
     assert (seed.name, seed.source, child.name, child.source) == ("cfr", "x = 1\n", "", "x = 2\n")
-    assert first == _evaluation_0001(None, seed.id)
+    assert (seed.provenance, child.provenance) == (None, provenance)
+    assert first == StoredEvaluation(None, seed.id, "train", evaluation)
     assert [one.candidate.ordinal for one in state.told] == [0]
     assert state.pending[1].candidate.parents == (seed.id, child.id)
-    assert state.pending[1].evaluations == (_evaluation_0001(1, child.id),)
+    assert state.pending[1].evaluations == (StoredEvaluation(1, child.id, "train", evaluation),)
     assert state.pending[2].candidate.outcome is None
-    assert (look.program_id, look.exploitability, look.looked_at) == (child.id, 0.5, WHEN)
+    assert kept == [replace(held_out, program_id=child.id)]
     assert (event.kind, event.payload) == ("migration", {"island": 2})
+
+
+def test_a_schema_from_before_the_first_release_is_refused(tmp_path):
+    path = tmp_path / "evolve.db"
+    open_store(path).close()
+    _execute(path, "UPDATE alembic_version SET version_num = '0002'")
+    error = _refused(path)
+    assert error.message == f"{path} has schema 0002, which is older than 0003, the first that was released."
 
 
 if __name__ == "__main__":

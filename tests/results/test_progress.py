@@ -65,6 +65,17 @@ def test_running_best_and_totals(store):
     assert [t.model for t in found] == ["", "", "b", "", "b", ""]
 
 
+def test_a_refinement_costs_and_does_not_rank(store, make):
+    before = progress.trials(store, NAME)
+    with store.continue_campaign(NAME) as writer:
+        refined = make.evaluation(2, before[2].program_id, plan="refine-1", scores={"train": 9.0}, cpu_s=0.5)
+        make.store(writer, refined)
+    after = progress.trials(store, NAME)
+    assert [(t.value, t.best) for t in after] == [(t.value, t.best) for t in before]
+    assert [t.cpu_s for t in after] == [1.0, 5.0, 2.5, 2.0, 2.0, 2.0]
+    assert [t.total_cpu_s for t in after] == [1.0, 6.0, 8.5, 10.5, 12.5, 14.5]
+
+
 def test_shares_leave_out_what_the_search_started_from(store):
     found = progress.trials(store, NAME)
     assert progress.operator_shares(found) == [

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from results.schema import Event, Instance, ModelText, Program
+from results.schema import Event, ModelText, Program, Task
 from results.statements import Change, insert_new, of, table
 from results.transactions import writing
 
-PROGRAMS, TEXTS, EVENTS, INSTANCES = map(table, (Program, ModelText, Event, Instance))
+PROGRAMS, TEXTS, EVENTS, TASKS = map(table, (Program, ModelText, Event, Task))
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ def test_a_change_says_how_many_rows_it_changed_or_which_number_it_gave(connecti
     assert rename.run(connection, {"its_id": f"{1:064}", "name": "n"}) == 1
     assert rename.run(connection, {"its_id": f"{2:064}", "name": "n", "tree_hash": "t"}) == 0
     assert connection.execute(select(PROGRAMS.c.name)).scalar_one() == "n"
-    row = {"instance": "i", "game": "g", "variant": "v", "game_string": "s", "uniform": 0.1}
-    add = Change(insert(INSTANCES).returning(INSTANCES.c.id))
-    numbers = [add.number(connection, row | {"iterations": 2**40 + k}) for k in range(2)]
-    assert numbers == connection.execute(select(INSTANCES.c.id).order_by(INSTANCES.c.id)).scalars().all()
+    row = {"name": "n", "family": "f", "tier": "t", "budget": 2**40, "uniform": 0.1}
+    add = Change(insert(TASKS).returning(TASKS.c.id))
+    numbers = [add.number(connection, row | {"key": str(k)}) for k in range(2)]
+    assert numbers == connection.execute(select(TASKS.c.id).order_by(TASKS.c.id)).scalars().all()
 
 
 def test_errors_are_those_of_sqlalchemy(connection):

@@ -30,7 +30,7 @@ from results import queries
 from results.errors import BusyError, DatabaseError, UnknownNameError
 from results.records import HeldOutEvaluation
 from results.store import open_store
-from results.writing import normalised
+from results.writer import normalised
 from sandbox.base import Level
 from sandbox.kinds import Kind
 

@@ -51,7 +51,7 @@ def times(factor, values):
     return [factor * value for value in values]
 
 
-class Rule:
+class CfrProgram:
     """One algorithm on one information set; t is 1-based. CFR: R += r, RM(R), weight 1."""
 
     @classmethod
@@ -72,7 +72,7 @@ class Rule:
         return add(C, played, self.weight(t))
 
 
-class CfrPlus(Rule):
+class CfrPlus(CfrProgram):
     def regret(self, t, R, r):
         return plus(add(R, r))
 
@@ -80,7 +80,7 @@ class CfrPlus(Rule):
         return t
 
 
-class LinearCfr(Rule):
+class LinearCfr(CfrProgram):
     def regret(self, t, R, r):
         return add(R, r, t)
 
@@ -88,7 +88,7 @@ class LinearCfr(Rule):
         return t
 
 
-class Dcfr(Rule):
+class Dcfr(CfrProgram):
     def regret(self, t, R, r):
         return [discount(t - 1, 1.5 if x > 0 else 0) * x + y for x, y in zip(R, r, strict=True)]
 
@@ -96,7 +96,7 @@ class Dcfr(Rule):
         return t**2
 
 
-class DcfrPlus(Rule):
+class DcfrPlus(CfrProgram):
     def regret(self, t, R, r):
         return plus(add(times(discount(t - 1, 1.5), R), r))
 
@@ -112,7 +112,7 @@ class PcfrPlus(CfrPlus):
         return t**2
 
 
-class PdcfrPlus(Rule):
+class PdcfrPlus(CfrProgram):
     def regret(self, t, R, r):
         return plus(add(times(discount(t - 1, 2.3), R), r))
 
@@ -162,7 +162,7 @@ class Ewma:
         return self.value
 
 
-class Vad(Rule):
+class Vad(CfrProgram):
     def __init__(self, regret_ewma=None, policy_ewma=None):
         self.ewma = {"regret": regret_ewma or Ewma(), "policy": policy_ewma or Ewma()}
 
@@ -205,7 +205,7 @@ class VadShared(Vad):
         return {infoset: cls(regret_ewma, policy_ewma) for infoset in infosets}
 
 
-class Aod(Rule):
+class Aod(CfrProgram):
     floor = 1e-12
 
     def __init__(self):
@@ -242,7 +242,7 @@ class AodNoFloor(Aod):
 
 
 RULES = {
-    "cfr": Rule,
+    "cfr": CfrProgram,
     "cfr_plus": CfrPlus,
     "linear_cfr": LinearCfr,
     "dcfr": Dcfr,

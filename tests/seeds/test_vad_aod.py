@@ -14,7 +14,7 @@ from open_spiel.python.algorithms import cfr, discounted_cfr
 
 import seeds
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import Play, shared_bytes
+from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load
 from sandbox.base import Limits
@@ -63,7 +63,7 @@ class Arrays:
     """A seed's players; `state` is cumulative regret, policy and cumulative policy."""
 
     def __init__(self, guest, source):
-        rule = module(source)
+        prepared = module(source)
         self.players = [guest.Player(rule, p, n, np.zeros_like(n)) for p, n in enumerate(NUM_ACTIONS)]
 
     def state(self, p):
@@ -75,7 +75,7 @@ class Dictionaries:
     """The same of a program over dictionaries."""
 
     def __init__(self, guest, source):
-        rule = module(source)
+        prepared = module(source)
         components = rule.RegretAccumulator(), rule.PolicyFromRegretAccumulator(), rule.PolicyAccumulator()
         actions = [[list(range(k)) for k in n.tolist()] for n in NUM_ACTIONS]
         self.players = [guest.NodePlayer(components, p, 100 * p, a) for p, a in enumerate(actions)]
@@ -170,11 +170,11 @@ SOLVERS = {
 @pytest.mark.parametrize("name", SOLVERS)
 def test_average_policy_is_that_of_openspiels_solver(name, game, iterations):
     ours = load(game)
-    rule = DOMAIN.rule(seeds.source("cfr", name))
+    prepared = DOMAIN.prepare(seeds.source("cfr", name))
     session = InProcessSandbox().open(
-        rule.guest, rule.source, limits=Limits(), shared_bytes=shared_bytes(ours)
+        prepared.guest, prepared.source, limits=Limits(), shared_bytes=shared_bytes(ours)
     )
-    play, solver = Play(rule, ours, session), SOLVERS[name](load_turn_based(ours.game_string))
+    play, solver = CfrRun(rule, ours, session), SOLVERS[name](load_turn_based(ours.game_string))
     for _ in range(iterations):
         play.iterate()
         solver.evaluate_and_update_policy()

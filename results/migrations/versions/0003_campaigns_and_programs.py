@@ -16,6 +16,7 @@ def upgrade() -> None:
     _make_campaigns_and_programs()
     _make_candidates()
     _make_evaluations()
+    _make_curves()
     _make_notes()
     _make_calls()
 
@@ -125,6 +126,9 @@ def _make_evaluations() -> None:
         _key("scores", ["evaluation_id"], "evaluations", ["id"]),
         sqlite_with_rowid=False,
     )
+
+
+def _make_curves() -> None:
     op.create_table(
         "instances",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -27,7 +27,7 @@ _METRIC = {
     "resolution": 0.1,
     "unit": 1.0,
     "task": "game",
-    "budget": "iterations",
+    "budget": "iteration",
 }
 _FLOOR = 1e-6
 """Of the uniform policy's exploitability: scores were clipped at six decades below it."""
@@ -240,7 +240,7 @@ _TASK = ("name", "family", "tier", "budget", "seed")
 def _tier(variant: str) -> tuple[str, int | None]:
     """The tier and seed of a payoff variant: ``generic-2`` is one seed of ``generic``."""
     seeded = _SEEDED.fullmatch(variant)
-    return (seeded[1], int(seeded[2])) if seeded else (variant, None)
+    return (seeded[1], int(seeded[2])) if seeded else (variant.partition("-")[0], None)
 
 
 def _convert_looks() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 import seeds
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import Play, checkpoints
+from evaluators.cfr.loop import CfrRun, checkpoints
 from evaluators.contract import InvalidAnswer, MeanGate
-from evaluators.games.domain import RACE_MARGIN
 from evaluators.games.game import load
+from evaluators.games.game_domain import RACE_MARGIN
 from evaluators.records import Score, Tag
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
@@ -66,10 +66,10 @@ class Forged:
 
 @pytest.mark.parametrize("count", [0, 2, 3])
 def test_too_many_or_too_few_arrays_are_an_invalid_answer(count):
-    play = Play(DOMAIN.rule(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(count))
+    play = CfrRun(DOMAIN.prepare(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(count))
     with pytest.raises(InvalidAnswer, match=f"expected 1 arrays; got {count}"):
         play.iterate()
-    play = Play(DOMAIN.rule(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(1))
+    play = CfrRun(DOMAIN.prepare(seeds.source("cfr", "cfr")), load("kuhn2"), Forged(1))
     with pytest.raises(InvalidAnswer, match="expected 2 arrays; got 1"):
         play.average_policies()
 

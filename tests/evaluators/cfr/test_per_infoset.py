@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import seeds
 from evaluators.cfr import interface
 from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME
-from evaluators.cfr.loop import Play, shared_bytes
+from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.contract import ProgramError
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load
@@ -37,11 +37,11 @@ def runner():
 
 
 def started(source, game):
-    rule = DOMAIN.rule(source)
+    prepared = DOMAIN.prepare(source)
     session = InProcessSandbox().open(
-        rule.guest, rule.source, limits=Limits(), shared_bytes=shared_bytes(game)
+        prepared.guest, prepared.source, limits=Limits(), shared_bytes=shared_bytes(game)
     )
-    return Play(rule, game, session)
+    return CfrRun(prepared, game, session)
 
 
 def warmed_up(source):
@@ -56,7 +56,7 @@ def warmed_up(source):
 def test_agrees_with_the_same_rule_over_arrays(name, game):
     """Policies and averages at every iteration, on perturbed payoffs: rounding decides ties of the exact games."""
     sources = PROGRAMS[name], seeds.source("cfr", SEEDS[name])
-    assert [DOMAIN.rule(source).per_infoset for source in sources] == [True, False]
+    assert [DOMAIN.prepare(source).per_infoset for source in sources] == [True, False]
     rows, flat = (started(warmed_up(source), load(game, "generic-0")) for source in sources)
     for _ in range(GAMES[game]):
         rows.iterate()

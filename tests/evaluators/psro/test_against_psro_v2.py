@@ -13,7 +13,7 @@ import pytest
 import seeds
 from evaluators.games.game import load
 from evaluators.psro.domain import DOMAIN
-from evaluators.psro.loop import Play, Table
+from evaluators.psro.loop import EmpiricalGame, PsroRun
 from evaluators.psro.solvers import shared_bytes
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
@@ -80,13 +80,13 @@ class Responder:
 
 
 class CppPolicy:
-    """One player's policy from a table: Python's calls over OpenSpiel's compiled class."""
+    """One player's policy from a empirical_game: Python's calls over OpenSpiel's compiled class."""
 
-    def __init__(self, table):
-        self.table = table
+    def __init__(self, empirical_game):
+        self.empirical_game = table
 
     def action_probabilities(self, state, player_id=None):
-        return self.table.action_probabilities(state.information_state_string())
+        return self.empirical_game.action_probabilities(state.information_state_string())
 
 
 def oracle(game, training_parameters, strategy_sampler, using_joint_strategies):
@@ -136,22 +136,22 @@ def psro_v2_run(game_string, iterations, payoffs):
 
 def our_run(game, iterations):
     """Populations after the same, and the play."""
-    table = Table(load(game), iterations + 1)
-    rule = DOMAIN.rule(seeds.source("psro", "uniform"))
-    room = shared_bytes(table.populations.game.num_players, iterations + 1)
+    empirical_game = EmpiricalGame(load(game), iterations + 1)
+    prepared = DOMAIN.prepare(seeds.source("psro", "uniform"))
+    room = shared_bytes(empirical_game.populations.game.num_players, iterations + 1)
     with InProcessSandbox() as sandbox:
         session = sandbox.open(
-            rule.guest,
-            rule.source,
+            prepared.guest,
+            prepared.source,
             limits=Limits(),
             shared_bytes=room,
-            callbacks=table.answers.callbacks,
+            callbacks=empirical_game.answers.callbacks,
         )
-        play = Play(rule, table, session)
+        play = PsroRun(prepared, empirical_game, session)
         for _ in range(iterations):
             play.iterate()
         session.close()
-    return table.populations
+    return empirical_game.populations
 
 
 @pytest.mark.parametrize(("name", "payoffs"), [("kuhn2", True), ("kuhn3", False), ("leduc2", False)])

@@ -162,10 +162,10 @@ class TestWhatProgramsAreGiven:
         )
 
     def test_a_program_that_names_no_payoffs_costs_none(self):
-        assert not DOMAIN.rule(UNIFORM).gets_tensors(3)
-        assert not DOMAIN.rule(UNIFORM).gets_basis(3)
-        assert DOMAIN.rule(program("meta_games[0]")).gets_tensors(3)
-        assert DOMAIN.rule(program("game.deviation_payoffs([])")).gets_basis(3)
+        assert not DOMAIN.prepare(UNIFORM).gets_tensors(3)
+        assert not DOMAIN.prepare(UNIFORM).gets_basis(3)
+        assert DOMAIN.prepare(program("meta_games[0]")).gets_tensors(3)
+        assert DOMAIN.prepare(program("game.deviation_payoffs([])")).gets_basis(3)
 
     def test_the_populations_of_a_hundred_iterations_fit(self, runner):
         source = program("assert len(meta_games[0]) == game.iteration + 1", state="memory = 0")

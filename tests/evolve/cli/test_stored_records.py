@@ -10,7 +10,7 @@ import seeds
 from results.errors import UnknownNameError
 from results.records import CampaignSpec, CandidateRecord, EvaluationRecord
 from results.store import open_store
-from results.writing import program_id
+from results.writer import program_id
 
 NAME = "cfr-symbolic-s0"
 SEED = seeds.source("cfr", "cfr_plus")

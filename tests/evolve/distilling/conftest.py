@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evaluators.contract import Component, Mechanism, Parameter, ProgramError
-from evaluators.records import Evaluation, Outcome, Tag
+from evaluators.records import Evaluation, Outcome, Score, Tag
 from evolve.operators.base import Context
 from evolve.source.code import Code
 
@@ -26,7 +26,7 @@ class Numbers:
     name = "numbers"
     components = (Component("Answer", "value", ("x",)),)
     mechanisms = (DOUBLE,)
-    default_objective = "score"
+    objective = "score"
 
     def check(self, source):
         if "class Answer" not in source:
@@ -68,8 +68,9 @@ def value():
 
 
 def evaluated(score, tag=Tag.OK):
-    scores = {"score": score, "stage/all": score} if tag is Tag.OK else {}
-    return Evaluation(Outcome(tag, "" if tag is Tag.OK else "boom"), (), scores, "none", 0.0, 0.0)
+    if tag is not Tag.OK:
+        return Evaluation(Outcome(tag, "boom"))
+    return Evaluation(Outcome(tag), scores={"score": Score(score)}, stages={"all": Score(score)})
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from evaluators.records import Tag
-from evolve.distilling.search import BATCH, Budget, Distiller
-from evolve.distilling.wording import reworded
+from evaluators.records import Score, Tag
+from evolve.distilling.documentation import corrected
+from evolve.distilling.search import BATCH, Distiller
 from evolve.errors import EvolveError
 from evolve.source.canonical import canonical_hash
 
@@ -20,7 +20,7 @@ def distil(domain, evaluation, value):
     def run(code, wanted, *, tolerance=0.01, evaluations=500, on_step=None):
         seen, steps = [], []
 
-        async def measure(source, floors):
+        async def measure(source, against):
             seen.append(source)
             await asyncio.sleep(0)
             try:
@@ -28,9 +28,12 @@ def distil(domain, evaluation, value):
             except (ArithmeticError, AttributeError, NameError, TypeError, ValueError):
                 return evaluation(0.0, Tag.EXCEPTION)
 
-        budget = Budget(tolerance, evaluations)
         distiller = Distiller(
-            domain, measure, budget=budget, on_step=on_step or steps.append, margins={"all": 0.5}
+            domain,
+            measure,
+            tolerance=tolerance,
+            evaluations=evaluations,
+            on_step=on_step or steps.append,
         )
         return asyncio.run(distiller.run(code.text)), steps, seen
 
@@ -101,7 +104,7 @@ def test_the_budget_holds(program, distil, evaluations):
 def test_no_more_than_a_batch_at_a_time(domain, evaluation, program):
     running, most = 0, 0
 
-    async def measure(source, floors):
+    async def measure(source, against):
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -109,47 +112,45 @@ def test_no_more_than_a_batch_at_a_time(domain, evaluation, program):
         running -= 1
         return evaluation(0.0)
 
-    distiller = Distiller(domain, measure, budget=Budget(0.0, 50), on_step=lambda step: None)
+    distiller = Distiller(domain, measure, tolerance=0.0, evaluations=50, on_step=lambda step: None)
     found = asyncio.run(distiller.run(wordy(program).text))
     assert 1 < most <= BATCH
     assert canonical_hash(found.smallest.source) == canonical_hash(program("return x").text)
 
 
-def test_children_have_the_floors_of_the_program(domain, evaluation, program):
-    floors_seen = []
+def test_gates_compare_with_the_program_less_the_tolerance(domain, evaluation, program):
+    compared = []
 
-    async def measure(source, floors):
-        floors_seen.append(dict(floors))
+    async def measure(source, against):
+        compared.append(against)
         return evaluation(2.0)
 
-    distiller = Distiller(
-        domain, measure, budget=Budget(0.0, 3), on_step=lambda s: None, margins={"all": 0.5}
-    )
+    distiller = Distiller(domain, measure, tolerance=0.5, evaluations=3, on_step=lambda s: None)
     asyncio.run(distiller.run(wordy(program).text))
-    assert floors_seen == [{}, {"all": 1.5}, {"all": 1.5}]
+    assert compared == [None, {"all": Score(1.5)}, {"all": Score(1.5)}]
 
 
 def test_a_program_that_fails_is_refused(domain, evaluation, program):
-    async def measure(source, floors):
+    async def measure(source, against):
         return evaluation(0.0, Tag.TIMEOUT)
 
     with pytest.raises(EvolveError, match="expected a program that runs; it ended as timeout: boom"):
         asyncio.run(
-            Distiller(domain, measure, budget=Budget(0.0, 3), on_step=lambda s: None).run(
+            Distiller(domain, measure, tolerance=0.0, evaluations=3, on_step=lambda s: None).run(
                 program("return x").text
             )
         )
 
 
 def test_a_cancelled_search_keeps_what_it_has(domain, evaluation, program):
-    async def measure(source, floors):
+    async def measure(source, against):
         return evaluation(0.0)
 
     async def cancelled():
         def stop(step):
             task.cancel()
 
-        distiller = Distiller(domain, measure, budget=Budget(0.0, 99), on_step=stop)
+        distiller = Distiller(domain, measure, tolerance=0.0, evaluations=99, on_step=stop)
         task = asyncio.ensure_future(distiller.run(wordy(program).text))
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -163,7 +164,7 @@ def test_a_cancelled_search_keeps_what_it_has(domain, evaluation, program):
 def test_no_blank_lines_are_left_where_something_went(context, program):
     before = program("y = 1", "", "", "z = 2", "", "return x", inside=["count = 0", ""])
     gone = program("", "", "return x", inside=["", ""])
-    assert "\n\n" not in reworded(gone.text, before.text, context).partition("def value")[2]
+    assert "\n\n" not in corrected(gone.text, before.text, context).partition("def value")[2]
 
 
 def test_the_wording_is_true(context, program):
@@ -179,18 +180,18 @@ def test_the_wording_is_true(context, program):
         inside=['"""Doubles and takes thirds."""', ""],
     )  # fmt: skip
     after = program("x = x + 1", "return x", above=['"""Thirds of a number.', "", "Far more.", '"""', "", ""])
-    text = reworded(after.text, before.text, context)
+    text = corrected(after.text, before.text, context)
     assert '"""Evolved from: Thirds of a number.' in text
     assert "Answer: its own formula altered." in text
     assert "Far more" not in text
     assert "double" not in text
     assert "with mechanisms" not in text
-    assert reworded(before.text, before.text, context) == before.text
+    assert corrected(before.text, before.text, context) == before.text
 
 
 def test_comments_about_what_changed_go_and_others_stay(context, program):
     before = program("# Adds one.", "y = x + 1 * x", "# Gives it.", "return y * y")
-    text = reworded(
+    text = corrected(
         program("# Adds one.", "y = x + 1", "# Gives it.", "return y * y").text, before.text, context
     )
     assert "Adds one" not in text

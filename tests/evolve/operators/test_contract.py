@@ -5,8 +5,10 @@ import random
 
 import pytest
 
+from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
+from evaluators.registry import get_domain
 from evolve.models.base import Completion, Usage
-from evolve.operators.base import Parent, ProposalError, ScriptedOperator
+from evolve.operators.base import ProposalError, ScriptedOperator
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.llm import LlmCrossover, LlmOperator
 from evolve.operators.symbolic import SymbolicOperator
@@ -19,8 +21,13 @@ class OperatorContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def parents(self, seed_sources):
-        return [Parent(name, seed_sources[name], {"decades": 4.0}) for name in ("cfr_plus", "dcfr", "cfr")]
+    def parents(self, seed_sources, context):
+        ok = Outcome(Tag.OK)
+        evaluation = Evaluation(ok, scores={context.log.objective: Score(4.0)})
+        return [
+            Candidate(0, "seed", name, outcome=ok, source=seed_sources[name], evaluation=evaluation)
+            for name in ("cfr_plus", "dcfr", "cfr")
+        ]
 
     def propose(self, seed_sources, parents, context, seed=0):
         operator = self.make(seed_sources)
@@ -63,8 +70,7 @@ class TestLlm(OperatorContract):
     operator = LlmOperator
 
     def make(self, seed_sources):
-        names = ("RegretAccumulator", "PolicyFromRegretAccumulator", "PolicyAccumulator")
-        made = self.operator(Prompter("cfr", games=(), components=names, objective="decades", examples=0))
+        made = self.operator(Prompter(get_domain("cfr"), families=(), objective="decades", examples=0))
         made.connect(Asker())
         return made
 

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from evolve.operators.base import Parent, ProposalError
+from evaluators.records import Candidate
+from evolve.operators.base import ProposalError
 from evolve.operators.crossover import CrossoverOperator, cross, graft
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.source.canonical import canonical_hash
@@ -106,7 +107,7 @@ def test_children_of_evolved_parents_list_what_they_hold(context, seed_sources):
             source = seed_sources[name]
             for _ in range(4):
                 source = operator.mutate(source, context, rng).source
-            lines.append(Parent(name, source))
+            lines.append(Candidate(0, "seed", name, source=source))
         child = asyncio.run(CrossoverOperator().propose(lines, context, rng))
         module, rest = child.source.split('"""\n', 1)
         bullets = [line for line in module.splitlines() if line.startswith("* ")]

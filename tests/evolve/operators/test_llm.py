@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from evaluators.records import Candidate
 from evolve.models.base import Completion, Message, Stop, Usage
-from evolve.operators.base import Context, Parent, ProposalError
+from evolve.operators.base import Context, ProposalError
 from evolve.operators.llm import LlmCrossover, LlmOperator
 
 W = "        weight = iteration_number + 1"
@@ -44,7 +45,7 @@ def propose(seed_sources, context):
     def run(asker, *, objection=lambda source: "", **options):
         operator = LlmOperator(Prompter(), **options)
         operator.connect(asker)
-        parent = Parent("id", seed_sources["cfr_plus"], {"decades": 1.0})
+        parent = Candidate(0, "seed", "id", source=seed_sources["cfr_plus"])
         told = Context(context.components, context.mechanisms, "cfr", 7, objection=objection)
         return asyncio.run(operator.propose([parent], told, random.Random(0)))
 
@@ -139,7 +140,7 @@ def test_the_note_is_the_idea(propose, answer, note):
 def test_a_merge_shows_both_parents_and_changes_the_first(seed_sources, context):
     asker, operator = Asker("no idea", block(2)), LlmCrossover(Prompter())
     operator.connect(asker)
-    parents = [Parent(name, seed_sources[name], {"decades": 1.0}) for name in ("cfr_plus", "dcfr")]
+    parents = [Candidate(0, "seed", name, source=seed_sources[name]) for name in ("cfr_plus", "dcfr")]
     child = asyncio.run(operator.propose(parents, context, random.Random(0)))
     assert child.kind == "llm-crossover"
     assert child.source == seed_sources["cfr_plus"].replace(W, f"{W} ** 2")
@@ -152,6 +153,6 @@ def test_one_model_is_chosen_for_a_candidate_and_its_repairs(seed_sources, conte
     asker, operator = Asker("no idea", block(2), block(3)), LlmOperator(Prompter())
     operator.connect(asker, lambda told: next(names))
     for _ in range(2):
-        parent = Parent("id", seed_sources["cfr_plus"], {"decades": 1.0})
+        parent = Candidate(0, "seed", "id", source=seed_sources["cfr_plus"])
         asyncio.run(operator.propose([parent], context, random.Random(0)))
     assert [request.model for request in asker.requests] == ["openai:a", "openai:a", "openai:b"]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evolve.operators.base import Context, Parent, ProposalError
+from evaluators.records import Candidate
+from evolve.operators.base import Context, ProposalError
 from evolve.operators.blocks import find_blocks
 from evolve.operators.symbolic import Mix, SymbolicOperator
 from evolve.source.canonical import canonical_hash
@@ -117,7 +118,7 @@ def test_chains_of_mutations_stay_sound(seed, length, name, context, seed_source
 @given(seed=st.integers(0, 2**32))
 @settings(deadline=None, max_examples=20)
 def test_same_rng_same_child(seed, context):
-    parent = Parent("id", MODEL_WRITTEN)
+    parent = Candidate(0, "seed", "id", source=MODEL_WRITTEN)
     first, second = (
         asyncio.run(SymbolicOperator().propose([parent], context, random.Random(seed))) for _ in range(2)
     )

@@ -39,23 +39,19 @@ class Stepping:
 
 
 class Broken:
-    """A writer that fails to write something of one candidate's program, as often as it is tried."""
+    """A writer that fails to store one candidate's program and evaluation, after what came before was written."""
 
-    def __init__(self, writer, method, source):
-        self._writer, self._method, self._source, self._failing = writer, method, source, False
+    def __init__(self, writer, source):
+        self._writer, self._source = writer, source
 
     def __getattr__(self, name):
-        method = getattr(self._writer, name)
+        return getattr(self._writer, name)
 
-        def write(*arguments, **options):
-            if name == "add_program":
-                self._failing = arguments[0] == self._source
-            if name == self._method and self._failing:
-                self._failing = False
-                raise Fault("in the writer")
-            return method(*arguments, **options)
-
-        return write if callable(method) and name in {"add_program", self._method} else method
+    def record(self, candidate, plan, **options):
+        stored = self._writer.record(candidate, plan, **options)
+        if candidate.source == self._source:
+            raise Fault("in the writer")
+        return stored
 
 
 class Careless(FakeDomain):
@@ -89,8 +85,8 @@ def struck(toy, db, contents, monkeypatch):
         elif where == "worker":
             options["domain"] = domain = toy.Domain()
             monkeypatch.setattr(domain, "run", failing(domain.run, source))
-        elif where in ("add_program", "record_candidate", "record_evaluation"):
-            options["wrap"] = lambda writer: Broken(writer, where, source)
+        elif where == "record":
+            options["wrap"] = lambda writer: Broken(writer, source)
         elif where == "tell":
             monkeypatch.setattr(populations, "tell", failing_tell(populations.tell))
         elif where == "choose":
@@ -146,9 +142,7 @@ PLACES = (
     "check",
     "worker",
     "scores",
-    "add_program",
-    "record_candidate",
-    "record_evaluation",
+    "record",
     "tell",
 )
 

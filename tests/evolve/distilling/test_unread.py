@@ -2,7 +2,7 @@
 
 import pytest
 
-from evolve.distilling.tidy import tidy
+from evolve.distilling.unread import without_unread
 from evolve.source.code import Code
 
 
@@ -24,7 +24,7 @@ from evolve.source.code import Code
     ],
 )
 def test_unread_code_goes(program, domain, before, after):
-    assert tidy(program(*before), domain.components).text == program(*after).text
+    assert without_unread(program(*before), domain.components).text == program(*after).text
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_what_may_matter_stays(program, domain, lines):
     helper = ["def helper(x):", "    return x.pop()", "", ""]
     step = ["last = 0", "", "def step(self, x):", "    return x", ""]
     code = program(*lines, above=helper, inside=step)
-    assert all(line in tidy(code, domain.components).text for line in lines)
+    assert all(line in without_unread(code, domain.components).text for line in lines)
 
 
 def test_helpers_attributes_and_imports_go_but_components_stay(domain):
@@ -53,10 +53,10 @@ def test_helpers_attributes_and_imports_go_but_components_stay(domain):
         "class Answer:\n    last = None\n    kept = 1\n\n    def unused(self):\n        return 1\n\n"
         "    def value(self, x):\n        return np.abs(x) * self.kept\n"
     )
-    text = tidy(code, domain.components).text
+    text = without_unread(code, domain.components).text
     assert "np.abs(x) * self.kept" in text
     assert not any(word in text for word in ("math", "LIMIT", "helper", "Helps", "Base", "last", "unused"))
 
 
 def test_a_method_whose_component_is_read_nowhere_stays(program, domain):
-    assert tidy(program("return x"), domain.components).text == program("return x").text
+    assert without_unread(program("return x"), domain.components).text == program("return x").text

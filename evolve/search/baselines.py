@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from evaluators.contract import Plan
 from evaluators.records import Evaluation
-from evolve.evaluation.service import EvaluationService, working
+from evolve.evaluation.service import EvaluationService
 from evolve.search.events import BaselineScored, Observer
 from evolve.source.canonical import canonical_hash
 from results.records import StoredEvaluation
@@ -58,7 +58,7 @@ class Baselines:
         program_id = self._writer.add_program(source, tree_hash=canonical_hash(source), name=seed)
         remembered = program_id in self._known
         if not remembered:
-            evaluation = working(await self._service.evaluate(source, plan))
+            evaluation = await self._service.evaluate(source, plan)
             self._writer.record_evaluation(evaluation, program_id=program_id, ordinal=None, plan=name)
             self._known[program_id] = evaluation
         self._ids[seed], self.programs[program_id] = program_id, source
