@@ -154,11 +154,7 @@ class Prompter:
         return _Row(name, scores[self._objective].mean if self._objective in scores else 0.0, parts)
 
     def _choose_examples(self, parent: Candidate, log: LogView, rng: random.Random) -> list[Candidate]:
-<<<<<<< HEAD
-        """Return the best program and some drawn from the better half, a dozen at most; never the parent, none twice."""
-=======
         """Return the best program and some drawn of the better half, at most a dozen; never the parent, none twice."""
->>>>>>> origin/main
         ranked = [c for c in log.best if c.program_id != parent.program_id]
         if not ranked or not self._examples:
             return []
