@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from griffe import Extension, Object
+from griffe import Extension, Module, Object
 
 _EXAMPLE = re.compile(r"^>>> .*(?:\n(?=\S).*)*", re.MULTILINE)
 
@@ -14,6 +14,15 @@ class Doctests(Extension):
     """Puts a fence around every example."""
 
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
-        """Rewrite the docstring of a module, class, function or attribute when it was read."""
-        if obj.docstring is not None:
-            obj.docstring.value = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
+        """Rewrite the docstring of what was read last; a package's own is still to come then."""
+        if not obj.is_package:
+            _fence(obj)
+
+    def on_package(self, *, pkg: Module, **kwargs: Any) -> None:
+        """Rewrite the docstring of a package."""
+        _fence(pkg)
+
+
+def _fence(obj: Object) -> None:
+    if obj.docstring is not None:
+        obj.docstring.value = _EXAMPLE.sub(r"```pycon\n\g<0>\n```", obj.docstring.value)
