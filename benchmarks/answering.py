@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-from evolve.models.loopback import LoopbackServer, Reply
+from benchmarks.loopback import LoopbackServer, Reply
 
 _CHANGES = {
     r"^        weight = .*$": "        weight = (iteration_number + 1) ** {0:.9f}",

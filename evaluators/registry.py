@@ -21,6 +21,8 @@ from evaluators.contract import InputError, nearest
 from evaluators.task_domain import TaskDomain
 
 GROUP = "evolve.domains"
+_SHARED = ("games",)
+"""Packages whose module ``domain`` holds what several domains share."""
 
 _LIVE: dict[str, TaskDomain] = {}
 """Domains that exist in this process only, by name (`register`)."""
@@ -95,7 +97,9 @@ def _ours() -> tuple[str, ...]:
     return tuple(
         module.name
         for module in pkgutil.iter_modules(evaluators.__path__)
-        if module.ispkg and importlib.util.find_spec(f"evaluators.{module.name}.domain")
+        if module.ispkg
+        and module.name not in _SHARED
+        and importlib.util.find_spec(f"evaluators.{module.name}.domain")
     )
 
 

@@ -26,7 +26,7 @@ class Exporter(Protocol):
     """The function ``as_script`` of a domain's module ``export``, where it has one."""
 
     def __call__(self, source: str, *, title: str, file: str = "program.py") -> str:
-        """The program with everything that it needs to run, as Python source.
+        """Return the program with everything that it needs to run, as Python source.
 
         Args:
             source: the program.
@@ -40,7 +40,7 @@ class Exporter(Protocol):
 
 
 def script(source: str, machinery: Sequence[str], *, head: str, title: str, about: str, foot: str) -> str:
-    """A program, then what calls it.
+    """Return a program, then what calls it.
 
     Args:
         source: the program.
@@ -50,20 +50,20 @@ def script(source: str, machinery: Sequence[str], *, head: str, title: str, abou
         about: one line above the machinery.
         foot: the last statements.
     """
-    texts = [_without_docstring(text) for text in machinery]
-    called = _MIDDLE.format(about=about) + "\n\n".join(texts) + foot
+    modules = [_without_docstring(module) for module in machinery]
+    called = _MIDDLE.format(about=about) + "\n\n".join(modules) + foot
     first = f"# {' '.join(title.split())}\n#\n"
     return first + head + source.rstrip("\n") + "\n" + _apart(called, source)
 
 
-def _without_docstring(text: str) -> str:
-    """The source of a module without what documents it as one of ours."""
-    first = ast.parse(text).body[0]
-    return "\n".join(text.splitlines()[first.end_lineno :]).strip("\n") + "\n"
+def _without_docstring(module: str) -> str:
+    """Return the source of a module without what documents it as one of ours."""
+    first = ast.parse(module).body[0]
+    return "\n".join(module.split("\n")[first.end_lineno :]).strip("\n") + "\n"
 
 
 def _apart(machinery: str, program: str) -> str:
-    """The machinery under other names, where the program uses its: both live in one module."""
+    """Return the machinery under other names, where the program uses its: both live in one module."""
     ours, theirs = _bound(machinery), _bound(program)
     for name in sorted(ours.keys() & theirs.keys()):
         if ours[name] != theirs[name] or not ours[name]:
@@ -72,30 +72,30 @@ def _apart(machinery: str, program: str) -> str:
 
 
 def _renamed(line: str, name: str) -> str:
-    """A line of the machinery with ``name_`` for `name`; an import keeps what it imports."""
-    found = re.match(r"((?:from \S+ )?import )(.*)", line)
-    if found is None:
+    """Return a line of the machinery with ``name_`` for `name`; an import keeps what it imports."""
+    imported = re.match(r"((?:from \S+ )?import )(.*)", line)
+    if imported is None:
         return re.sub(rf"(?<![.\w]){name}\b", f"{name}_", line)
-    items = [item.strip() for item in found[2].split(",")]
+    items = [item.strip() for item in imported[2].split(",")]
     bound = [
         re.sub(rf"^({name})$|(?<= as ){name}$", lambda m: f"{m[0]} as {name}_" if m[1] else f"{name}_", i)
         for i in items
     ]
-    return found[1] + ", ".join(bound)
+    return imported[1] + ", ".join(bound)
 
 
 def _bound(source: str) -> dict[str, str]:
-    """Names that the module level of a source binds -> ``import x.y`` where it is an import, else empty."""
-    found: dict[str, str] = {}
+    """Return the names that the module level of a source binds -> ``import x.y`` where it is an import, else empty."""
+    names: dict[str, str] = {}
     for node in parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = "" if isinstance(node, ast.Import) else f"{node.module}."
             for alias in node.names:
-                found[alias.asname or alias.name.partition(".")[0]] = f"import {module}{alias.name}"
+                names[alias.asname or alias.name.partition(".")[0]] = f"import {module}{alias.name}"
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found[node.name] = ""
+            names[node.name] = ""
         else:
-            found |= {
+            names |= {
                 n.id: "" for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
             }
-    return found
+    return names

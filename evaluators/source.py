@@ -88,13 +88,13 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def may_name(source: str, name: str) -> bool:
-    """Whether a program may have an identifier `name`: a look at its text, at a hundredth of what parsing costs."""
+    """Return whether a program may have an identifier `name`, by its text: a hundredth of what parsing costs."""
     # Letters beyond ASCII may stand for others: Python reads identifiers in their NFKC form.
     return name in source or not source.isascii()
 
 
 def classes(source: str) -> dict[str, ast.ClassDef]:
-    """The top-level classes of a program, by name.
+    """Return the top-level classes of a program, by name.
 
     Raises:
         ProgramError: it does not parse.
@@ -103,31 +103,31 @@ def classes(source: str) -> dict[str, ast.ClassDef]:
 
 
 def methods(node: ast.ClassDef) -> dict[str, ast.FunctionDef]:
-    """The methods of a class, by name."""
+    """Return the methods of a class, by name."""
     return {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
 
 
 def arguments(method: ast.FunctionDef) -> tuple[str, ...]:
-    """Names of a method's positional arguments, ``self`` included."""
+    """Return the names of a method's positional arguments, ``self`` included."""
     return tuple(a.arg for a in (*method.args.posonlyargs, *method.args.args))
 
 
-def require_class(found: dict[str, ast.ClassDef], name: str, *, hint: str) -> ast.ClassDef:
-    """The class called `name`.
+def require_class(known: dict[str, ast.ClassDef], name: str, *, hint: str) -> ast.ClassDef:
+    """Return the class called `name`.
 
     Raises:
         ProgramError: there is none.
     """
-    if name not in found:
-        message = f"program: expected a class {name}; it has {', '.join(found) or 'no class'}."
+    if name not in known:
+        message = f"program: expected a class {name}; it has {', '.join(known) or 'no class'}."
         raise ProgramError(message, hint)
-    return found[name]
+    return known[name]
 
 
 def require_method(
     node: ast.ClassDef, name: str, expected: tuple[str, ...], *, hint: str = ""
 ) -> ast.FunctionDef:
-    """The method called `name`, which takes `expected` after ``self`` and nothing else.
+    """Return the method called `name`, which takes `expected` after ``self`` and nothing else.
 
     Raises:
         ProgramError: it is missing, or takes other arguments.

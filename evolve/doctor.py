@@ -22,15 +22,15 @@ PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
 
 
 class Finding(NamedTuple):
-    """One check: what, whether it is as it should be, and what came."""
+    """One check: what, whether it is as it should be, and what was observed."""
 
     check: str
     ok: bool
-    came: str
+    detail: str
 
 
 def examine(db: str, sandbox: str = "process", *, model: str | None = None) -> list[Finding]:
-    """All checks, quick ones first. Writes nothing but the caches of kernels and games.
+    """Return all checks, quick ones first. Writes nothing but the caches of kernels and games.
 
     Args:
         db: results database.
@@ -40,11 +40,11 @@ def examine(db: str, sandbox: str = "process", *, model: str | None = None) -> l
     Raises:
         ConfigError: no such kind of sandbox.
     """
-    place = _one_place()
-    if not place.ok:
-        return [place]  # The other checks would run somebody else's code.
+    packages = _packages()
+    if not packages.ok:
+        return [packages]  # The other checks would run somebody else's code.
     asked = [_ask(model)] if model else []
-    return [_versions(), place, *_sandbox(sandbox), _kernels(), _database(db), *_keys(), *asked]
+    return [_versions(), packages, *_sandbox(sandbox), _kernels(), _database(db), *_keys(), *asked]
 
 
 def _versions() -> Finding:
@@ -53,22 +53,22 @@ def _versions() -> Finding:
     return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
 
 
-def _one_place() -> Finding:
-    """Other distributions install top-level packages called `results` and `evaluators` too."""
+def _packages() -> Finding:
+    """Check for other distributions, which install top-level packages called `results` and `evaluators` too."""
     import importlib.util
 
-    found = {}
+    check = "packages from one place"
+    folders = {}
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
-        found[name] = str(Path(spec.origin).parent.parent) if spec and spec.origin else "nowhere"
-    places = set(found.values())
-    if len(places) == 1:
-        return Finding("packages from one place", True, places.pop())
-    return Finding("packages from one place", False, ", ".join(f"{k}: {v}" for k, v in found.items()))
+        folders[name] = str(Path(spec.origin).parent.parent) if spec and spec.origin else "nowhere"
+    if len(set(folders.values())) == 1:
+        return Finding(check, True, folders["evolve"])
+    return Finding(check, False, ", ".join(f"{name}: {folder}" for name, folder in folders.items()))
 
 
 def attack_sandbox(kind: str) -> tuple[str, list[Row]]:
-    """Try every attack of the suite: the level of the sandbox, and what came of each.
+    """Try every attack of the suite; return the level of the sandbox, and how each ended.
 
     Raises:
         ConfigError: no such kind of sandbox.
@@ -82,7 +82,7 @@ def attack_sandbox(kind: str) -> tuple[str, list[Row]]:
 
 @contextlib.contextmanager
 def sandbox_errors() -> Iterator[None]:
-    """Tell a user what is wrong with a sandbox in one line.
+    """Report what is wrong with a sandbox in one line.
 
     Raises:
         IsolationError: in place of the sandbox's own fault.
@@ -114,7 +114,7 @@ def _sandbox(kind: str) -> list[Finding]:
 
 
 def open_sandbox(kind: str) -> WarmSandbox:
-    """A sandbox for a check or a measurement.
+    """Return a sandbox for a check or a measurement.
 
     Raises:
         ConfigError: no such kind of sandbox.
@@ -130,13 +130,13 @@ def open_sandbox(kind: str) -> WarmSandbox:
 
 
 def _words(result: Result) -> str:
-    """How an attack ended, without the program's line."""
+    """Return how an attack ended, without the program's line."""
     detail = result.detail.partition(" (program.py")[0]
     return f"{result.came}: {detail}" if detail else result.came
 
 
 def _kernels() -> Finding:
-    """Compile and run the smallest training game with the seed, in process."""
+    """Compile and run the smallest game with the seed of the CFR domain, in process."""
     from evaluators.registry import get_domain
     from sandbox.inprocess import InProcessSandbox
 
@@ -164,19 +164,19 @@ def _database(db: str) -> Finding:
 
 
 def _keys() -> list[Finding]:
-    """Which kinds of models can be asked with this environment. None is needed, so that a missing key is no fault."""
-    found = []
+    """Return which kinds of models can be asked. None is needed, so that a missing key is no fault."""
+    findings = []
     for kind, keys, address in (
         ("openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
         ("gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY"), "GOOGLE_GEMINI_BASE_URL"),
     ):
         names = [name for name in (*keys, address) if os.environ.get(name)]
         usable = any(name in names for name in keys) or (kind == "openai" and address in names)
-        came = f"{' and '.join(names)} set" if names else f"{keys[0]} is not set"
-        found.append(
-            Finding(f"models {kind}:NAME", True, f"{came}: {'can' if usable else 'cannot'} be asked")
+        known = f"{' and '.join(names)} set" if names else f"{keys[0]} is not set"
+        findings.append(
+            Finding(f"models {kind}:NAME", True, f"{known}: {'can' if usable else 'cannot'} be asked")
         )
-    return found
+    return findings
 
 
 def _ask(name: str) -> Finding:
@@ -199,10 +199,10 @@ def _ask(name: str) -> Finding:
             await model.close()
 
     try:
-        came = asyncio.run(ask())
+        answer = asyncio.run(ask())
     except ModelError as error:
         return Finding(check, False, f"{error.message} {error.hint}".strip())
-    if came is None:
+    if answer is None:
         return Finding(check, True, "is there; not asked, since it answers by files")
-    used = f"{came.usage.input_tokens} tokens in, {came.usage.output_tokens} out"
-    return Finding(check, True, f"{came.model} answered in {came.latency_s:.1f} s ({used})")
+    used = f"{answer.usage.input_tokens} tokens in, {answer.usage.output_tokens} out"
+    return Finding(check, True, f"{answer.model} answered in {answer.latency_s:.1f} s ({used})")

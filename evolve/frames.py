@@ -10,9 +10,9 @@ from evolve.errors import ConfigError
 
 
 def frame(records: Iterable[Any]) -> Any:
-    """A ``pandas.DataFrame`` with a row for each record: campaigns, programs, results of an evaluation, and so on.
+    """Return a ``pandas.DataFrame`` with a row for each record: campaigns, programs, results of an evaluation, and so on.
 
-    A record or mapping within a record becomes columns of its own, with a dot: ``scores.decades``, ``instance.game``.
+    A record or mapping within a record becomes columns of its own, with a dot: ``scores.decades.mean``, ``task.name``.
     Sequences, such as curves, stay as they are.
 
     Args:
@@ -43,12 +43,12 @@ def _row(record: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
-    """Name -> value of a record or mapping; None for anything else."""
+    """Return name -> value of a record or mapping; None for anything else."""
     if isinstance(value, Mapping):
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return vars(value)
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        found: Mapping[str, Any] = value._asdict()
-        return found
+        fields: Mapping[str, Any] = value._asdict()
+        return fields
     return None

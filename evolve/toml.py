@@ -13,20 +13,19 @@ _COMMENT_WIDTH = 100
 
 
 def dumps(values: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:
-    """Keys of a mapping, then a table for each mapping in it; mappings further in are inline tables.
+    """Return keys of a mapping, then a table for each mapping in it; mappings further in are inline tables.
 
     Args:
         values: None, booleans, numbers, strings, sequences and mappings. TOML has no None: it is left out.
-        notes: dotted key, or table -> what is said in a comment above it. A key that is None stands there then, as a
-            comment too.
+        notes: dotted key, or table -> comment above it. A key that is None stands there then, as a comment too.
     """
-    said = notes or {}
+    comments = notes or {}
     plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
     tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
-    blocks = [_keys(plain, "", said)]
+    blocks = [_keys(plain, "", comments)]
     for name, table in tables.items():
-        head = [*_comment(said.get(name, "")), f"[{_key(name)}]"]
-        blocks.append("\n".join([*head, _keys(table, f"{name}.", said)]).rstrip("\n"))
+        head = [*_comment(comments.get(name, "")), f"[{_key(name)}]"]
+        blocks.append("\n".join([*head, _keys(table, f"{name}.", comments)]).rstrip("\n"))
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
@@ -67,5 +66,5 @@ def _value(value: Any) -> str:
 
 
 def _string(text: str) -> str:
-    """A basic string: JSON's escapes are TOML's, which has one character more to escape."""
+    """Return a basic string: JSON's escapes are TOML's, which has one character more to escape."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -116,10 +116,10 @@ def test_doctor_sees_another_distributions_package_of_the_same_name(tmp_path, pa
     (fake / "__init__.py").write_text('"""Somebody else\'s package."""\n')
     code, ok, places = doctor(fake.parent, tmp_path)
     assert (code, ok, places["ok"]) == (1, False, False)
-    assert f"{package}: {fake.parent}" in places["came"]
-    assert f"evolve: {ROOT}" in places["came"]
+    assert f"{package}: {fake.parent}" in places["detail"]
+    assert f"evolve: {ROOT}" in places["detail"]
 
 
 def test_doctor_sees_that_all_come_from_one_place(tmp_path):
     _, _, places = doctor(tmp_path, tmp_path)
-    assert (places["ok"], places["came"]) == (True, str(ROOT))
+    assert (places["ok"], places["detail"]) == (True, str(ROOT))

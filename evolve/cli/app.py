@@ -32,7 +32,7 @@ from evolve.cli.output import fail
 
 
 class Group(TyperGroup):
-    """Turns what a user got wrong into one line on standard error and exit code 2 (1: the machine's fault)."""
+    """Reports what a user got wrong in one line on standard error, with exit code 2 (1: the machine's fault)."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -55,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Discover game-solving algorithms: evolve the source of CFR variants, scored by exact exploitability.",
+    help="Discover algorithms by evolving their source: CFR and PSRO variants on games, or a problem of your own.",
     epilog="Start with: evolve run",
 )
 app.command("run")(campaigns.run)

@@ -2,65 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, evaluation_json, print_json, split
-from evolve.cli.programs import GamesOption, IterationsOption, SuiteOption, TierOption
+from evolve.cli.output import (
+    SCHEMA_VERSION,
+    JsonOption,
+    console,
+    evaluation_json,
+    metric_json,
+    outcome_json,
+    print_json,
+    split,
+)
+from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption
 from evolve.cli.progress import progress
 
 if TYPE_CHECKING:
     from evaluators.contract import Plan
     from evaluators.records import Outcome
-    from evolve.comparison.tables import Gamewise
-    from evolve.comparison.ties import Span
+    from evaluators.task_domain import TaskDomain
+    from evolve.comparison import tables
     from evolve.programs import Program
+    from results.comparison import Value
+
+CHAOS = "jitter"
+"""Tier of copies of a task that differ by next to nothing; ``--ties`` asks how far they move an exact value."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One program: what it did on the plan, and with ``--ties`` on jittered payoffs."""
+    """One program: what it did on the plan, and with ``--ties`` on copies that differ by next to nothing."""
 
     program: Program
-    played: Gamewise
-    jittered: Gamewise | None = None
+    evaluated: tables.Row
+    copies: tables.Row | None = None
 
     @property
     def failures(self) -> Mapping[str, Outcome]:
-        """Game -> how the program ended there, where it did not play to the end."""
-        again = self.jittered.failures if self.jittered else {}
-        return {**again, **self.played.failures}
+        """Family -> how the program ended there, where it did not finish."""
+        again = self.copies.failures if self.copies else {}
+        return {**again, **self.evaluated.failures}
 
-    @property
-    def spans(self) -> Mapping[str, Span]:
-        """Game -> interval; empty without jittered payoffs."""
-        from evolve.comparison.ties import spans
+    def values(self, tier: str) -> dict[str, Value]:
+        """Return the name of a column -> value on the tasks of a tier, with what is known of its chaos."""
+        from evolve.cli.words import by_row, row_name
+        from results.comparison import with_chaos
 
-        return spans(self.played.evaluation, self.jittered.evaluation) if self.jittered else {}
+        results = [r for r in self.evaluated.evaluation.results if r.task.tier == tier]
+        values = by_row(results, tier)
+        copies = self.copies.evaluation.results if self.copies else ()
+        for result in results if copies else ():
+            own = [copy for copy in copies if copy.task.family == result.task.family]
+            values[row_name(result.task, tier)] = with_chaos(result, own)
+        return values
 
 
 FigureOption = Annotated[
     Path | None,
     typer.Option(
         "--figure",
-        help="Draw exploitability against iteration into this file (png, svg or pdf).",
+        help="Draw values against the budget into this file (png, svg or pdf).",
         show_default=False,
     ),
 ]
 
 
 def baselines(
-    domain: Annotated[str, typer.Option("--domain", help="Whose baselines.")] = "cfr",
-    games: GamesOption = None,
+    domain: Annotated[
+        str, typer.Option("--domain", help="Whose baselines: a name, or a folder with a file domain.py.")
+    ] = "cfr",
+    tasks: TasksOption = None,
     suite: SuiteOption = "train",
-    tier: TierOption = "exact",
-    iterations: IterationsOption = None,
+    tier: TierOption = None,
+    budget: BudgetOption = None,
     ties: Annotated[
-        bool, typer.Option("--ties", help="Also on jittered payoffs: intervals, winners and ties per game.")
+        bool,
+        typer.Option(
+            "--ties",
+            help="Also on copies of the tasks that differ by next to nothing: values that chaos decides.",
+        ),
     ] = False,
     figure: FigureOption = None,
     workers: Annotated[
@@ -68,44 +93,48 @@ def baselines(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The table of all seed and baseline programs of a domain on a suite, the smallest value of each game in bold.
+    """Compare all seed programs of a domain on a suite; the best value of each task has a star.
 
-    A program that refuses a game, by an exception or an invalid answer, still
+    A program that refuses a task, by an exception or an invalid answer, still
     has its values on all others; why stands below the table ("failed" in JSON).
     Exit code 1 if one ends otherwise: at a limit, by a crash, by the machine.
 
-    Example: evolve baselines --suite train --iterations 1000 --figure train.svg
+    Example: evolve baselines --suite train --budget 1000 --figure train.svg
     """
     import os
 
-    import seeds
     from evaluators.registry import get_domain
     from evolve.comparison.tables import REFUSALS
     from evolve.programs import find_program
 
-    chosen, tiers = get_domain(domain), split(tier)
+    chosen = get_domain(domain)
+    tiers = split(tier) or list(chosen.tiers[:1])
     if figure:
         _check_figure(figure)
     if ties:
-        _check_ties(domain, chosen.tiers, tiers)
-    plan = chosen.plan(split(games), suite=suite, tiers=tiers, iterations=iterations)
-    plans = [plan]
-    if ties:
-        plans.append(chosen.plan(split(games), suite=suite, tiers=["jitter"], iterations=iterations))
-    programs = [find_program(name, domain=domain) for name in seeds.names(domain)]
-    found = _play(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
-    rows = [Row(program, *played) for program, played in zip(programs, zip(*found, strict=True), strict=True)]
+        _check_ties(chosen, tiers)
+    plans = [
+        chosen.plan(split(tasks), suite=suite, tiers=wanted, budget=budget)
+        for wanted in ([tiers, [CHAOS]] if ties else [tiers])
+    ]
+    programs = [find_program(name, domain=domain) for name in chosen.seed_names()]
+    evaluated = _evaluate(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
+    rows = [Row(program, *own) for program, own in zip(programs, zip(*evaluated, strict=True), strict=True)]
     if figure:
-        _draw(figure, rows, plan)
+        _draw(figure, rows, plans[0])
     if as_json:
-        about = {"domain": domain, "suite": None if games else suite, "tiers": tiers}
-        more = {"ties": _ties_json(rows)} if ties else {}
-        lines = {"baselines": [_row_json(row) for row in rows]}
-        print_json({"schema_version": SCHEMA_VERSION} | about | lines | more)
+        about = {
+            "schema_version": SCHEMA_VERSION,
+            "domain": chosen.name,
+            "metric": metric_json(chosen.metric),
+        }
+        choice = {"suite": None if tasks else suite, "tiers": tiers}
+        lines = {"baselines": [_row_json(row, tiers[0]) for row in rows]}
+        print_json(about | choice | lines | {"ties": _ties_json(rows, chosen, tiers[0])})
     else:
         from evolve.cli.baselines_table import print_table
 
-        print_table(rows, plan)
+        print_table(rows, plans[0], chaos=ties)
     if any(outcome.tag not in REFUSALS for row in rows for outcome in row.failures.values()):
         raise typer.Exit(1)
 
@@ -119,76 +148,77 @@ def _check_figure(path: Path) -> None:
         )
 
 
-def _check_ties(domain: str, known: Sequence[str], tiers: Sequence[str] | None) -> None:
-    from evolve.comparison import ties
+def _check_ties(domain: TaskDomain, tiers: Sequence[str]) -> None:
     from evolve.errors import ConfigError
 
-    if ties.TIER not in known:
-        raise ConfigError(f"--ties: expected a domain with a tier {ties.TIER!r}; {domain!r} has none.")
-    if "exact" not in (tiers or []):
+    if CHAOS not in domain.tiers:
+        raise ConfigError(f"--ties: expected a domain with a tier {CHAOS!r}; {domain.name!r} has none.")
+    if tiers[0] != "exact":
         raise ConfigError(
-            "--ties: expected the tier exact, which intervals are shown for.", "Add it to --tier."
+            f"--ties: expected the tier exact first, whose values are shown; got {tiers[0]}.",
+            "Put it first in --tier.",
         )
 
 
-def _play(
-    domain: Domain, programs: Sequence[Program], plans: Sequence[Plan], workers: int, *, quiet: bool
-) -> list[list[Gamewise]]:
-    """Every program on every game of every plan."""
+def _evaluate(
+    domain: TaskDomain, programs: Sequence[Program], plans: Sequence[Plan], workers: int, *, quiet: bool
+) -> list[list[tables.Row]]:
+    """Return, for every plan, the row of every program."""
     import asyncio
 
-    from evolve.comparison.tables import by_game, evaluate_all
-    from evolve.evaluation.local import LocalExecutor
-    from evolve.evaluation.service import EvaluationService
+    from evolve.comparison.tables import by_family, evaluate_all
+    from evolve.evaluation.isolation import strictest
+    from evolve.evaluation.service import EvaluationService, open_service
 
     sources = [program.source for program in programs]
-    total, done = len(sources) * sum(len(by_game(plan)) for plan in plans), 0
-    with LocalExecutor(workers) as executor, progress(quiet=quiet) as shown:
+    total, done = len(sources) * sum(len(by_family(plan)) for plan in plans), 0
 
-        def told() -> None:
+    async def all_plans(service: EvaluationService, count: Callable[[], None]) -> list[list[tables.Row]]:
+        return await asyncio.gather(
+            *(evaluate_all(service, domain, sources, plan, told=count) for plan in plans)
+        )
+
+    demanded = strictest(program.provenance for program in programs)
+    with (
+        open_service(domain.origin, workers=workers, demanded=demanded, attack=False) as service,
+        progress(quiet=quiet) as shown,
+    ):
+
+        def count() -> None:
             nonlocal done
             done += 1
             shown(done, total)
 
-        async def all_plans() -> list[list[Gamewise]]:
-            service = EvaluationService(domain.name, executor, workers)
-            return await asyncio.gather(
-                *(evaluate_all(service, domain, sources, plan, told=told) for plan in plans)
-            )
-
         shown(done, total)
-        try:
-            return asyncio.run(all_plans())
-        except BaseException:
-            executor.kill()
-            raise
+        return asyncio.run(all_plans(service, count))
 
 
 def _draw(path: Path, rows: Sequence[Row], plan: Plan) -> None:
     from results import plots
 
-    runs = [(row.program.name, result) for row in rows for result in row.played.evaluation.results]
-    # Panels stand as they first appear, and the first program may have refused the first game.
-    runs.sort(key=lambda run: plan.instances.index(run[1].instance))
-    curves = [plots.Curve(name, result.instance.name, result.curve) for name, result in runs]
+    runs = [(row.program.name, result) for row in rows for result in row.evaluated.evaluation.results]
+    # Panels stand as they first appear, and the first program may have refused the first task.
+    runs.sort(key=lambda run: plan.tasks.index(run[1].task))
+    curves = [plots.Curve(name, result.task.name, result.curve) for name, result in runs]
     if curves:
         plots.save(plots.exploitability(curves), path)
         console(stderr=True).print(f"Figure: {path}")
 
 
-def _row_json(row: Row) -> dict[str, Any]:
-    found = evaluation_json(row.program, row.played.evaluation)
-    found["failed"] = [
-        {"game": game, "outcome": outcome.tag.value, "message": outcome.message}
-        for game, outcome in row.failures.items()
-    ]
-    if row.jittered is not None:
-        found["jitter"] = {game: [span.low, span.high] for game, span in row.spans.items()}
-    return found
+def _row_json(row: Row, tier: str) -> dict[str, Any]:
+    failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
+    chaos = {name: value.stderr for name, value in row.values(tier).items()} if row.copies else None
+    return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 
 
-def _ties_json(rows: Sequence[Row]) -> dict[str, Any]:
-    from evolve.comparison.ties import standings
+def _ties_json(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str, Any]:
+    """Return, for each task, who is best and who is tied with it."""
+    from results.comparison import standing
 
-    found = standings({row.program.name: row.spans for row in rows})
-    return {game: {"winner": s.winner, "tied": list(s.tied)} for game, s in found.items()}
+    values = {row.program.name: row.values(tier) for row in rows}
+    columns = dict.fromkeys(column for own in values.values() for column in own)
+    standings = {
+        column: standing(domain.metric, {name: own[column] for name, own in values.items() if column in own})
+        for column in columns
+    }
+    return {column: s._asdict() for column, s in standings.items() if s}

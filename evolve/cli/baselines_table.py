@@ -1,17 +1,17 @@
-"""The table of ``evolve baselines``, and what is to be said below it."""
+"""The table of ``evolve baselines``, and the notes below it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from math import inf
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from evaluators.contract import Plan
 from evaluators.records import Outcome, Tag
-from evolve.cli.output import console, exact_values, fail
-from evolve.cli.tables import MS_MEANS, Entry, by_program, by_score, print_across, with_ties
+from evolve.cli.output import console, fail, print_line
+from evolve.cli.tables import Entry, by_program, milliseconds, print_across, program_ms, ranked
+from evolve.cli.words import legend, row_name, title
 from evolve.comparison.tables import REFUSALS
 from results.text import visible
 
@@ -21,82 +21,58 @@ if TYPE_CHECKING:
     from evolve.cli.baselines import Row
 
 
-def print_table(rows: Sequence[Row], plan: Plan) -> None:
-    """Print programs beside each other, best first: exploitability of exact payoffs, else scores."""
-    objective = rows[0].program.domain.default_objective
-    rows = sorted(rows, key=lambda row: -row.played.evaluation.objectives.get(objective, -inf))
-    exact = list(dict.fromkeys(i.game for i in plan.instances if i.variant == "exact"))
+def print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
+    """Print programs beside each other, best first, with their values on the tasks of the plan's first tier."""
+    domain = rows[0].program.domain
+    tier = plan.tasks[0].tier
+    shown = [task for task in plan.tasks if task.tier == tier]
+    entries = ranked([_entry(row, domain.objective, tier) for row in rows])
     out = console()
-    what = "Exploitability (NashConv / N)" if exact else f"Mean {objective} over payoff variants"
-    out.print(f"{what} after {plan.instances[0].iterations} iterations:")
-    if not exact:
-        games = list(dict.fromkeys(i.game for i in plan.instances))
-        scores = [(row.program.name, _scores(row, objective)) for row in rows]
-        print_across(out, [objective, *games], lambda names: by_score(scores, names))
-    elif any(row.spans for row in rows):
-        entries = _entries(rows, objective)
-        print_across(out, exact, lambda games: with_ties(entries, games, objective=objective))
-        out.print(
-            "★ smallest value; = tied with it: their intervals overlap, or both are beyond six decades."
+    print_line(out, f"{title(domain.metric, shown)}:")
+    print_across(
+        out,
+        list(dict.fromkeys(row_name(task, tier) for task in shown)),
+        lambda names: by_program(entries, names, domain.metric, objective=domain.objective),
+    )
+    lines = [legend(domain.metric)]
+    if chaos:
+        lines.append(
+            "±: standard deviation over copies that differ by next to nothing; what chaos alone causes."
         )
-        out.print("± or …: how far payoffs jittered by 1e-9 (3 seeds) move the value.")
-    else:
-        entries = _entries(rows, objective)
-        print_across(out, exact, lambda games: by_program(entries, games, objective=objective))
-        out.print(MS_MEANS)
-    _print_failures(out, rows, plan, objective)
+    if any(entry.program_ms for entry in entries):
+        lines.append(f"{milliseconds(domain.metric)}: CPU time of the program itself, in milliseconds.")
+    for line in lines:
+        print_line(out, line)
+    _print_failures(out, rows, plan, domain.objective)
 
 
-def _scores(row: Row, objective: str) -> dict[str, float]:
-    """The score, if it has one, and that on each game that was played."""
-    whole = row.played.evaluation.objectives
-    return {name: whole[name] for name in (objective,) if name in whole} | dict(row.played.scores)
-
-
-def _entries(rows: Sequence[Row], objective: str) -> list[Entry]:
-    return [
-        Entry(
-            row.program.name,
-            row.played.evaluation.objectives.get(objective),
-            exact_values(row.played.evaluation),
-            spans=row.spans,
-            program_ms=_program_ms(row),
-        )
-        for row in rows
-    ]
-
-
-def _program_ms(row: Row) -> float | None:
-    """A mean over all games, as the score is."""
-    if row.played.failures:
-        return None
-    return fmean(1e3 * r.candidate_cpu_s / r.instance.iterations for r in row.played.evaluation.results)
+def _entry(row: Row, objective: str, tier: str) -> Entry:
+    """Return a program's row; the time is a mean over all tasks, as the score is."""
+    evaluation = row.evaluated.evaluation
+    own_ms = None if row.evaluated.failures else fmean(program_ms(result) for result in evaluation.results)
+    return Entry(row.program.name, evaluation.scores.get(objective), row.values(tier), program_ms=own_ms)
 
 
 def _print_failures(out: Console, rows: Sequence[Row], plan: Plan, objective: str) -> None:
-    """Say which program did not play which games, and why: below the table if it refused, else as an error."""
-    if any(row.played.failures for row in rows):
-        _say(
-            out, f"-: not played. {objective} is a mean over all games; over fewer it would be no comparison."
+    """Print which program did not finish what, and why: below the table if it refused, else as an error."""
+    if any(row.evaluated.failures for row in rows):
+        print_line(
+            out, f"-: not finished. {objective} is a mean over all tasks, and none over fewer of them."
         )
     for row in rows:
         reasons: dict[tuple[Tag, str], list[str]] = {}
-        for game, outcome in row.failures.items():
-            reasons.setdefault((outcome.tag, _reason(outcome, game, plan)), []).append(game)
-        for (tag, reason), games in reasons.items():
-            what = f"{row.program.name} did not play {', '.join(games)}"
+        for family, outcome in row.failures.items():
+            reasons.setdefault((outcome.tag, _reason(outcome, family, plan)), []).append(family)
+        for (tag, reason), families in reasons.items():
+            what = f"{row.program.name} did not finish {', '.join(families)}"
             if tag in REFUSALS:
-                _say(out, f"{what}: {reason}")
+                print_line(out, f"{what}: {reason}")
             else:
                 fail(f"{what}: it ended as {tag.value}: {reason}")
 
 
-def _reason(outcome: Outcome, game: str, plan: Plan) -> str:
-    """What the program said, the same on every game, without the line of source that it said it in."""
-    names = (i.name for i in plan.instances if i.game == game)
-    text = reduce(lambda said, name: said.removeprefix(f"{name}: "), names, outcome.message)
+def _reason(outcome: Outcome, family: str, plan: Plan) -> str:
+    """Return the program's message, the same on every task, without the line of source that raised it."""
+    names = (task.name for task in plan.tasks if task.family == family)
+    text = reduce(lambda message, name: message.removeprefix(f"{name}: "), names, outcome.message)
     return visible(" ".join(text.partition(" (program.py, line")[0].split()))
-
-
-def _say(out: Console, line: str) -> None:
-    out.print(line, markup=False, soft_wrap=not out.is_terminal)

@@ -1,4 +1,4 @@
-"""``evolve results calls``: what models were asked, what they said and what it cost."""
+"""``evolve results calls``: what models were asked, what they answered and what it cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def calls(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the calls to models, and what each model brought; for one candidate, show prompts and answers.
+    """List the calls to models, and what each model contributed; for one candidate, show prompts and answers.
 
     Example: evolve results calls cfr-llm-s0:3
     """
@@ -33,20 +33,20 @@ def calls(
     one = bool(colon) and (word.isdecimal() or word == BEST)
     with open_store(database(db), create=False, read_only=True) as store:
         ordinal = None if not one else best(store, name).ordinal if word == BEST else int(word)
-        found = calls_of(store, name if one else campaign, ordinal)
-        if ordinal is not None and not found:
+        asked = calls_of(store, name if one else campaign, ordinal)
+        if ordinal is not None and not asked:
             check_candidate(store, name, ordinal)
         shares = [] if one else model_report(store, campaign)
     if as_json:
         models = {} if one else {"models": [share.as_dict() for share in shares]}
-        listed = {"campaign": campaign, "calls": [_plain(c) for c in found]}
+        listed = {"campaign": campaign, "calls": [_plain(c) for c in asked]}
         print_json({"schema_version": SCHEMA_VERSION} | listed | models)
     elif one:
-        _print_conversation(found)
-        if not found:
+        _print_conversation(asked)
+        if not asked:
             console().print(f"Candidate {ordinal} of {name} asked no model.", markup=False)
     else:
-        _print_table(found, shares)
+        _print_table(asked, shares)
 
 
 def _plain(call: CallRecord) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _plain(call: CallRecord) -> dict[str, Any]:
     return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in fields.items()}
 
 
-def _print_table(found: Sequence[CallRecord], shares: Sequence[ModelShare]) -> None:
+def _print_table(asked: Sequence[CallRecord], shares: Sequence[ModelShare]) -> None:
     from rich.markup import escape
 
     from evolve.cli.models import models_table
@@ -62,33 +62,33 @@ def _print_table(found: Sequence[CallRecord], shares: Sequence[ModelShare]) -> N
 
     table = plain_table("state", right=["candidate", "attempt", "tokens in", "out", "cost $", "s"])
     table.add_column("model", overflow="ellipsis", no_wrap=True)
-    for call in found:
+    for call in asked:
         state = call.state if call.stop in ("", "end") else f"{call.state}: {call.stop}"
         numbers = (str(call.input_tokens), str(call.output_tokens), f"{call.cost_usd:.4f}")
         # What a failed call was expected to come to at most, it did not.
         numbers = ("-", "-", "-") if call.state == "failed" else numbers
-        places, latency = (str(call.ordinal), str(call.attempt)), f"{call.latency_s:.1f}"
-        table.add_row(state, *places, *numbers, latency, escape(call.model))
-    paid = [c for c in found if c.state in ("answered", "lost")]
+        where, latency = (str(call.ordinal), str(call.attempt)), f"{call.latency_s:.1f}"
+        table.add_row(state, *where, *numbers, latency, escape(call.model))
+    paid = [c for c in asked if c.state in ("answered", "lost")]
     out = console()
     out.print(table)
     tokens_in, tokens_out = sum(c.input_tokens for c in paid), sum(c.output_tokens for c in paid)
     out.print(
-        f"{len(found)} calls, {tokens_in} tokens in, {tokens_out} out, ${sum(c.cost_usd for c in paid):.4f}"
+        f"{len(asked)} calls, {tokens_in} tokens in, {tokens_out} out, ${sum(c.cost_usd for c in paid):.4f}"
         f" (lost calls at what they may have cost)."
     )
     if shares:
         out.print(models_table(shares))
 
 
-def _print_conversation(found: Sequence[CallRecord]) -> None:
-    """Prompts and answers in turn; what earlier attempts have shown is not repeated."""
+def _print_conversation(asked: Sequence[CallRecord]) -> None:
+    """Print prompts and answers in turn; what earlier attempts have shown is not repeated."""
     from results.text import visible
 
     shown = 0
-    for call in found:
-        for role, text in call.messages[shown:]:
-            print(f"[{role}]\n{visible(text)}\n")
+    for call in asked:
+        for role, message in call.messages[shown:]:
+            print(f"[{role}]\n{visible(message)}\n")
         shown = len(call.messages) + 1
-        said = call.answer if call.state == "answered" else f"({call.state}: {call.message})"
-        print(f"[answer {call.attempt}, {call.model}, {call.output_tokens} tokens]\n{visible(said)}\n")
+        text = call.answer if call.state == "answered" else f"({call.state}: {call.message})"
+        print(f"[answer {call.attempt}, {call.model}, {call.output_tokens} tokens]\n{visible(text)}\n")

@@ -33,7 +33,9 @@ SandboxOption = Annotated[
 ConfigArgument = Annotated[
     Path | None, typer.Argument(help="TOML file with the campaign's configuration; options override it.")
 ]
-DomainOption = Annotated[str | None, typer.Option(help="Problem domain. [default: cfr]")]
+DomainOption = Annotated[
+    str | None, typer.Option(help="Problem domain: a name, or a folder with a file domain.py. [default: cfr]")
+]
 OperatorOption = Annotated[
     str | None, typer.Option(help="What proposes programs: symbolic or llm. [default: symbolic]")
 ]
@@ -46,8 +48,12 @@ ModelOption = Annotated[
 StartOption = Annotated[
     str | None, typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id.")
 ]
-GamesOption = Annotated[str | None, typer.Option(help="Training games, separated by commas.")]
-IterationsOption = Annotated[int | None, typer.Option(min=1, help="Iterations of each run.")]
+TasksOption = Annotated[
+    str | None, typer.Option("--tasks", "--games", help="Tasks to search on, separated by commas.")
+]
+BudgetOption = Annotated[
+    int | None, typer.Option("--budget", "--iterations", min=1, help="Of each task, such as iterations.")
+]
 CandidatesOption = Annotated[
     int | None, typer.Option(min=1, help="Budget: programs to propose. [default: 120]")
 ]
@@ -75,8 +81,8 @@ def run(
     operator: OperatorOption = None,
     model: ModelOption = None,
     start: StartOption = None,
-    games: GamesOption = None,
-    iterations: IterationsOption = None,
+    tasks: TasksOption = None,
+    budget: BudgetOption = None,
     candidates: CandidatesOption = None,
     budget_usd: UsdOption = None,
     budget_tokens: TokensOption = None,
@@ -113,14 +119,14 @@ def run(
 
 
 _AS_THEY_ARE = (
-    "domain", "operator", "start", "iterations", "candidates", "budget_usd", "budget_tokens", "workers", "seed", "name",
+    "domain", "operator", "start", "budget", "candidates", "budget_usd", "budget_tokens", "workers", "seed", "name",
     "min_isolation", "sandbox",
 )  # fmt: skip
 """Options that are called as their fields, and need no reading."""
 
 
 def resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
-    """The configuration in a file with the options of ``run`` over it, by the names of its parameters.
+    """Return the configuration in a file with the options of ``run`` over it, by the names of its parameters.
 
     Raises:
         ConfigError: the first thing that is wrong.
@@ -130,7 +136,7 @@ def resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
     options = {name: given[name] for name in _AS_THEY_ARE}
     options |= {
         "model": given["model"] or None,
-        "games": split(given["games"]),
+        "tasks": split(given["tasks"]),
         "time_s": _seconds(given["time"]),
     }
     return load_config(config, options)
@@ -138,7 +144,7 @@ def resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
 
 @contextmanager
 def _observing(settings: CampaignConfig, *, as_json: bool) -> Iterator[Observer]:
-    """Who watches the campaign; the terminal is as it was when the block ends, however it ends."""
+    """Yield what watches the campaign; the terminal is as it was when the block ends, however it ends."""
     if as_json:
         yield _print_event
         return
@@ -185,7 +191,7 @@ def _cancelled() -> type[BaseException]:
 
 
 def _seconds(text: str | None) -> float | None:
-    """Seconds that a duration such as 90s, 10m or 2h has; a bare number is seconds."""
+    """Return the seconds of a duration such as 90s, 10m or 2h; a bare number is seconds."""
     if text is None:
         return None
     from evolve.errors import ConfigError

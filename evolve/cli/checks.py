@@ -1,4 +1,4 @@
-"""``evolve games`` and ``evolve doctor``: what there is to play on, and what this machine can do."""
+"""``evolve games`` and ``evolve doctor``: the games of domains that play games, and what this machine can do."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def games(
 
 
 def _per_player(counts: list[int] | None) -> str:
-    """A number for each player, once where all have the same."""
+    """Return a number for each player, once where all have the same."""
     if not counts:
         return "-"
     return f"{counts[0]} ×{len(counts)}" if len(set(counts)) == 1 else " ".join(map(str, counts))
@@ -103,7 +103,7 @@ def doctor(
         return
     findings = examine(database(db), sandbox, model=model)
     if as_json:
-        rows = [{"check": f.check, "ok": f.ok, "came": f.came} for f in findings]
+        rows = [finding._asdict() for finding in findings]
         print_json({"schema_version": SCHEMA_VERSION, "ok": all(f.ok for f in findings), "checks": rows})
     else:
         from rich.markup import escape
@@ -112,12 +112,12 @@ def doctor(
         from results.text import visible
 
         table = plain_table("check", "")
-        table.add_column("what came", overflow="fold")
+        table.add_column("detail", overflow="fold")
         for finding in findings:
             table.add_row(
                 finding.check,
                 "[green]ok[/green]" if finding.ok else "[red]no[/red]",
-                escape(visible(finding.came)),
+                escape(visible(finding.detail)),
             )
         console().print(table)
     if not all(f.ok for f in findings):
@@ -125,10 +125,10 @@ def doctor(
 
 
 def _attack(kind: str, *, as_json: bool) -> None:
-    """Print what every attack was expected to end with and what came.
+    """Print how every attack was expected to end and how it ended.
 
     Raises:
-        typer.Exit: 1, after something came that was not expected.
+        typer.Exit: 1, after one ended otherwise.
     """
     from evolve.doctor import attack_sandbox
 
@@ -144,7 +144,7 @@ def _attack(kind: str, *, as_json: bool) -> None:
         from evolve.cli.tables import plain_table
 
         table = plain_table("attack", "expected")
-        table.add_column("came", overflow="fold")
+        table.add_column("ended as", overflow="fold")
         table.add_column("")
         for row in rows:
             mark = "[green]ok[/green]" if row.ok else "[red]no[/red]"

@@ -1,14 +1,15 @@
-"""``evolve results diff`` and ``lineage``: what a program changed, and how it came about."""
+"""``evolve results diff`` and ``lineage``: what a program changed, and its ancestors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, metric_json, print_json
 
 if TYPE_CHECKING:
+    from evaluators.records import Metric
     from evolve.programs import Program
     from results.lineage import Lineage, Step
 
@@ -57,7 +58,7 @@ def lineage(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show how a program came about: first parents from the seed on, with each step's score and change.
+    """Show a program's ancestors: first parents from the seed on, with each step's score and change.
 
     Example: evolve results lineage cfr-symbolic-s0:best
     """
@@ -65,18 +66,23 @@ def lineage(
     from results.store import open_store
 
     with open_store(database(db), create=False, read_only=True) as store:
-        found = find(store, program)
-    diffs = _step_diffs(found)
+        ancestors = find(store, program)
+        record = store.find_campaign(ancestors.campaign)
+    assert record is not None
+    diffs = _step_diffs(ancestors)
     if as_json:
-        steps = [_step_json(step, text) for step, text in zip(found.steps, diffs, strict=True)]
-        head = {"schema_version": SCHEMA_VERSION, "campaign": found.campaign, "objective": found.objective}
-        print_json(head | {"steps": steps})
+        head = {"schema_version": SCHEMA_VERSION, "campaign": ancestors.campaign}
+        about = {"metric": metric_json(record.metric), "objective": ancestors.objective}
+        steps = [dict(vars(step)) | {"diff": text} for step, text in zip(ancestors.steps, diffs, strict=True)]
+        for step in steps:
+            del step["source"]
+        print_json(head | about | {"steps": steps})
         return
-    _print_tree(found, diffs, with_diffs=with_diffs)
+    _print_tree(ancestors, record.metric, diffs, with_diffs=with_diffs)
 
 
 def print_diff(text: str) -> None:
-    """A unified diff, in colours on a terminal and plain elsewhere; a program's control characters stay out of it."""
+    """Print a unified diff, in colours on a terminal and plain elsewhere, without a program's control characters."""
     from results.text import visible
 
     out, text = console(), visible(text)
@@ -112,23 +118,18 @@ def _identity(program: Program) -> dict[str, str]:
     return {"id": program.id, "name": program.name}
 
 
-def _step_diffs(found: Lineage) -> list[str]:
-    """For each step, what it changed in the one before; "" for the first."""
+def _step_diffs(ancestors: Lineage) -> list[str]:
+    """Return, for each step, what it changed in the one before; "" for the first."""
     from results.text import unified
 
-    pairs = zip(found.steps, found.steps[1:], strict=False)
+    pairs = zip(ancestors.steps, ancestors.steps[1:], strict=False)
     changes = [
         unified(a.source, b.source, f"candidate {a.ordinal}", f"candidate {b.ordinal}") for a, b in pairs
     ]
     return ["", *changes]
 
 
-def _step_json(step: Step, text: str) -> dict[str, Any]:
-    fields = {key: value for key, value in vars(step).items() if key != "source"}
-    return fields | {"others": list(step.others), "diff": text}
-
-
-def _print_tree(found: Lineage, diffs: list[str], *, with_diffs: bool) -> None:
+def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_diffs: bool) -> None:
     from rich.markup import escape
     from rich.syntax import Syntax
     from rich.tree import Tree
@@ -136,28 +137,32 @@ def _print_tree(found: Lineage, diffs: list[str], *, with_diffs: bool) -> None:
     from results.text import visible
 
     out = console()
-    tree = Tree(f"[bold]{escape(found.campaign)}[/bold], {escape(found.objective)} (larger is better)")
+    objective = f"{ancestors.objective} (larger is better)"
+    tree = Tree(f"[bold]{escape(ancestors.campaign)}[/bold], {escape(objective)}")
     before: float | None = None
-    for step, text in zip(found.steps, diffs, strict=True):
-        branch = tree.add(escape(visible(_headline(step, before, text))))
+    for step, text in zip(ancestors.steps, diffs, strict=True):
+        branch = tree.add(escape(visible(_headline(step, before, text, metric))))
         for change in filter(None, step.note.split("; ")):
             branch.add(escape(visible(change)))
         for parent in step.others:
             branch.add(f"also from {parent[:10]}")
         if with_diffs and text:
-            plain = visible(text)
+            shown = visible(text)
             branch.add(
-                Syntax(plain, "diff", background_color="default") if out.is_terminal else escape(plain)
+                Syntax(shown, "diff", background_color="default") if out.is_terminal else escape(shown)
             )
         before = step.score
     out.print(tree)
 
 
-def _headline(step: Step, before: float | None, text: str) -> str:
-    score = step.outcome or "undecided"
+def _headline(step: Step, before: float | None, text: str, metric: Metric) -> str:
+    from evolve.cli.words import score
+
+    shown = step.outcome or "undecided"
     if step.score is not None:
-        score = f"{step.score:.3f}" + ("" if before is None else f" ({step.score - before:+.3f})")
+        change = "" if before is None else f" ({score(metric, step.score - before, sign='+')})"
+        shown = score(metric, step.score) + change
     lines = text.splitlines()[2:]
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     size = f", {added} lines added, {removed} removed" if text else ""
-    return f"{score}  {step.program_id[:10]}, candidate {step.ordinal} by {step.name or step.operator}{size}"
+    return f"{shown}  {step.program_id[:10]}, candidate {step.ordinal} by {step.name or step.operator}{size}"

@@ -41,7 +41,7 @@ def dashboard(
 
 
 def _listen(port: int) -> socket.socket:
-    """The socket that is answered on.
+    """Return the socket that is answered on.
 
     Raises:
         ConfigError: the port is taken, or not for everybody; another one is named.
@@ -57,7 +57,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _free_after(port: int) -> int:
-    """A port near `port` that is free; 0, which takes any, where there is none."""
+    """Return a port near `port` that is free; 0, which takes any, where there is none."""
     from results.dashboard.app import listen
 
     for other in range(max(port, 1024) + 1, min(max(port, 1024) + _TRIED_PORTS, 65536)):

@@ -34,12 +34,12 @@ def path(
     where = shown(place.where)
     missing = "://" not in place.where and not Path(place.where).exists()
     if as_json:
-        found = {
+        known = {
             "database": where,
             "chosen_by": place.chosen_by,
             "exists": None if "://" in where else not missing,
         }
-        print_json({"schema_version": SCHEMA_VERSION} | found)
+        print_json({"schema_version": SCHEMA_VERSION} | known)
         return
     print(where)
     note = "; there is none yet, the first campaign makes it" if missing else ""

@@ -11,13 +11,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from evaluators.records import Candidate, Score, Tag
 from evolve.cli.output import console
+from evolve.cli.words import plural, score
 from evolve.config import CampaignConfig
-from evolve.search.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
+from evolve.search.events import BaselineScored, Called, Event, HeldOut, Refined, Started, Told, Warned
 from results.text import visible
 
 _LINE_EVERY = 20
 """Without a terminal: candidates between two lines of progress."""
+
+_EARLIER = -1
+"""Stands for the ordinal of the best candidate that earlier runs of the campaign had."""
 
 
 class Display:
@@ -27,15 +32,13 @@ class Display:
         self._config = config
         self._console = console(stderr=True)
         self._terminal = self._console.is_terminal
-        self._objective = ""
         self._total = config.candidates
-        self._told = 0
+        self._told = self._decided = self._valid = 0
         self._spent: tuple[float, int] | None = None
-        self._ok = self._judged = 0
-        self._best: float | None = None
-        self._baseline: tuple[str, float] | None = None
+        self._scores: dict[int, Score] = {}
+        self._baselines: dict[str, float] = {}
         self._improvements: deque[str] = deque(maxlen=5)
-        self._begun = time.monotonic()
+        self._started_at = time.monotonic()
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=30),
@@ -53,71 +56,91 @@ class Display:
         """Take note of an event and show it."""
         match event:
             case Started():
-                self._started(event)
+                self._start(event)
             case BaselineScored():
-                self._baseline_scored(event)
+                self._add_baseline(event)
             case Told():
-                self._candidate_told(event)
+                self._add_candidate(event)
+            case Refined():
+                self._add_score(event.candidate)
+                self._say(f"refined #{event.candidate.ordinal:<4} {self._score(event.candidate)}")
             case Called():
                 self._spent = (event.spent_usd, event.spent_tokens)
             case Warned():
                 self._console.print(Text(visible(event.message), style="yellow"), soft_wrap=True)
-            case Looked():
-                self._say(
-                    f"looked at games of the test suite: {len(event.evaluation.results)}, of {event.looks} so far"
-                )
+            case HeldOut():
+                tasks = plural(len(event.evaluations), self._event.metric.task)
+                self._say(f"evaluated {event.program_id[:10]} on {tasks} that the search did not see")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
         if self._live.is_started:
             self._live.stop()
 
-    def _started(self, event: Started) -> None:
-        self._objective = event.objective
-        self._total, self._told, self._best = event.candidates, event.told, event.best
-        self._begun = time.monotonic()
+    def _start(self, event: Started) -> None:
+        self._event = event
+        self._total, self._told = event.candidates, event.told
+        if event.best is not None:
+            self._scores[_EARLIER] = Score(event.best)
+        self._started_at = time.monotonic()
         verb = f"continues after {event.told} candidates" if event.told else "starts"
         self._console.print(
             f"Campaign [bold]{escape(event.campaign)}[/bold] {verb}: {event.candidates} candidates on "
-            f"{', '.join(event.games)}; {event.workers} workers, isolation {event.isolation}."
+            f"{escape(', '.join(event.tasks))}; {plural(event.workers, 'worker')}, isolation {event.isolation}.",
+            soft_wrap=not self._terminal,
         )
         if self._terminal:
             self._live.start()
 
-    def _baseline_scored(self, event: BaselineScored) -> None:
-        score = event.evaluation.objectives.get(self._objective)
-        if score is not None and (self._baseline is None or score > self._baseline[1]):
-            self._baseline = (event.name, score)
+    def _add_baseline(self, event: BaselineScored) -> None:
+        own = event.evaluation.scores.get(self._event.objective)
+        if own is not None:
+            self._baselines[event.name] = own.mean
         if not event.remembered:
-            came = event.evaluation.outcome.tag.value if score is None else f"{score:.3f}"
-            self._say(f"baseline {event.name:<12} {self._objective} {came}")
+            ended = event.evaluation.outcome.tag.value if own is None else score(self._event.metric, own)
+            self._say(f"baseline {event.name:<12} {self._event.objective} {ended}")
 
-    def _candidate_told(self, event: Told) -> None:
-        self._told = event.ordinal + 1
-        self._judged += 1
-        self._ok += event.outcome.ok or event.outcome.tag.value == "early_stopped"
+    def _add_candidate(self, event: Told) -> None:
+        candidate = event.candidate
+        assert candidate.outcome is not None
+        self._told = candidate.ordinal + 1
+        self._decided += 1
+        self._valid += candidate.outcome.tag in (Tag.OK, Tag.EARLY_STOPPED)
+        self._add_score(candidate)
         if event.improved:
-            self._best = event.objectives[self._objective]
-            line = f"#{event.ordinal:<4} {self._best:.3f}  {visible(event.note) or 'the seed'}"
+            line = (
+                f"#{candidate.ordinal:<4} {self._score(candidate)}  {visible(candidate.note) or 'the seed'}"
+            )
             self._improvements.append(line)
             self._say(f"improved {line}")
         if not self._terminal and self._told % _LINE_EVERY == 0:
-            self._console.print(
-                Text(f"{self._told}/{self._total} candidates, {self._status()}"), soft_wrap=True
-            )
+            self._say(f"{self._told}/{self._total} candidates, {self._status()}")
+
+    def _add_score(self, candidate: Candidate) -> None:
+        """Note a candidate's score as it is now: further seeds may have lowered it."""
+        if candidate.ok:
+            self._scores[candidate.ordinal] = candidate.scores[self._event.objective]
+
+    def _score(self, candidate: Candidate) -> str:
+        return score(self._event.metric, candidate.scores.get(self._event.objective))
 
     def _say(self, line: str) -> None:
-        if not self._terminal and line:
+        if not self._terminal:
             self._console.print(Text(line), soft_wrap=True)
 
     def _status(self) -> str:
-        parts = [] if self._best is None else [f"best {self._objective} {self._best:.3f}"]
-        if self._baseline and self._best is not None:
-            name, score = self._baseline
-            parts[-1] += f" ({self._best - score:+.3f} on {name}, the best baseline)"
-        if self._judged:
-            parts.append(f"valid {100 * self._ok / self._judged:.0f} %")
-            parts.append(f"{60 * self._judged / (time.monotonic() - self._begun):.0f} candidates/min")
+        parts = []
+        if self._scores:
+            metric = self._event.metric
+            best = max(self._scores.values(), key=lambda one: one.mean)
+            parts.append(f"best {self._event.objective} {score(metric, best)}")
+            if self._baselines:
+                name = max(self._baselines, key=self._baselines.__getitem__)
+                ahead = score(metric, best.mean - self._baselines[name], sign="+")
+                parts[-1] += f" ({ahead} on {name}, the best baseline)"
+        if self._decided:
+            parts.append(f"valid {100 * self._valid / self._decided:.0f} %")
+            parts.append(f"{60 * self._decided / (time.monotonic() - self._started_at):.0f} candidates/min")
             parts.append(self._eta())
         if self._spent:
             usd, tokens = self._spent
@@ -126,12 +149,12 @@ class Display:
         return ", ".join(parts) or "scoring the baselines"
 
     def _eta(self) -> str:
-        elapsed = time.monotonic() - self._begun
-        left = elapsed / self._judged * (self._total - self._told)
+        elapsed = time.monotonic() - self._started_at
+        left = elapsed / self._decided * (self._total - self._told)
         return f"{left // 60:.0f}:{left % 60:02.0f} left"
 
     def _render(self) -> Group:
-        eta = self._eta() if self._judged else ""
+        eta = self._eta() if self._decided else ""
         self._progress.update(self._task, completed=self._told, total=self._total, eta=eta)
         lines = [
             Text(f"  {line}", style="green", overflow="ellipsis", no_wrap=True) for line in self._improvements

@@ -20,14 +20,18 @@ from evolve.cli.output import (
     console,
     database,
     fail,
+    metric_json,
     print_json,
+    scores_json,
     split,
     typed,
 )
-from evolve.cli.programs import DomainOption, GamesOption, IterationsOption, SuiteOption
+from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
 from evolve.cli.promote import WorkersOption
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from evolve.distilling.search import Distilled, Step, Version
     from evolve.distilling.start import Choice, Distillation
     from evolve.programs import Program
@@ -60,36 +64,36 @@ def distill(
     tolerance: ToleranceOption = 0.05,
     evaluations: EvaluationsOption = 150,
     domain: DomainOption = None,
-    games: GamesOption = None,
+    tasks: TasksOption = None,
     suite: SuiteOption = "train",
-    iterations: IterationsOption = None,
+    budget: BudgetOption = None,
     workers: WorkersOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the smallest program that keeps the score, by removing what it does not need. Stores nothing.
 
-    Mechanisms, statements, parts of expressions and digits of constants go, as long as the score on exact and
-    perturbed games stays within the tolerance of the best on the way, which is the original's or better. Ctrl-C
-    keeps what is done.
+    Mechanisms, statements, parts of expressions and digits of constants go, as long as the score on the tasks of a
+    search stays within the tolerance of the best on the way, which is the original's or better. Ctrl-C keeps what is
+    done.
 
-    Example: evolve distill vad_cfr --games kuhn3,leduc2 --iterations 300 --output small.py
+    Example: evolve distill vad_cfr --tasks kuhn3,leduc2 --budget 300 --output small.py
     """
     from evolve.distilling import start
     from evolve.programs import find_program
 
-    found = find_program(program, domain=domain, db=database(db))
-    path = _target(output, found, program)
+    chosen = find_program(program, domain=domain, db=database(db))
+    path = _target(output, chosen, program)
     choice = start.Choice(
         tolerance=tolerance,
         evaluations=evaluations,
-        games=split(games) or (),
+        tasks=split(tasks) or (),
         suite=suite,
-        iterations=iterations,
+        budget=budget,
         workers=workers,
     )
-    with _progress(evaluations, quiet=as_json) as (on_step, on_evaluation):
-        done = start.distill(found, choice, on_step=on_step, on_evaluation=on_evaluation)
+    with _progress(chosen, evaluations, quiet=as_json) as (on_step, on_evaluation):
+        done = start.distill(chosen, choice, on_step=on_step, on_evaluation=on_evaluation)
     if done is None:
         fail(
             "distill: stopped before the program itself was evaluated; nothing was written.",
@@ -99,20 +103,20 @@ def distill(
     if path is not None:
         _write(path, done.source)
     if as_json:
-        print_json(_everything(found, done, path))
+        print_json(_everything(chosen, done, path))
     else:
-        _print(found, done, path, choice)
+        _print(chosen, done, path, choice)
     if done.stopped:
-        where = f"the smallest program so far is in {path}" if path else "this is the smallest program so far"
+        kept = f"the smallest program so far is in {path}" if path else "this is the smallest program so far"
         fail(
-            f"stopped after {done.found.evaluations} evaluations; {where}.",
+            f"stopped after {done.found.evaluations} evaluations; {kept}.",
             f"The whole: {typed(sys.argv[1:])}",
         )
         raise typer.Exit(INTERRUPTED)
 
 
 def _target(output: str | None, program: Program, ref: str) -> Path | None:
-    """The file to write, None for standard output; what could not be written is said before minutes of work."""
+    """Return the file to write, None for standard output; refuse before minutes of work what could not be written."""
     from evolve.errors import ConfigError
 
     if output == STANDARD_OUTPUT:
@@ -141,9 +145,10 @@ def _write(path: Path, source: str) -> None:
 
 @contextmanager
 def _progress(
-    evaluations: int, *, quiet: bool
+    program: Program, evaluations: int, *, quiet: bool
 ) -> Iterator[tuple[Callable[[Step], None], Callable[[], None]]]:
-    """What is told of every step and every evaluation: a line for each step, on a terminal a count below them."""
+    """Yield what to call at every step, which gets a line, and at every evaluation, which a terminal counts."""
+    from evolve.cli.words import score
     from results.text import visible
 
     err = console(stderr=True)
@@ -163,8 +168,8 @@ def _progress(
         def on_step(step: Step) -> None:
             if not quiet:
                 sizes = f"{step.before.size.nodes:>4} → {step.after.size.nodes:<4}"
-                place = f"{step.evaluations:>4}/{evaluations}"
-                text = f"{place} {sizes} {step.after.score:.3f}  without {_listed(step)}"
+                value = score(program.domain.metric, step.after.score)
+                text = f"{step.evaluations:>4}/{evaluations} {sizes} {value}  without {_listed(step)}"
                 err.print(visible(text), markup=False, soft_wrap=True)
 
         yield on_step, on_evaluation
@@ -175,7 +180,7 @@ def _listed(step: Step, separator: str = "; ") -> str:
 
 
 def _short(what: str) -> str:
-    """What went, on one line: both sides of an arrow, and where."""
+    """Return what went, on one line: both sides of an arrow, and where."""
     what, _, where = what.rpartition(" in ") if " in " in what else (what, "", "")
     sides = [_cut(side) for side in what.split(" → ")] if " → " in what else [_cut(what, 2 * _SIDE)]
     return " → ".join(sides) + (f" in {where}" if where else "")
@@ -188,97 +193,95 @@ def _cut(text: str, width: int = _SIDE) -> str:
 def _print(program: Program, done: Distillation, path: Path | None, choice: Choice) -> None:
     from results.text import visible
 
-    found = done.found
+    distilled = done.found
     # Standard output is the program's own where it goes there.
     out = console(stderr=path is None)
     if path is None:
         print(visible(done.source) if sys.stdout.isatty() else done.source, end="")
-    out.print(f"{program.name} ({program.id[:10]}), {found.evaluations} evaluations\n", markup=False)
-    _print_scores(program, found, path)
-    if found.steps:
-        _print_steps(found, path)
-    _print_end(found, path, choice, program.domain.objective)
+    out.print(f"{program.name} ({program.id[:10]}), {distilled.evaluations} evaluations\n", markup=False)
+    out.print(_scores_table(program, distilled))
+    if distilled.steps:
+        out.print(_steps_table(program, distilled))
+    else:
+        out.print("Nothing could go.")
+    if not distilled.complete and distilled.evaluations >= choice.evaluations:
+        out.print(
+            f"The budget of {choice.evaluations} evaluations is spent; a larger --evaluations looks further.",
+            soft_wrap=True,
+        )
+    if path is not None:
+        out.print(
+            f"\nIt is in {path}. Score it again, or on other {program.domain.metric.task}s:", markup=False
+        )
+        out.print(f"  {_scoring(program, distilled, path, choice)}", markup=False, soft_wrap=True)
 
 
 def _size(version: Version) -> tuple[int, int, int]:
     return (*version.size, len(version.source.splitlines()))
 
 
-def _score_names(program: Program, found: Distilled) -> list[str]:
-    """The domain's objective, then what it is made of: per tier and per game."""
-    whole = program.domain.objective
-    names = found.original.objectives
-    return [
-        whole,
-        *(n for n in names if n.startswith(f"{whole}_")),
-        *(n for n in names if n.startswith(f"{whole}/")),
-    ]
-
-
-def _print_scores(program: Program, found: Distilled, path: Path | None) -> None:
+def _scores_table(program: Program, distilled: Distilled) -> Table:
+    """Return sizes and scores before and after: the domain's objective, then what it is made of."""
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
+    from evolve.cli.words import score
 
     table = plain_table("", right=["before", "distilled", "change"])
     for name, before, after in zip(
-        ("nodes ↓", "digits ↓", "lines ↓"), _size(found.original), _size(found.smallest), strict=True
+        ("nodes ↓", "digits ↓", "lines ↓"), _size(distilled.original), _size(distilled.smallest), strict=True
     ):
         table.add_row(name, str(before), str(after), f"{after - before:+d}", end_section=name == "lines ↓")
-    whole = program.domain.objective
-    for place, name in enumerate(_score_names(program, found)):
-        old, new = found.original.objectives[name], found.smallest.objectives[name]
-        label = escape(name.removeprefix(f"{whole}_").removeprefix(f"{whole}/"))
-        table.add_row(f"{label} ↑", f"{old:.3f}", f"{new:.3f}", f"{new - old:+.3f}", end_section=place == 0)
-    console(stderr=path is None).print(table)
+    whole, metric = program.domain.objective, program.domain.metric
+    parts = [name for name in distilled.original.scores if name.startswith((f"{whole}_", f"{whole}/"))]
+    for name in (whole, *parts):
+        old, new = distilled.original.scores[name], distilled.smallest.scores[name]
+        change = score(metric, new.mean - old.mean, sign="+")
+        label = escape(name if name == whole else name.removeprefix(whole)[1:])
+        table.add_row(f"{label} ↑", score(metric, old), score(metric, new), change, end_section=name == whole)
+    return table
 
 
-def _print_steps(found: Distilled, path: Path | None) -> None:
-    """What went, in order, with what it had brought: the tolerance is spent on those above zero."""
+def _steps_table(program: Program, distilled: Distilled) -> Table:
+    """Return what went, in order, with what it had brought: the tolerance is spent on those above zero."""
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
+    from evolve.cli.words import score
     from results.text import visible
 
     table = plain_table(right=["nodes", "digits", "worth"])
     table.add_column("removed", overflow="fold")
-    for step in found.steps:
+    for step in distilled.steps:
         nodes = step.before.size.nodes - step.after.size.nodes
         digits = step.before.size.digits - step.after.size.digits
-        table.add_row(
-            f"-{nodes}", f"{-digits:+d}", f"{step.worth:+.3f}", escape(visible(_listed(step, "\n")))
-        )
-    console(stderr=path is None).print(table)
+        worth = score(program.domain.metric, step.worth, sign="+")
+        table.add_row(f"-{nodes}", f"{-digits:+d}", worth, escape(visible(_listed(step, "\n"))))
+    return table
 
 
-def _print_end(found: Distilled, path: Path | None, choice: Choice, objective: str) -> None:
-    out = console(stderr=path is None)
-    if not found.steps:
-        out.print("Nothing could go.")
-    if not found.complete and found.evaluations >= choice.evaluations:
-        out.print(
-            f"The budget of {choice.evaluations} evaluations is spent; a larger --evaluations looks further.",
-            soft_wrap=True,
-        )
-    if path is not None:
-        games = ["--games", ",".join(choice.games)] if choice.games else ["--suite", choice.suite]
-        iterations = ["--iterations", str(choice.iterations)] if choice.iterations else []
-        measured = [n for n in found.original.objectives if n.startswith(f"{objective}_")]
-        tiers = ["--tier", ",".join(n.removeprefix(f"{objective}_") for n in measured)] if measured else []
-        command = typed(["evaluate", str(path), *games, *tiers, *iterations])
-        out.print(f"\nIt is in {path}. Score it again, or on other games with --games:", markup=False)
-        out.print(f"  {command}", markup=False, soft_wrap=True)
+def _scoring(program: Program, distilled: Distilled, path: Path, choice: Choice) -> str:
+    """Return the command that scores the distilled program as it was scored here."""
+    tiers = dict.fromkeys(
+        task.tier for task in program.domain.plan(choice.tasks or None, suite=choice.suite).tasks
+    )
+    tasks = ["--tasks", ",".join(choice.tasks)] if choice.tasks else ["--suite", choice.suite]
+    budget = ["--budget", str(choice.budget)] if choice.budget else []
+    origin = program.domain.origin
+    domain = ["--domain", origin] if origin != program.domain.name else []
+    return typed(["evaluate", str(path), *domain, *tasks, "--tier", ",".join(tiers), *budget])
 
 
 def _everything(program: Program, done: Distillation, path: Path | None) -> dict[str, Any]:
-    found = done.found
+    distilled = done.found
     return {
         "schema_version": SCHEMA_VERSION,
         "domain": program.domain.name,
         "program": {"id": program.id, "name": program.name},
+        "metric": metric_json(program.domain.metric),
         "objective": program.domain.objective,
-        "before": _version_json(found.original),
-        "distilled": _version_json(found.smallest),
+        "before": _version_json(distilled.original),
+        "distilled": _version_json(distilled.smallest),
         "removed": [
             {
                 "what": list(step.removed),
@@ -288,10 +291,10 @@ def _everything(program: Program, done: Distillation, path: Path | None) -> dict
                 "worth": step.worth,
                 "evaluations": step.evaluations,
             }
-            for step in found.steps
+            for step in distilled.steps
         ],
-        "evaluations": found.evaluations,
-        "complete": found.complete,
+        "evaluations": distilled.evaluations,
+        "complete": distilled.complete,
         "file": None if path is None else str(path),
         "source": done.source,
     }
@@ -302,5 +305,5 @@ def _version_json(version: Version) -> dict[str, Any]:
         "nodes": version.size.nodes,
         "digits": version.size.digits,
         "score": version.score,
-        "objectives": dict(version.objectives),
+        "scores": scores_json(version.scores),
     }

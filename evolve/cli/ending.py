@@ -8,17 +8,27 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
+from evaluators.registry import get_domain
 from evolve.cli.models import models_table
-from evolve.cli.output import console, typed
-from evolve.cli.tables import Entry, by_game
+from evolve.cli.output import console, print_line, typed
+from evolve.cli.tables import Entry, by_row, print_across, ranked
+from evolve.cli.words import by_row as values_by_row
+from evolve.cli.words import legend, plural, row_name, score, title
 from evolve.config import CampaignConfig
 from evolve.database_url import DEFAULT_DB
+from evolve.search.campaign import END_OF_CAMPAIGN
 from evolve.search.events import Summary
 from results.programs import program
-from results.queries import RankedCandidate, baselines, looks, top
-from results.records import EvaluationRecord, PromotionRecord
+from results.queries import RankedCandidate, baselines, held_out, top
+from results.records import CampaignRecord, StoredEvaluation
 from results.store import Store, open_store
 from results.text import visible
+
+DISCOVERED = "discovered"
+"""What a table calls the best program of the campaign."""
+
+_BASELINES_ACROSS = 5
+"""Baselines, the best ones, that stand beside the discovered program in a table of eighty columns."""
 
 
 def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None:
@@ -29,46 +39,48 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
         f"\nCampaign [bold]{escape(summary.campaign)}[/bold]: {summary.candidates} candidates ({outcomes})."
     )
     with open_store(where, create=False, read_only=True) as store:
-        leaders = top(store, summary.campaign, n=1)
-        if not leaders:
+        record, leaders = store.find_campaign(summary.campaign), top(store, summary.campaign, n=1)
+        if record is None or not leaders:
             out.print("No candidate has been scored yet. The same command continues.")
             return
         best = leaders[0]
-        _print_comparison(store, summary.campaign, best)
-        change = escape(visible(best.note))
-        out.print(f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. Last change: {change}")
+        _print_comparison(store, record, best)
+        change = f"Last change: {visible(best.note)}" if best.ordinal else "Nothing better than the seed yet."
+        print_line(out, f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. {change}")
     if summary.models:
         out.print(models_table(summary.models))
     if summary.status == "interrupted":
         out.print("Interrupted: the same command continues.")
-    out.print(_next_commands(summary.campaign, best.program_id[:10], settings, where), soft_wrap=True)
+    commands = _next_commands(summary.campaign, best.program_id[:10], settings, where)
+    out.print(commands, markup=False, soft_wrap=True)
 
 
 def _next_commands(campaign: str, program_id: str, settings: CampaignConfig, where: str) -> str:
-    """Commands to look further."""
-    evolve = typed([])
+    """Return commands to look further, of those that the domain is fit for."""
+    evolve, domain = typed([]), get_domain(settings.domain)
     option = "" if where == DEFAULT_DB else f" --db {shlex.quote(where)}"
-    again = without_option(sys.argv[1:], "--candidates")
-    return f"""
-Look further:
-  {evolve} report {campaign}{option}
-  {evolve} results show {program_id}{option}
-  {evolve} results top {campaign}{option}
-  {evolve} results lineage {program_id}{option}
-  {evolve} evaluate {program_id} --games kuhn4,liars_dice4{option}
-Use it, and compare it on the sealed test games:
-  {evolve} results export {program_id} --output discovered.py{option}
-  {evolve} promote {campaign}{option}
-Go on with a larger budget:
-  {evolve} {shlex.join(again)} --candidates {2 * settings.candidates}"""
-
-
-BASELINES_ACROSS = 5
-"""Baselines, the best ones, that stand beside the discovered program in a table of eighty columns."""
+    look = [f"{name} {ref}" for name, ref in (
+        ("report", campaign), ("results show", program_id), ("results top", campaign),
+        ("results lineage", program_id),
+    )]  # fmt: skip
+    use = [f"results export {program_id} --output discovered.py"] if domain.exporter else []
+    if "test" in domain.suites:
+        use.append(f"evaluate {program_id} --suite test")
+    if "test" in domain.suites or domain.draw(0):
+        use.append(f"promote {campaign}")
+    blocks = {"Look further:": look, "Use it, and compare it on what the search has not seen:": use}
+    lines = [
+        "\n".join([head, *(f"  {evolve} {command}{option}" for command in commands)])
+        for head, commands in blocks.items()
+        if commands
+    ]
+    again = shlex.join(without_option(sys.argv[1:], "--candidates"))
+    lines.append(f"Go on with a larger budget:\n  {evolve} {again} --candidates {2 * settings.candidates}")
+    return "\n" + "\n".join(lines)
 
 
 def without_option(arguments: Sequence[str], name: str) -> list[str]:
-    """Command-line arguments without an option and its value, in either spelling."""
+    """Return command-line arguments without an option and its value, in either spelling."""
     kept: list[str] = []
     skip = False
     for argument in arguments:
@@ -81,50 +93,45 @@ def without_option(arguments: Sequence[str], name: str) -> list[str]:
     return kept
 
 
-def _print_comparison(store: Store, campaign: str, best: RankedCandidate) -> None:
-    evaluation = next(e for c, e in program(store, best.program_id).evaluations if c == campaign)
-    seen = looks(store, campaign)
-    objective = _objective(store, campaign)
-    entries = [_entry(p.name, p.id, e, seen, objective) for p, e in baselines(store, campaign)]
-    entries.sort(key=lambda entry: entry.score or 0.0)
-    below, entries = entries[:-BASELINES_ACROSS], entries[-BASELINES_ACROSS:]
-    entries.append(_entry("discovered", best.program_id, evaluation, seen, objective, highlight=True))
-    games = [c.game for c in evaluation.curves if c.variant == "exact"]
-    iterations = evaluation.curves[0].iterations
-    unseen = list(dict.fromkeys(look.game for look in seen if look.program_id == best.program_id))
-    out = console()
-    out.print(
-        f"Exploitability (NashConv / N) after {iterations} iterations, and the score that the search followed:"
+def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidate) -> None:
+    metric, objective = record.metric, record.objective
+    stored = next(
+        one
+        for campaign, one in program(store, best.program_id).evaluations
+        if campaign == record.name and one.plan == record.plan
     )
-    out.print(by_game(entries, games, objective=objective, unseen=unseen))
-    if below:
-        scores = [f"{e.name} {'failed' if e.score is None else format(e.score, '.3f')}" for e in below]
-        out.print(f"Baselines with a lower score: {', '.join(scores)}.")
-    if unseen:
-        out.print(
-            f"The search did not see {' and '.join(unseen)}; looks at such games, all recorded: {len(seen)}."
-        )
+    unseen = [one for one in held_out(store, record.name) if one.purpose == END_OF_CAMPAIGN]
+    results = stored.evaluation.results
+    tier = results[0].task.tier
 
+    def entry(name: str, one: StoredEvaluation) -> Entry:
+        seen = [result for result in one.evaluation.results if result.task.tier == tier]
+        own = [other for other in unseen if other.program_id == one.program_id]
+        values = values_by_row([*seen, *own], tier)
+        return Entry(name, one.evaluation.scores.get(objective), values, name == DISCOVERED)
 
-def _objective(store: Store, campaign: str) -> str:
-    record = store.find_campaign(campaign)
-    assert record is not None
-    return record.objective
-
-
-def _entry(
-    name: str,
-    program_id: str,
-    evaluation: EvaluationRecord,
-    seen: list[PromotionRecord],
-    objective: str,
-    *,
-    highlight: bool = False,
-) -> Entry:
-    values = {c.game: c.points[-1][1] for c in evaluation.curves if c.variant == "exact"}
-    values |= {
-        look.game: look.exploitability
-        for look in seen
-        if look.program_id == program_id and look.exploitability is not None
-    }
-    return Entry(name, evaluation.scores.get(objective), values, highlight=highlight)
+    compared = ranked([entry(baseline.name, one) for baseline, one in baselines(store, record.name)])
+    beside = {one.name: one for one in reversed(compared[:_BASELINES_ACROSS])}
+    discovered = entry(DISCOVERED, stored)
+    tasks = [result.task for result in results if result.task.tier == tier]
+    rows = list(dict.fromkeys(row_name(task, tier) for task in tasks))
+    out = console()
+    print_line(out, f"{title(metric, tasks)}, and the score that the search followed:")
+    print_across(
+        out,
+        list(beside),
+        lambda names: by_row(
+            [*(beside[name] for name in names), discovered],
+            rows,
+            metric,
+            objective=objective,
+            unseen=[name for name in discovered.values if name not in rows],
+        ),
+    )
+    print_line(out, legend(metric))
+    if others := compared[_BASELINES_ACROSS:]:
+        listed = (f"{one.name} {score(metric, one.score) if one.score else 'failed'}" for one in others)
+        print_line(out, f"Baselines with a lower score: {', '.join(listed)}.")
+    if new := [name for name in discovered.values if name not in rows]:
+        runs = plural(len(unseen), "evaluation")
+        print_line(out, f"The search did not see {' and '.join(new)}; {runs} there, all recorded.")

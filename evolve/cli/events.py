@@ -4,48 +4,51 @@ from __future__ import annotations
 
 from typing import Any
 
-from evolve.cli.output import SCHEMA_VERSION, exact_values
-from evolve.search.events import BaselineScored, Called, Event, Looked, Started, Told, Warned
+from evaluators.records import Candidate
+from evolve.cli.output import SCHEMA_VERSION, metric_json, outcome_json, scores_json
+from evolve.search.events import BaselineScored, Called, Event, HeldOut, Refined, Started, Told, Warned
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """One event as a JSON object."""
-    return {"schema_version": SCHEMA_VERSION} | _fields(event)
-
-
-def _fields(event: Event) -> dict[str, Any]:
+    """Return one event as a JSON object."""
+    fields: dict[str, Any]
     match event:
         case Started():
-            return {"event": "started"} | vars(event) | {"games": list(event.games)}
+            fields = {"event": "started"} | vars(event)
+            fields |= {"metric": metric_json(event.metric), "tasks": list(event.tasks)}
         case BaselineScored():
-            return {
+            fields = {
                 "event": "baseline",
                 "name": event.name,
                 "program": event.program_id,
-                "outcome": event.evaluation.outcome.tag.value,
-                "objectives": dict(event.evaluation.objectives),
+                "outcome": outcome_json(event.evaluation.outcome),
+                "scores": scores_json(event.evaluation.scores),
                 "remembered": event.remembered,
             }
         case Told():
-            return {
-                "event": "candidate",
-                "ordinal": event.ordinal,
+            fields = {"event": "candidate"} | _candidate(event.candidate) | {"improved": event.improved}
+        case Refined():
+            fields = {"event": "refined"} | _candidate(event.candidate)
+        case HeldOut():
+            fields = {
+                "event": "held_out",
                 "program": event.program_id,
-                "operator": event.operator,
-                "outcome": event.outcome.tag.value,
-                "message": event.outcome.message,
-                "objectives": dict(event.objectives),
-                "improved": event.improved,
-                "note": event.note,
-            }
-        case Looked():
-            return {
-                "event": "look",
-                "program": event.program_id,
-                "exploitability": exact_values(event.evaluation),
-                "looks": event.looks,
+                "values": {one.task.name: one.value for one in event.evaluations},
+                "total": event.total,
             }
         case Called():
-            return {"event": "call"} | vars(event)
+            fields = {"event": "call"} | vars(event)
         case Warned():
-            return {"event": "warning", "message": event.message}
+            fields = {"event": "warning", "message": event.message}
+    return {"schema_version": SCHEMA_VERSION} | fields
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "ordinal": candidate.ordinal,
+        "program": candidate.program_id,
+        "operator": candidate.operator,
+        "outcome": outcome_json(candidate.outcome),
+        "scores": scores_json(candidate.scores),
+        "note": candidate.note,
+    }

@@ -12,11 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import (
+    SCHEMA_VERSION,
+    DbOption,
+    JsonOption,
+    console,
+    database,
+    metric_json,
+    outcome_json,
+    print_json,
+    scores_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from evaluators.records import Evaluation
+    from evaluators.scripts import Exporter
     from results.records import CallRecord, CampaignRecord, StoredCandidate
     from results.store import Store
 
@@ -49,7 +61,7 @@ def export(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a program as a Python file that runs with OpenSpiel alone, or results as a table.
+    """Write a program as a Python file that runs without this package, or results as a table.
 
     A program: py, or its curves as csv or json. A campaign: all of its candidates with their scores, csv or json, or
     calls: what models answered, which `evolve run --model replay:FILE` takes.
@@ -57,12 +69,12 @@ def export(
     Example: evolve results export cfr-symbolic-s0:best --output discovered.py
     """
     where = database(db)
-    found = _campaign(ref, where, chosen)
-    if found is None:
+    table = _campaign(ref, where, chosen)
+    if table is None:
         kind = chosen or (Format.JSON if as_json and output is None else Format.PY)
         text = _program(ref, where, kind, output)
     else:
-        kind, text = found
+        kind, text = table
     if output is not None:
         _write(output, text)
         if as_json:
@@ -79,7 +91,7 @@ def export(
 
 
 def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str] | None:
-    """A campaign's table; None when `ref` is no campaign's name."""
+    """Return a campaign's table; None when `ref` is no campaign's name."""
     from evolve.errors import ConfigError
     from results.queries import calls, campaigns
     from results.store import open_store
@@ -102,14 +114,14 @@ def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str]
         return kind, _campaign_table(store, record, kind)
 
 
-def _recording(record: CampaignRecord, found: Sequence[CallRecord]) -> str:
-    """The campaign's calls as replay:FILE reads them; refused where no model was asked."""
+def _recording(record: CampaignRecord, asked: Sequence[CallRecord]) -> str:
+    """Return the campaign's calls as replay:FILE reads them; refuse where no model was asked."""
     from evolve.config import parse_config
     from evolve.errors import ConfigError
     from evolve.models.config import DECISIVE
     from evolve.models.recorded import recording
 
-    if not found:
+    if not asked:
         raise ConfigError(
             f"export: the campaign {record.name!r} asked no model.",
             "--format csv or json has its candidates.",
@@ -127,7 +139,7 @@ def _recording(record: CampaignRecord, found: Sequence[CallRecord]) -> str:
         "versions": dict(record.versions),
         "config": config,
     }
-    return recording(about, found)
+    return recording(about, asked)
 
 
 def _suggest(ref: str, names: Sequence[str]) -> None:
@@ -147,38 +159,48 @@ def _campaign_table(store: Store, record: CampaignRecord, kind: Format) -> str:
     with store.reading() as connection:
         state = load_state(connection, record.id)
     stored = sorted([*state.told, *state.pending.values()], key=lambda one: one.candidate.ordinal)
-    rows = [_candidate(one, record.plan) for one in stored]
     if kind is Format.JSON:
-        head = {"schema_version": SCHEMA_VERSION, "campaign": record.name, "objective": record.objective}
-        return json.dumps(head | {"candidates": rows}, allow_nan=False) + "\n"
-    objectives = list(dict.fromkeys(name for row in rows for name in row["scores"]))
-    return _csv([_flat(row, objectives) for row in rows])
+        head = {"schema_version": SCHEMA_VERSION, "campaign": record.name}
+        about = {"metric": metric_json(record.metric), "objective": record.objective}
+        rows = [_candidate_json(one, record.plan) for one in stored]
+        return json.dumps(head | about | {"candidates": rows}, allow_nan=False) + "\n"
+    return _csv([_candidate_row(one, record.plan) for one in stored])
 
 
-def _candidate(stored: StoredCandidate, plan: str) -> dict[str, Any]:
-    candidate = stored.candidate
-    evaluation = next((e for e in stored.evaluations if e.plan == plan), None)
+def _on(stored: StoredCandidate, plan: str) -> Evaluation | None:
+    return next((one.evaluation for one in stored.evaluations if one.plan == plan), None)
+
+
+def _candidate_json(stored: StoredCandidate, plan: str) -> dict[str, Any]:
+    candidate, evaluation = stored.candidate, _on(stored, plan)
     return {
         "ordinal": candidate.ordinal,
         "program": candidate.program_id,
         "operator": candidate.operator,
         "parents": list(candidate.parents),
         "island": candidate.island,
-        "outcome": candidate.outcome,
-        "message": candidate.message,
+        "outcome": outcome_json(candidate.outcome),
         "note": candidate.note,
-        "cpu_s": evaluation.cpu_s if evaluation else None,
-        "scores": dict(evaluation.scores) if evaluation else {},
+        "cpu_s": evaluation.cost.cpu_s if evaluation else None,
+        "scores": scores_json(evaluation.scores) if evaluation else {},
     }
 
 
-def _flat(row: Mapping[str, Any], objectives: Sequence[str]) -> dict[str, Any]:
+def _candidate_row(stored: StoredCandidate, plan: str) -> dict[str, Any]:
+    """Return a candidate as a row of a table; scores with a standard error have it in a column of its own."""
     from results.text import cell
 
-    plain = {key: value for key, value in row.items() if key != "scores"}
-    plain["parents"] = " ".join(row["parents"])
-    plain |= {key: cell(row[key]) for key in ("message", "note")}
-    return plain | {name: row["scores"].get(name) for name in objectives}
+    row, outcome = _candidate_json(stored, plan), stored.candidate.outcome
+    scores = row.pop("scores")
+    row |= {
+        "parents": " ".join(row["parents"]),
+        "outcome": outcome.tag.value if outcome else None,
+        "message": cell(outcome.message) if outcome else None,
+        "note": cell(row["note"]),
+    }
+    for name, one in scores.items():
+        row |= {name: one["mean"]} | ({f"{name} stderr": one["stderr"]} if one["stderr"] else {})
+    return row
 
 
 def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
@@ -199,35 +221,27 @@ def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
     if kind is Format.JSON:
         return json.dumps(details_json(details), allow_nan=False) + "\n"
     rows = [
-        {
-            "campaign": campaign,
-            "plan": evaluation.plan,
-            "game": curve.game,
-            "variant": curve.variant,
-            "game_string": curve.game_string,
-            "iteration": iteration,
-            "exploitability": value,
-        }
-        for campaign, evaluation in details.evaluations
-        for curve in evaluation.curves
-        for iteration, value in curve.points
+        {"campaign": campaign, "plan": stored.plan} | vars(result.task) | {"budget": budget, "value": value}
+        for campaign, stored in details.evaluations
+        for result in stored.evaluation.results
+        for budget, value in result.curve
     ]
     return _csv(rows)
 
 
 def _script(ref: str, where: str, output: Path | None) -> str:
-    from evaluators.scripts import exporter
     from evolve.programs import find_program
 
-    found = find_program(ref, db=where)
-    title = f"Program {found.name} ({found.id[:10]}), exported by evolve-marl."
-    as_script = exporter(found.domain)
-    return as_script(found.source, title=title, file=output.name if output else "program.py")
+    program = find_program(ref, db=where)
+    as_script: Exporter = program.domain.require("exporter", command="export")
+    title = f"Program {program.name} ({program.id[:10]}), exported by evolve-marl."
+    return as_script(program.source, title=title, file=output.name if output else "program.py")
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["empty"], lineterminator="\n")
+    columns = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(text, list(columns) or ["empty"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from evolve.cli.tables import plain_table
 
 if TYPE_CHECKING:
@@ -16,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def models_table(shares: Sequence[ModelShare]) -> Table:
-    """A column per model: their names are long, and they are few."""
-    table = plain_table("model", right=[escape(share.model) for share in shares])
+    """Return a table with a column per model: their names are long, and they are few."""
+    table = plain_table("model", right=[share.model for share in shares])
     columns = [_cells(share) for share in shares]
     for label in columns[0] if columns else ():
         table.add_row(label, *(cells[label] for cells in columns))

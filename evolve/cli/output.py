@@ -1,4 +1,4 @@
-"""What all commands share: where output goes, error lines, number formats, common options."""
+"""What all commands share: where output goes, error lines, JSON, common options."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve import database_url as places
+from evolve import database_url
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evaluators.records import Evaluation
+    from evaluators.records import Evaluation, Metric, Outcome, Score, TaskResult
     from evolve.programs import Program
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
-DEFAULT_DB = places.DEFAULT_DB
+DEFAULT_DB = database_url.DEFAULT_DB
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 DbOption = Annotated[
@@ -38,19 +38,24 @@ DbOption = Annotated[
 
 
 def database(option: str | None, configured: str = "") -> str:
-    """Where results are: the option, then $EVOLVE_DB, then the configuration, then the default under this directory."""
-    return places.default_database(option, configured)
+    """Return where results are: the option, then $EVOLVE_DB, the configuration, the default under this directory."""
+    return database_url.default_database(option, configured)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console; plain text when the stream is no terminal."""
+    """Return a rich console; plain text when the stream is no terminal."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
 
 
+def print_line(out: Console, text: str) -> None:
+    """Print plain text, which only a terminal breaks into lines."""
+    out.print(text, markup=False, soft_wrap=not out.is_terminal)
+
+
 def fail(message: str, hint: str = "") -> None:
-    """One line on standard error: what was expected, what came, what to do next; it may quote a program."""
+    """Print one line on standard error: what was expected, what was given, what to do next; it may quote a program."""
     from results.text import visible
 
     text = " ".join(f"{message} {hint}".split())
@@ -58,18 +63,18 @@ def fail(message: str, hint: str = "") -> None:
 
 
 def typed(arguments: Sequence[str]) -> str:
-    """A command as it can be typed here: with the path where ``evolve`` is not on it."""
+    """Return a command as it can be typed here: with the path where ``evolve`` is not on it."""
     program = "evolve" if shutil.which("evolve") else os.path.relpath(sys.argv[0])
     return shlex.join([program, *arguments])
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on one line of standard output."""
+    """Print one JSON object on one line of standard output."""
     print(json.dumps(value, allow_nan=False), flush=True)
 
 
 def split(value: str | None) -> list[str] | None:
-    """The parts of a comma-separated option; commas inside parentheses belong to a game's parameters."""
+    """Return the parts of a comma-separated option; commas inside parentheses belong to a task's parameters."""
     if value is None:
         return None
     parts, depth = [""], 0
@@ -83,47 +88,39 @@ def split(value: str | None) -> list[str] | None:
 
 
 def evaluation_json(program: Program, evaluation: Evaluation) -> dict[str, Any]:
-    """The object that ``evaluate --json`` prints."""
+    """Return what JSON says of one program's evaluation."""
     return {
-        "schema_version": SCHEMA_VERSION,
-        "domain": program.domain.name,
         "program": {"id": program.id, "name": program.name},
-        "outcome": evaluation.outcome.tag.value,
-        "message": evaluation.outcome.message,
+        "metric": metric_json(program.domain.metric),
+        "outcome": outcome_json(evaluation.outcome),
         "isolation": evaluation.isolation,
-        "objectives": dict(evaluation.objectives),
-        "games": [_game_json(result) for result in evaluation.results],
-        "cpu_s": evaluation.cpu_s,
-        "wall_s": evaluation.wall_s,
-        "log": evaluation.log,
+        "scores": scores_json(evaluation.scores),
+        "tasks": [task_json(result) for result in evaluation.results],
     }
 
 
-def _game_json(result: InstanceResult) -> dict[str, Any]:
-    return {
-        "name": result.instance.name,
-        "game_string": result.game_string,
-        "variant": result.instance.variant,
-        "iterations": result.instance.iterations,
-        "exploitability": result.exploitability,
+def metric_json(metric: Metric) -> dict[str, str]:
+    """Return what JSON says of a metric."""
+    return {name: getattr(metric, name) for name in ("name", "label", "direction", "scale")}
+
+
+def outcome_json(outcome: Outcome | None) -> dict[str, str] | None:
+    """Return an outcome as JSON has it, None for a candidate that is not decided."""
+    return None if outcome is None else {"tag": outcome.tag.value, "message": outcome.message}
+
+
+def scores_json(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
+    """Return scores as JSON has them, by name."""
+    return {name: dict(vars(score)) for name, score in scores.items()}
+
+
+def task_json(result: TaskResult) -> dict[str, Any]:
+    """Return what JSON says of a program on one task; curves are lists of [budget, value]."""
+    return dict(vars(result.task)) | {
+        "value": result.value,
+        "stderr": result.stderr,
+        "samples": result.samples,
+        "reference": [list(point) for point in result.reference],
         "curve": [list(point) for point in result.curve],
-        "uniform": result.uniform,
-        "cpu_s": result.cpu_s,
-        "candidate_cpu_s": result.candidate_cpu_s,
-        "wall_s": result.wall_s,
+        "cost": dict(vars(result.cost)),
     }
-
-
-def number(value: float | None) -> str:
-    """An exploitability with three significant digits, or a dash."""
-    return "-" if value is None else f"{value:.2e}"
-
-
-def exact_values(evaluation: Evaluation) -> dict[str, float]:
-    """Game -> exploitability at the end, exact payoffs only."""
-    return {r.instance.game: r.exploitability for r in evaluation.results if r.instance.variant == "exact"}
-
-
-def smallest(values: Iterable[float | None]) -> float | None:
-    """The smallest number that is there."""
-    return min((v for v in values if v is not None), default=None)

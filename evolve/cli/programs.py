@@ -1,4 +1,4 @@
-"""``evolve evaluate``: one program on games, nothing stored."""
+"""``evolve evaluate``: one program on tasks, nothing stored."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evolve.cli.output import (
+    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
     database,
     evaluation_json,
     fail,
-    number,
     print_json,
     split,
 )
@@ -25,22 +25,43 @@ if TYPE_CHECKING:
 DomainOption = Annotated[
     str | None,
     typer.Option(
-        "--domain", help="The program's domain. [default: seen from its classes]", show_default=False
+        "--domain",
+        help="The program's domain, a name or a folder. [default: seen from its classes]",
+        show_default=False,
     ),
 ]
-GamesOption = Annotated[
-    str | None, typer.Option("--games", help="Short names or OpenSpiel strings, separated by commas.")
+TasksOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tasks", "--games", help="Names of tasks (or families) instead of a suite, separated by commas."
+    ),
 ]
-SuiteOption = Annotated[
-    str, typer.Option("--suite", help="Named set of games: train, test, extended or sealed.")
-]
+SuiteOption = Annotated[str, typer.Option("--suite", help="Named set of tasks, such as train or test.")]
 TierOption = Annotated[
-    str, typer.Option("--tier", help="Payoff tiers, separated by commas: exact, generic, jitter, scale.")
+    str | None,
+    typer.Option(
+        "--tier",
+        help="Kinds of tasks, separated by commas; for games exact, generic, jitter, scale. [default: the first]",
+        show_default=False,
+    ),
 ]
-IterationsOption = Annotated[
+BudgetOption = Annotated[
     int | None,
     typer.Option(
-        "--iterations", min=1, help="Iterations of each run. [default: the domain's]", show_default=False
+        "--budget",
+        "--iterations",
+        min=1,
+        help="Of each task, such as iterations. [default: the domain's]",
+        show_default=False,
+    ),
+]
+InProcessOption = Annotated[
+    bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
+]
+UnsafeOption = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-in-process", help="The same for a stored program, which a model may have written."
     ),
 ]
 
@@ -50,66 +71,61 @@ def evaluate(
         str, typer.Argument(help="A Python file, a seed's name, or the id of a stored program.")
     ],
     domain: DomainOption = None,
-    games: GamesOption = None,
+    tasks: TasksOption = None,
     suite: SuiteOption = "train",
-    tier: TierOption = "exact",
-    iterations: IterationsOption = None,
-    in_process: Annotated[
-        bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
-    ] = False,
-    unsafe_in_process: Annotated[
-        bool,
-        typer.Option(
-            "--unsafe-in-process", help="The same for a stored program, which a model may have written."
-        ),
-    ] = False,
+    tier: TierOption = None,
+    budget: BudgetOption = None,
+    in_process: InProcessOption = False,
+    unsafe_in_process: UnsafeOption = False,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score one program on games. Stores nothing.
+    """Score one program on tasks. Stores nothing.
 
-    Example: evolve evaluate cfr_plus --games leduc2,kuhn3 --iterations 100
+    A stored program runs in the kind of sandbox that its campaign demanded, or not at all.
+
+    Example: evolve evaluate cfr_plus --tasks leduc2,kuhn3 --budget 100
     """
-    from evolve.evaluation.job import make_sandbox
+    from evolve.evaluation.service import evaluate_here
     from evolve.programs import find_program
 
-    found = find_program(program, domain=domain, db=database(db))
-    unprotected = found.unprotected(in_process=in_process, unsafe_in_process=unsafe_in_process)
-    plan = found.domain.plan(split(games), suite=suite, tiers=split(tier), iterations=iterations)
-    with make_sandbox(found.domain.sandbox_modules, in_process=unprotected) as sandbox:
-        evaluation = found.domain.evaluate(found.source, plan, sandbox)
+    chosen = find_program(program, domain=domain, db=database(db))
+    demanded = chosen.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
+    tiers = split(tier) or chosen.domain.tiers[:1]
+    plan = chosen.domain.plan(split(tasks), suite=suite, tiers=tiers, budget=budget)
+    evaluation = evaluate_here(chosen.domain, chosen.source, plan, demanded)
     if as_json:
-        print_json(evaluation_json(found, evaluation))
+        about = {"schema_version": SCHEMA_VERSION, "domain": chosen.domain.name}
+        print_json(about | evaluation_json(chosen, evaluation))
     else:
-        _print_evaluation(found, evaluation)
+        _print_evaluation(chosen, evaluation)
+    if evaluation.log:
+        _print_log(evaluation, stderr=as_json)
     if not evaluation.outcome.ok:
+        fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
         raise typer.Exit(1)
 
 
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
-    from rich.markup import escape
+    from evolve.cli.tables import tasks_table
+    from evolve.cli.words import score, title
 
-    from evolve.cli.tables import MS, MS_MEANS, plain_table
+    out, metric = console(), program.domain.metric
+    out.print(f"{program.name} ({program.id[:10]}), isolation {evaluation.isolation}", markup=False)
+    if evaluation.results:
+        out.print(f"{title(metric)}:", markup=False)
+        out.print(tasks_table(metric, evaluation.results))
+    if evaluation.outcome.ok:
+        objective = program.domain.objective
+        out.print(
+            f"{objective}: {score(metric, evaluation.scores[objective])} (larger is better)", markup=False
+        )
+
+
+def _print_log(evaluation: Evaluation, *, stderr: bool) -> None:
+    """Print what the program printed; of a fault of the engine, the traceback."""
+    from evaluators.records import Tag
     from results.text import visible
 
-    out = console()
-    out.print(f"{escape(program.name)} ({program.id[:10]}), isolation {evaluation.isolation}")
-    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s", MS])
-    for r in evaluation.results:
-        table.add_row(
-            escape(r.instance.name),
-            str(r.instance.iterations),
-            number(r.exploitability),
-            number(r.uniform),
-            f"{r.cpu_s:.2f}",
-            f"{1e3 * r.candidate_cpu_s / r.instance.iterations:.3g}",
-        )
-    out.print(table)
-    out.print(MS_MEANS)
-    if evaluation.log:
-        out.print(f"It printed: {escape(visible(evaluation.log))}")
-    if evaluation.outcome.ok:
-        score = evaluation.objectives[program.domain.default_objective]
-        out.print(f"{program.domain.default_objective}: {score:.3f} (larger is better)")
-    else:
-        fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
+    head = "The engine failed:" if evaluation.outcome.tag is Tag.ENGINE_ERROR else "It printed:"
+    console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from evolve.cli.output import console
 
 @contextmanager
 def progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A function that is told how many runs are done, and of how many.
+    """Yield a function to call with how many runs are done, and of how many.
 
     It shows a bar on a terminal, a line at every tenth elsewhere, and nothing if `quiet`.
     """

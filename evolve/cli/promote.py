@@ -1,8 +1,9 @@
-"""``evolve promote``: finalists of a campaign and the baselines on games that no search has seen."""
+"""``evolve promote``: finalists of a campaign and the baselines on tasks that no search has seen."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from evolve.cli.output import (
     console,
     database,
     print_json,
+    print_line,
     split,
 )
 from evolve.cli.progress import progress
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from evolve.comparison.held_out import Contender, Promotion, Run
+    from evolve.comparison.verdicts import Promotion
 
 
 BaselinesOption = Annotated[
@@ -30,24 +32,27 @@ BaselinesOption = Annotated[
         "--baselines", help="Seeds, separated by commas. [default: the domain's]", show_default=False
     ),
 ]
-GamesOption = Annotated[
+TasksOption = Annotated[
     str | None,
-    typer.Option("--games", help="Only these test games. [default: the test suite]", show_default=False),
+    typer.Option(
+        "--tasks", "--games", help="Only these held-out tasks. [default: the test suite]", show_default=False
+    ),
 ]
 HorizonsOption = Annotated[
     str | None,
     typer.Option(
         "--horizons",
-        help="Iterations of the runs on them, separated by commas. [default: 300,1000,3000 for CFR]",
+        help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]",
         show_default=False,
     ),
 ]
-IterationsOption = Annotated[
+BudgetOption = Annotated[
     int | None,
     typer.Option(
+        "--budget",
         "--iterations",
         min=1,
-        help="Of the checks on training games. [default: the campaign's]",
+        help="Of the checks on tasks of the search. [default: the campaign's]",
         show_default=False,
     ),
 ]
@@ -56,7 +61,7 @@ SeedOption = Annotated[
     typer.Option(
         "--seed",
         min=0,
-        help="Of the freshly drawn copies, to repeat a promotion. [default: a new one]",
+        help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]",
         show_default=False,
     ),
 ]
@@ -70,41 +75,42 @@ def promote(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     finalists: Annotated[int, typer.Option("--finalists", min=1, help="How many of its programs.")] = 3,
     baselines: BaselinesOption = None,
-    games: GamesOption = None,
+    tasks: TasksOption = None,
     horizons: HorizonsOption = None,
-    iterations: IterationsOption = None,
+    budget: BudgetOption = None,
     seed: SeedOption = None,
     workers: WorkersOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a campaign's best programs with the baselines on sealed test games. Every look is recorded.
+    """Compare a campaign's best programs with the baselines on held-out tasks. Every evaluation there is recorded.
 
-    The test suite with exact payoffs, and freshly drawn copies of large games with perturbed ones, at several
-    horizons; checks on the training games: payoffs scaled, perturbed a little and a lot. The whole takes minutes.
+    The test suite, and tasks that are drawn only now, at several horizons; checks on the tasks of the search in all
+    tiers. Programs run in the campaign's kind of sandbox and under its limits. The whole takes minutes.
 
-    Example: evolve promote cfr-symbolic-s0 --games kuhn4,goofspiel5 --horizons 300
+    Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """
     import os
 
     from evolve.comparison import held_out
+    from evolve.comparison.verdicts import as_json as everything
     from results.store import open_store
 
     choice = held_out.Choice(
         finalists=finalists,
         baselines=split(baselines) or (),
-        games=split(games) or (),
+        tasks=split(tasks) or (),
         horizons=_numbers(horizons),
-        iterations=iterations,
+        budget=budget,
         seed=seed,
         workers=workers or len(os.sched_getaffinity(0)),
     )
-    with open_store(database(db), create=False) as store, progress(quiet=as_json) as told:
-        found = held_out.promote(store, campaign, choice, progress=told)
+    with open_store(database(db), create=False) as store, progress(quiet=as_json) as shown:
+        promotion = held_out.promote(store, campaign, choice, progress=shown)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | _everything(found))
+        print_json({"schema_version": SCHEMA_VERSION} | everything(promotion))
     else:
-        _print(found)
+        _print(promotion)
 
 
 def _numbers(text: str | None) -> list[int]:
@@ -116,104 +122,117 @@ def _numbers(text: str | None) -> list[int]:
     return [int(part) for part in numbers]
 
 
-def _everything(found: Promotion) -> dict[str, Any]:
-    from evolve.comparison.verdicts import as_json, pair, verdict
+def _print(promotion: Promotion) -> None:
+    from evolve.cli.words import legend, plural, title
 
-    finalists, baselines = _sides(found)
-    return as_json(found) | {
-        "verdicts": [vars(verdict(found, c)) for c in found.contenders],
-        "pairs": [vars(pair(found, f, b)) for f in finalists for b in baselines],
-    }
-
-
-def _sides(found: Promotion) -> tuple[list[Contender], list[Contender]]:
-    """Finalists and baselines."""
-    return (
-        [c for c in found.contenders if c.ordinal is not None],
-        [c for c in found.contenders if c.ordinal is None],
-    )
-
-
-def _print(found: Promotion) -> None:
-    from evolve.cli.tables import print_whole
-    from evolve.comparison.verdicts import horizon
-
-    out = console()
-    finalists, _ = _sides(found)
-    out.print(f"Finalists of [bold]{found.campaign}[/bold], on games that the search has not seen:\n")
-    for c in finalists:
-        out.print(f"  {c.name:<6} {c.program_id[:10]}")
-    for k in found.horizons:
-        out.print(f"\nExploitability (NashConv / N) after {k} iterations; ~ has freshly perturbed payoffs:\n")
-        print_whole(out, _games_table(found, k))
-    near = horizon(found)
+    out, metric = console(), promotion.metric
     out.print(
-        f"\n{found.objective}: training games after {found.iterations} iterations, sealed ones after {near}:\n"
+        f"Finalists of [bold]{promotion.campaign}[/bold], on {metric.task}s that the search has not seen:\n"
     )
-    print_whole(out, _summary_table(found))
-    out.print(
-        "gap: training less test, to be read beside the baselines'. generic: what perturbing payoffs by ten percent "
-        "costs; jitter: what perturbing them by 1e-9 changes; scale: what multiplying them by 0.1 or 10 changes."
-    )
-    out.print(f"\nIn pairs, over all sealed runs: mean difference in {found.objective} (wins-ties-losses):\n")
-    print_whole(out, _pairs_table(found))
-    _print_failures(out, found)
-    sealed = sum(r.sealed for r in found.runs)
-    out.print(
-        f"Seed of the perturbed copies: {found.seed}. Looks at sealed games by this campaign: {found.looks}, "
-        f"of which {sealed} now; all are recorded."
+    for one in promotion.finalists:
+        out.print(f"  {one.name:<6} {one.program_id[:10]}")
+    for horizon in promotion.horizons:
+        tasks = [run.task for run in promotion.held_out if run.task.budget == horizon]
+        print_line(out, f"\n{title(metric, tasks)}:")
+        _print_values(out, promotion, horizon)
+    print_line(out, legend(metric))
+    after = [
+        f" after {plural(budget, metric.budget)}" if budget > 1 else ""
+        for budget in (promotion.budget, promotion.horizon)
+    ]
+    tasks_of = f"{metric.task}s of the search{after[0]}, and held-out ones{after[1]}"
+    print_line(out, f"\n{promotion.objective} on {tasks_of}:")
+    _print_summaries(out, promotion)
+    unit = "decades" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
+    print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
+    _print_pairs(out, promotion)
+    _print_failures(out, promotion)
+    print_line(
+        out,
+        f"Seed of the freshly drawn {metric.task}s: {promotion.seed}. Held-out evaluations of this campaign: "
+        f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded.",
     )
 
 
-def _games_table(found: Promotion, k: int) -> Table:
-    from evolve.cli.tables import Entry, by_game
+def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
+    """Print the score and values of all programs at one budget, a column per program."""
+    from evaluators.records import Score
+    from evolve.cli.tables import Entry, by_row, print_across
+    from evolve.cli.words import by_row as values_by_row
+    from evolve.cli.words import row_name
     from evolve.comparison.verdicts import mean_score
 
-    runs = [r for r in found.runs if r.sealed and r.instance.iterations == k]
-    rows = list(dict.fromkeys(_row(r) for r in sorted(runs, key=lambda r: r.instance.variant != "exact")))
-    entries = []
-    for c in found.contenders:
-        own = [r for r in runs if r.program_id == c.program_id]
-        values = {_row(r): r.exploitability for r in own if r.exploitability is not None}
-        entries.append(Entry(c.name, mean_score(own), values, highlight=c.ordinal is not None))
-    return by_game(entries, rows, objective=found.objective)
+    runs = [run for run in promotion.held_out if run.task.budget == horizon]
+    tier = next((run.task.tier for run in runs if run.task.seed is None), runs[0].task.tier)
+    rows = dict.fromkeys(
+        row_name(run.task, tier) for run in sorted(runs, key=lambda run: run.task.tier != tier)
+    )
+    entries = {}
+    for one in promotion.contenders:
+        own = [run for run in runs if run.program_id == one.program_id]
+        mean = mean_score(own)
+        score = None if mean is None else Score(mean)
+        entries[one.name] = Entry(one.name, score, values_by_row(own, tier), one.ordinal is not None)
+    finalists = [one.name for one in promotion.finalists]
+
+    def table(baselines: Sequence[str]) -> Table:
+        shown = [entries[name] for name in (*finalists, *baselines)]
+        return by_row(shown, list(rows), promotion.metric, objective=promotion.objective)
+
+    print_across(out, [one.name for one in promotion.baselines], table)
 
 
-def _row(run: Run) -> str:
-    """A game's name in a table: long OpenSpiel strings are cut to their kind."""
-    name = run.instance.game.partition("(")[0]
-    return name if run.instance.variant == "exact" else f"~{name}"
+def _print_summaries(out: Console, promotion: Promotion) -> None:
+    from evolve.cli.tables import plain_table, print_whole
+    from evolve.cli.words import score
+    from evolve.comparison.verdicts import summary
+
+    summaries = {one.name: (one, summary(promotion, one)) for one in promotion.contenders}
+    tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
+    table = plain_table("program", right=["training ↑", "test ↑", "gap", "drawn ↑", *tiers])
+    for name, (one, means) in summaries.items():
+        values = [
+            means.training,
+            means.test,
+            means.gap,
+            means.drawn,
+            *(means.tiers.get(tier) for tier in tiers),
+        ]
+        cells = [score(promotion.metric, value) for value in values]
+        table.add_row(name, *cells, style="green" if one.ordinal is not None else "")
+    print_whole(out, table)
+    notes = ["gap: training less test, to be read beside the baselines'."]
+    notes += [f"{', '.join(tiers)}: the largest change against the first tier."] if tiers else []
+    print_line(out, " ".join(notes))
 
 
-def _summary_table(found: Promotion) -> Table:
-    from evolve.cli.tables import plain_table
-    from evolve.comparison.verdicts import verdict
+def _print_pairs(out: Console, promotion: Promotion) -> None:
+    from evolve.cli.tables import plain_table, print_across
+    from evolve.cli.words import score
+    from evolve.comparison.verdicts import pairs
 
-    columns = ("training", "test", "gap", "drawn", "generic", "jitter", "scale")
-    shown = ("training ↑", "test ↑", "gap", "~drawn ↑", "generic", "jitter", "scale")
-    table = plain_table("program", right=shown)
-    for c in found.contenders:
-        values = [getattr(verdict(found, c), name) for name in columns]
-        cells = ["-" if v is None else f"{v:.3f}" for v in values]
-        table.add_row(c.name, *cells, style="green" if c.ordinal is not None else "")
-    return table
+    by_names = {(one.finalist, one.baseline): one for one in pairs(promotion)}
+    ids = {one.name: one.program_id for one in promotion.baselines}
 
+    def table(names: Sequence[str]) -> Table:
+        shown = plain_table("finalist", right=names)
+        for one in promotion.finalists:
+            row = [by_names[one.program_id, ids[name]] for name in names]
+            cells = [
+                "-"
+                if p.mean is None
+                else f"{score(promotion.metric, p.mean, sign='+')} ({p.wins}-{p.ties}-{p.losses})"
+                for p in row
+            ]
+            shown.add_row(one.name, *cells)
+        return shown
 
-def _pairs_table(found: Promotion) -> Table:
-    from evolve.cli.tables import plain_table
-    from evolve.comparison.verdicts import pair
-
-    finalists, baselines = _sides(found)
-    table = plain_table("finalist", right=[b.name for b in baselines])
-    for f in finalists:
-        pairs = [pair(found, f, b) for b in baselines]
-        cells = ["-" if p.mean is None else f"{p.mean:+.2f} ({p.wins}-{p.ties}-{p.losses})" for p in pairs]
-        table.add_row(f.name, *cells)
-    return table
+    print_across(out, list(ids), table)
 
 
-def _print_failures(out: Console, found: Promotion) -> None:
-    names = {c.program_id: c.name for c in found.contenders}
-    for r in found.runs:
-        if r.outcome != "ok":
-            out.print(f"{names[r.program_id]} ended as {r.outcome} on {r.instance.name}.", markup=False)
+def _print_failures(out: Console, promotion: Promotion) -> None:
+    names = {one.program_id: one.name for one in promotion.contenders}
+    for run in (*promotion.held_out, *promotion.checks):
+        if not run.outcome.ok:
+            line = f"{names[run.program_id]} ended as {run.outcome.tag.value} on {run.task.name}."
+            print_line(out, line)

@@ -1,4 +1,4 @@
-"""``evolve report``: what a campaign found, as one HTML file or as Markdown."""
+"""``evolve report``: a campaign, as one HTML file or as Markdown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def report(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write what a campaign found: figures, tables, lineage and source, as one HTML file that needs no network.
+    """Write a campaign's figures, tables, lineage and source as one HTML file that needs no network.
 
     Works while it runs too. md writes Markdown, with the figures in a folder beside it.
 
@@ -52,45 +52,45 @@ def report(
     with open_store(database(db), create=False, read_only=True) as store:
         record = store.find_campaign(campaign)
         settings = _toml(record.config) if record else ""
-        found = build(store, campaign, command="evolve run campaign.toml", settings=settings)
+        built = build(store, campaign, command="evolve run campaign.toml", settings=settings)
     kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
     path = output or Path(f"{_file_name(campaign)}.{kind.value}")
     _check(path)
-    files = _write(found, path, kind)
-    said = verdict(found)
+    files = _write(built, path, kind)
+    sentences = verdict(built)
     if as_json:
         head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "format": kind.value}
-        print_json(head | {"file": str(path), "figures": files, "verdict": said})
+        print_json(head | {"file": str(path), "figures": files, "verdict": sentences})
         return
     out = console(stderr=True)
-    out.print(" ".join(said), markup=False)
+    out.print(" ".join(sentences), markup=False)
     beside = f", with {len(files)} figures in {_folder(path)}" if files else ""
     out.print(f"Wrote {path}{beside}.", markup=False, soft_wrap=True)
 
 
-def _write(found: Report, path: Path, kind: Format) -> list[str]:
-    """Write the report; the files beside it."""
+def _write(content: Report, path: Path, kind: Format) -> list[str]:
+    """Write the report; return the files beside it."""
     from evolve.errors import ConfigError
     from results.report import rendering
 
     figures: dict[str, str] = {}
     if kind is Format.HTML:
-        text = rendering.html(found)
+        text = rendering.html(content)
     else:
-        text, figures = rendering.markdown(found, _folder(path).name)
+        text, figures = rendering.markdown(content, _folder(path).name)
     beside = {_folder(path) / name: svg for name, svg in figures.items()}
     try:
         if beside:
             _folder(path).mkdir(exist_ok=True)
-        for file, content in [*beside.items(), (path, text)]:
-            file.write_text(content, encoding="utf-8")
+        for file, written in [*beside.items(), (path, text)]:
+            file.write_text(written, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"report: {path} cannot be written: {error.strerror}.") from error
     return [str(file) for file in beside]
 
 
 def _folder(path: Path) -> Path:
-    """Where a Markdown report's figures are."""
+    """Return the folder of a Markdown report's figures."""
     return path.with_name(f"{_file_name(path.stem)}-figures")
 
 
@@ -113,12 +113,12 @@ def _check(path: Path) -> None:
 
 
 def _file_name(text: str) -> str:
-    """`text` as the name of a file, whatever a campaign is called."""
+    """Return `text` as the name of a file, whatever a campaign is called."""
     return re.sub(r"[^\w.+-]", "_", text)
 
 
 def _toml(config: Mapping[str, Any]) -> str:
-    """What a campaign's configuration says, as `evolve run` reads it, without the place of its database."""
+    """Return a campaign's configuration, as `evolve run` reads it, without the place of its database."""
     from evolve.toml import dumps
 
     tables = {key: _given(value) for key, value in config.items() if isinstance(value, Mapping)}

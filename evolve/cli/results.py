@@ -1,18 +1,30 @@
-"""``evolve results``: look at what campaigns found."""
+"""``evolve results``: look at campaigns and their programs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, number, print_json
+from evolve.cli.output import (
+    SCHEMA_VERSION,
+    DbOption,
+    JsonOption,
+    console,
+    database,
+    metric_json,
+    outcome_json,
+    print_json,
+    scores_json,
+    task_json,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from evaluators.records import Metric
     from results.programs import ProgramDetails
-    from results.records import EvaluationRecord
+    from results.records import StoredEvaluation
+    from results.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at campaigns and programs in the results database.")
 
@@ -26,19 +38,20 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
+    from evolve.cli.words import score
     from results import queries
     from results.store import open_store
 
     with open_store(database(db), create=False, read_only=True) as store:
-        found = queries.campaigns(store)
+        listed = queries.campaigns(store)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "campaigns": [_plain(vars(c)) for c in found]})
+        rows = [plain(vars(c)) | {"metric": metric_json(c.metric)} for c in listed]
+        print_json({"schema_version": SCHEMA_VERSION, "campaigns": rows})
         return
     table = plain_table("campaign", "domain", "status", "created", right=["candidates", "best", "CPU s"])
-    for c in found:
-        best = "-" if c.best is None else f"{c.best:.3f}"
-        created = f"{c.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(escape(c.name), c.domain, c.status, created, str(c.candidates), best, f"{c.cpu_s:.0f}")
+    for c in listed:
+        numbers = str(c.candidates), score(c.metric, c.best), f"{c.cpu_s:.0f}"
+        table.add_row(escape(c.name), c.domain, c.status, f"{c.created_at:%Y-%m-%d %H:%M}", *numbers)
     console().print(table)
 
 
@@ -59,27 +72,27 @@ def top(
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
+    from evolve.cli.words import score
     from results import queries
     from results.store import open_store
     from results.text import visible
 
     with open_store(database(db), create=False, read_only=True) as store:
-        found = queries.top(store, campaign, objective, n=n)
+        listed = queries.top(store, campaign, objective, n=n)
         record = store.find_campaign(campaign)
-    shown = objective or (record.objective if record else "")
+    assert record is not None
+    shown = objective or record.objective
     if as_json:
-        ranked = [_plain(vars(c)) for c in found]
-        print_json(
-            {"schema_version": SCHEMA_VERSION, "campaign": campaign, "objective": shown, "programs": ranked}
-        )
+        head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "metric": metric_json(record.metric)}
+        rows = [dict(vars(c)) | {"scores": scores_json(c.scores)} for c in listed]
+        print_json(head | {"objective": shown, "programs": rows})
         return
     table = plain_table("program", right=["candidate", f"{shown} ↑"])
     table.add_column("operator")
     table.add_column("last change", overflow="fold")
-    for c in found:
-        table.add_row(
-            c.program_id[:10], str(c.ordinal), f"{c.value:.3f}", c.operator, escape(visible(c.note))
-        )
+    for c in listed:
+        value = score(record.metric, c.scores[shown])
+        table.add_row(c.program_id[:10], str(c.ordinal), value, c.operator, escape(visible(c.note)))
     console().print(table)
 
 
@@ -92,22 +105,48 @@ def show(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a program: source, scores per game, where it came from.
+    """Show a program: source, scores, where it is from. Of a candidate that the engine failed on, the traceback.
 
     Example: evolve results show cfr-symbolic-s0:0
     """
+    from results.errors import UnknownNameError
     from results.programs import program as details_of
     from results.store import open_store
 
     with open_store(database(db), create=False, read_only=True) as store:
-        details = details_of(store, program)
+        traceback = _traceback(store, program)
+        try:
+            details = details_of(store, program)
+        except UnknownNameError:
+            if not traceback:
+                raise
+            details = None
+        campaigns = [store.find_campaign(name) for name, _ in details.evaluations] if details else []
     if as_json:
-        print_json(details_json(details))
-    else:
-        _print_details(details)
+        known = details_json(details) if details else {"schema_version": SCHEMA_VERSION, "candidate": program}
+        print_json(known | ({"traceback": traceback} if traceback else {}))
+        return
+    if details:
+        _print_details(details, {record.name: record.metric for record in campaigns if record})
+    if traceback:
+        from results.text import visible
+
+        print(f"The engine failed on {program}:\n{visible(traceback)}")
 
 
-def _print_details(details: ProgramDetails) -> None:
+def _traceback(store: Store, ref: str) -> str:
+    """Return the traceback of an engine_error that was stored for campaign:ordinal, "" where there is none."""
+    from evaluators.records import Tag
+    from results.queries import events
+
+    campaign, _, ordinal = ref.rpartition(":")
+    if not (campaign and ordinal.isdecimal()):
+        return ""
+    of_ours = (event for event in events(store, campaign) if event.kind == Tag.ENGINE_ERROR)
+    return next((str(e.payload["log"]) for e in of_ours if e.payload["ordinal"] == int(ordinal)), "")
+
+
+def _print_details(details: ProgramDetails, metrics: Mapping[str, Metric]) -> None:
     from rich.markup import escape
     from rich.syntax import Syntax
 
@@ -128,45 +167,58 @@ def _print_details(details: ProgramDetails) -> None:
         out.print(Syntax(source, "python", background_color="default", word_wrap=True))
     else:
         print(source)
-    for campaign, evaluation in details.evaluations:
-        out.print(_scores_table(campaign, evaluation))
-        if evaluation.log:
-            out.print(f"It printed: {escape(visible(evaluation.log))}")
+    for campaign, stored in details.evaluations:
+        _print_evaluation(campaign, stored, metrics[campaign])
 
 
-def _scores_table(campaign: str, evaluation: EvaluationRecord) -> Table:
-    from evolve.cli.tables import MS, plain_table
+def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -> None:
+    from rich.markup import escape
 
-    table = plain_table("game", right=["iterations", "exploitability", "uniform policy", "CPU s", MS])
-    table.title = (
-        f"{campaign}: {evaluation.outcome}, isolation {evaluation.isolation}, {evaluation.cpu_s:.1f} CPU s"
+    from evaluators.records import Tag
+    from evolve.cli.tables import tasks_table
+    from evolve.cli.words import score
+    from results.text import visible
+
+    out, evaluation = console(), stored.evaluation
+    ended = (
+        f"{evaluation.outcome.tag.value}, isolation {evaluation.isolation}, {evaluation.cost.cpu_s:.1f} CPU s"
     )
-    table.title_justify = "left"
-    for c in evaluation.curves:
-        last = number(c.points[-1][1])
-        own = f"{1e3 * c.candidate_cpu_s / c.iterations:.3g}"
-        table.add_row(c.instance, str(c.iterations), last, number(c.uniform), f"{c.cpu_s:.2f}", own)
-    table.add_section()
-    for objective, value in evaluation.scores.items():
-        if "/" not in objective:
-            table.add_row(objective, "", f"{value:.4g}", "", "", "")
-    return table
+    out.print(f"{campaign}, plan {stored.plan}: {ended}", markup=False)
+    if evaluation.results:
+        out.print(tasks_table(metric, evaluation.results))
+    whole = {name: one for name, one in evaluation.scores.items() if "/" not in name}
+    for name, one in whole.items():
+        out.print(f"  {name} {score(metric, one)}", markup=False)
+    if evaluation.log:
+        failed = evaluation.outcome.tag is Tag.ENGINE_ERROR
+        out.print(f"{'The engine failed:' if failed else 'It printed:'} {escape(visible(evaluation.log))}")
 
 
 def details_json(details: ProgramDetails) -> dict[str, Any]:
-    """Everything known of a program, as ``show --json`` and ``export --format json`` have it."""
+    """Return everything known of a program, as ``show --json`` and ``export --format json`` have it."""
     return {
         "schema_version": SCHEMA_VERSION,
         "program": {"id": details.program.id, "name": details.program.name, "source": details.program.source},
-        "origins": [_plain(vars(o)) for o in details.origins],
-        "children": [_plain(c._asdict()) for c in details.children],
-        "evaluations": [
-            {"campaign": campaign} | _plain(vars(e)) | {"curves": [_plain(vars(c)) for c in e.curves]}
-            for campaign, e in details.evaluations
-        ],
+        "origins": [plain(vars(o)) for o in details.origins],
+        "children": [c._asdict() for c in details.children],
+        "evaluations": [_evaluation_json(campaign, stored) for campaign, stored in details.evaluations],
     }
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    """Fields as JSON has them: times as ISO 8601, tuples as lists."""
+def _evaluation_json(campaign: str, stored: StoredEvaluation) -> dict[str, Any]:
+    evaluation = stored.evaluation
+    return {
+        "campaign": campaign,
+        "plan": stored.plan,
+        "ordinal": stored.ordinal,
+        "outcome": outcome_json(evaluation.outcome),
+        "isolation": evaluation.isolation,
+        "scores": scores_json(evaluation.scores),
+        "tasks": [task_json(result) for result in evaluation.results],
+        "log": evaluation.log,
+    }
+
+
+def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as JSON has them, times as ISO 8601."""
     return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in fields.items()}

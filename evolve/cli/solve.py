@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,34 +18,29 @@ from evolve.cli.output import (
     console,
     database,
     fail,
-    number,
+    metric_json,
     print_json,
     typed,
 )
+from evolve.cli.programs import InProcessOption, UnsafeOption
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
+    from evaluators.records import Metric
 
 Curve = list[tuple[int, float]]
 
 ProgramOption = Annotated[
     str, typer.Option("--program", "-p", help="A Python file, a seed's name, or the id of a stored program.")
 ]
-InProcessOption = Annotated[
-    bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
-]
-UnsafeOption = Annotated[
-    bool,
-    typer.Option(
-        "--unsafe-in-process", help="The same for a stored program, which a model may have written."
-    ),
-]
 
 
 def solve(
     game: Annotated[str, typer.Argument(help="A short name, or an OpenSpiel string of perfect recall.")],
     program: ProgramOption,
-    iterations: Annotated[int, typer.Option("--iterations", "-n", min=1, help="How many.")] = 1000,
+    budget: Annotated[
+        int, typer.Option("--budget", "--iterations", "-n", min=1, help="Iterations of the solver.")
+    ] = 1000,
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the average policy to this .json or .npz file.")
     ] = None,
@@ -66,39 +61,48 @@ def solve(
 
     if save is not None:
         policies.check_name(save)
-    found = find_program(program, db=database(db))
-    with found.cfr_solver(game, in_process=in_process, unsafe_in_process=unsafe_in_process) as solver:
-        curve = _run(solver, iterations, quiet=as_json)
+    chosen = find_program(program, db=database(db))
+    with chosen.cfr_solver(game, in_process=in_process, unsafe_in_process=unsafe_in_process) as solver:
+        curve = _run(solver, budget, quiet=as_json)
         string, isolation = str(solver.game), solver.isolation
-        kept = solver.average_policy_table() if save is not None else {}
-    done, reached = curve[-1]
-    came = {"iterations": done, "exploitability": reached}
-    identity = {"id": found.id, "name": found.name}
+        table = solver.average_policy_table() if save is not None else {}
+    done, value = curve[-1]
+    identity = {"id": chosen.id, "name": chosen.name}
     if save is not None:
-        policies.save(save, policies.StoredPolicy(string, kept, {"program": identity} | came))
+        about = {"program": identity, "iterations": done, "exploitability": value}
+        policies.save(save, policies.StoredPolicy(string, table, about))
+    metric = chosen.domain.metric
     if as_json:
-        head: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "game": game, "game_string": string}
-        saved = None if save is None else str(save)
         print_json(
-            head | {"program": identity, "isolation": isolation} | came | {"curve": curve, "saved": saved}
+            {
+                "schema_version": SCHEMA_VERSION,
+                "game": game,
+                "game_string": string,
+                "program": identity,
+                "metric": metric_json(metric),
+                "isolation": isolation,
+                "budget": done,
+                "value": value,
+                "curve": curve,
+                "saved": None if save is None else str(save),
+            }
         )
     else:
-        _print_curve(f"{found.name} ({found.id[:10]}) on {string}, isolation {isolation}", curve)
+        _print_curve(f"{chosen.name} ({chosen.id[:10]}) on {string}, isolation {isolation}", metric, curve)
         if save is not None:
-            line = f"The average policy is in {save}, {len(kept)} information states."
+            line = f"The average policy is in {save}, {len(table)} information states."
             console().print(line, markup=False, soft_wrap=True)
-    if done < iterations:
-        where = (
-            f"the average policy so far is in {save}" if save else "no policy was kept: --save FILE keeps it"
-        )
+    if done < budget:
+        kept = "the average policy so far is in {}" if save else "no policy was kept: --save FILE keeps it"
         fail(
-            f"stopped after {done} of {iterations} iterations; {where}.", f"The whole: {typed(sys.argv[1:])}"
+            f"stopped after {done} of {budget} iterations; {kept.format(save)}.",
+            f"The whole: {typed(sys.argv[1:])}",
         )
         raise typer.Exit(INTERRUPTED)
 
 
 def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
-    """Exploitability at the checkpoints and at the end, which Ctrl-C brings on after the iteration under way."""
+    """Return the exploitability at the checkpoints and at the end, which Ctrl-C brings on."""
     from rich.progress import track
 
     from evaluators.cfr.loop import checkpoints
@@ -119,10 +123,10 @@ def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
 
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
-    """Says whether Ctrl-C (or SIGTERM) was pressed within the block; the second time, it does what it always does."""
+    """Yield whether Ctrl-C (or SIGTERM) was pressed within the block; the second time, it does what it always does."""
     import signal
 
-    heard = False
+    pressed = False
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
@@ -130,24 +134,25 @@ def _stopping() -> Iterator[Callable[[], bool]]:
             signal.signal(name, handler)
 
     def on_signal(name: int, frame: object) -> None:
-        nonlocal heard
-        heard = True
+        nonlocal pressed
+        pressed = True
         restore()
 
     for name in before:
         signal.signal(name, on_signal)
     try:
-        yield lambda: heard
+        yield lambda: pressed
     finally:
         restore()
 
 
-def _print_curve(title: str, curve: Curve) -> None:
+def _print_curve(title: str, metric: Metric, curve: Curve) -> None:
     from evolve.cli.tables import plain_table
+    from evolve.cli.words import number
 
     out = console()
     out.print(f"{title}\n", markup=False)
-    table = plain_table(right=["iteration", "exploitability"])
+    table = plain_table(right=[metric.budget, metric.name])
     for k, value in curve:
-        table.add_row(str(k), number(value))
+        table.add_row(str(k), number(metric, value))
     out.print(table)

@@ -31,7 +31,7 @@ def corrected(source: str, original: str, context: Context) -> str:
     before, code = Code(original), Code(source)
     if form(before.tree) == form(code.tree):
         return source
-    code = _spaced(_without_docstrings(_without_comments(code, before, context), before, context))
+    code = _spaced(_without_stale(code, before, context))
     changed = _differing(before, code, context)
     altered = changed & _differing(_bare(before, context), _bare(code, context), context)
     return describe(code, context, changed=changed, altered=altered).text
@@ -71,35 +71,14 @@ def _bare(code: Code, context: Context) -> Code:
         code = remove(code, block, peers)
 
 
-def _without_docstrings(code: Code, before: Code, context: Context) -> Code:
-    """Return the program without the docstrings of functions and helper classes that are not what they were."""
+def _without_stale(code: Code, before: Code, context: Context) -> Code:
+    """Return the program without comments above, and docstrings of, what is not what it was.
+
+    Components keep their docstrings, to be described, and mechanisms their headers.
+    """
     components = {c.name for c in context.components}
-    old = {name: _plain(node) for name, node in _definitions(before.tree)}
-    edits = []
-    for name, node in _definitions(code.tree):
-        if has_docstring(node) and name not in components and _plain(node) != old.get(name):
-            filler = [f"{code.indent(node.body[0])}pass"] if len(node.body) == 1 else []
-            edits.append(code.replace_lines(node.body[0].lineno, last_line(node.body[0]), filler))
-    return code.edited(edits)
-
-
-def _plain(root: ast.AST) -> str:
-    """Return a tree's form, whatever its docstrings say."""
-    documented = (node for node in nodes(root) if isinstance(node, Documented) and has_docstring(node))
-    return form(root, {id(node.body[0]): ast.Pass() for node in documented})
-
-
-def _definitions(root: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.ClassDef | ast.FunctionDef]]:
-    """Yield classes and functions with their qualified names."""
-    for node in getattr(root, "body", []):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            yield prefix + node.name, node
-            yield from _definitions(node, f"{prefix}{node.name}.")
-
-
-def _without_comments(code: Code, before: Code, context: Context) -> Code:
-    """Return the program without comments above statements that are not what they were; mechanisms keep their headers."""
     heads = {_head(statement) for statement in _statements(before)}
+    forms = {_plain(statement) for statement in _statements(before) if has_docstring(statement)}
     old = [block.statements[0] for peers in _blocks(before, context) for block in peers]
     headers = {line for s in old for line in before.lines[before.first_line(s) - 1 : s.lineno - 1]}
     kept = {id(block.statements[0]) for peers in _blocks(code, context) for block in peers}
@@ -109,7 +88,18 @@ def _without_comments(code: Code, before: Code, context: Context) -> Code:
         stale = _head(statement) not in heads or not headers.isdisjoint(code.lines[first - 1 : last])
         if stale and id(statement) not in kept:
             edits.append(code.replace_lines(first, last, []))
+        match statement:
+            case ast.ClassDef(name=name, body=body) | ast.FunctionDef(name=name, body=body):
+                if has_docstring(statement) and name not in components and _plain(statement) not in forms:
+                    filler = [f"{code.indent(body[0])}pass"] if len(body) == 1 else []
+                    edits.append(code.replace_lines(body[0].lineno, last_line(body[0]), filler))
     return code.edited(edits)
+
+
+def _plain(root: ast.AST) -> str:
+    """Return a tree's form, whatever its docstrings say."""
+    documented = (node for node in nodes(root) if isinstance(node, Documented) and has_docstring(node))
+    return form(root, {id(node.body[0]): ast.Pass() for node in documented})
 
 
 def _statements(code: Code) -> Iterator[ast.stmt]:
@@ -121,9 +111,9 @@ def _head(statement: ast.stmt) -> str:
 
 
 def _spaced(code: Code) -> Code:
-    """Return the program without blank lines below the head of a body, and with no more elsewhere than there should be."""
-    texts = (n for n in nodes(code.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-    quoted = {line for n in texts for line in range(n.lineno, (n.end_lineno or n.lineno) + 1)}
+    """Return the program without blank lines below the head of a body, and elsewhere with no more than usual."""
+    strings = (n for n in nodes(code.tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    quoted = {line for n in strings for line in range(n.lineno, (n.end_lineno or n.lineno) + 1)}
     edits, run, above = [], 0, ""
     for number, line in enumerate(code.lines, start=1):
         if line.strip() or number in quoted:

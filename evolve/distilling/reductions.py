@@ -7,7 +7,6 @@ import builtins
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from functools import partial
 
 from evaluators.contract import ProgramError
@@ -39,31 +38,19 @@ _MOST_ARGUMENTS = 3
 _SHORT_BUILTINS = frozenset({"abs", "float", "int", "max", "min", "round"})
 
 
-class Level(IntEnum):
-    """From coarse to fine, in the order in which a search tries them."""
-
-    UNREAD = 0
-    MECHANISM = 1
-    STATEMENT = 2
-    EXPRESSION = 3
-    CONSTANT = 4
-
-
 @dataclass(frozen=True)
 class Reduction:
     """One thing that could go.
 
     Attributes:
-        level: how coarse it is.
         what: what goes, to read; the same in another program that still holds it.
-        weight: about how many nodes of the syntax tree go (digits, for constants).
+        order: where it stands among its kind: what takes most nodes first, of constants what changes least.
         edit: makes the program without it; raises ProgramError where the layout does not allow it.
         occurrence: which one of those that read alike.
     """
 
-    level: Level
     what: str
-    weight: int
+    order: int
     edit: Callable[[], Code]
     occurrence: int = 0
 
@@ -74,21 +61,15 @@ class Reduction:
 
 
 def reductions(code: Code, context: Context) -> list[Reduction]:
-    """Return all reductions of a program, coarse before fine, large before small."""
+    """Return all reductions of a program: from mechanisms over statements and expressions down to constants."""
     sites = find_sites(code, context.components).items()
     known = {name: blocks.find_blocks(code, site, context.mechanisms) for name, site in sites}
-    coarse = [
-        Reduction(Level.UNREAD, "what nothing reads", 0, lambda: code),
-        *_mechanisms(code, known),
-        *_statements(code),
-        *_expressions(code),
-    ]
-    coarse.sort(key=lambda r: (r.level, -r.weight))
+    numbered = [Reduction("what nothing reads", 0, lambda: code)]
     seen: Counter[str] = Counter()
-    numbered = []
-    for reduction in [*coarse, *_constants(code, known)]:
-        numbered.append(replace(reduction, occurrence=seen[reduction.what]))
-        seen[reduction.what] += 1
+    for kind in (_mechanisms(code, known), _statements(code), _expressions(code), _constants(code, known)):
+        for reduction in sorted(kind, key=lambda r: r.order):
+            numbered.append(replace(reduction, occurrence=seen[reduction.what]))
+            seen[reduction.what] += 1
     return numbered
 
 
@@ -109,8 +90,7 @@ def _mechanisms(code: Code, known: _Known) -> Iterator[Reduction]:
     for name, peers in known.items():
         for block in filter(blocks.can_remove, peers):
             what = f"mechanism {block.mechanism.name} of {name}"
-            edit = partial(blocks.remove, code, block, peers)
-            yield Reduction(Level.MECHANISM, what, _nodes(*block.statements), edit)
+            yield Reduction(what, -_nodes(*block.statements), partial(blocks.remove, code, block, peers))
 
 
 def _nodes(*trees: ast.AST) -> int:
@@ -130,14 +110,14 @@ def _members(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
 
 
 def _statements(code: Code) -> Iterator[Reduction]:
-    for where, function in _members(code.tree):
-        for _, _, body in bodies(function) if isinstance(function, ast.FunctionDef) else ():
-            for statement in body:
-                yield from _without_statement(code, where, function, statement)
+    for where, member in _members(code.tree):
+        if isinstance(member, ast.FunctionDef):
+            for statement in [statement for _, _, body in bodies(member) for statement in body]:
+                yield from _without_statement(code, where, member, statement)
     for node in code.tree.body:
         if isinstance(node, ast.ClassDef) and node.bases and not node.keywords:
             what = f"base {', '.join(map(printed, node.bases))} of {node.name}"
-            yield Reduction(Level.STATEMENT, what, 1, partial(_without_bases, code, node))
+            yield Reduction(what, -1, partial(_without_bases, code, node))
 
 
 def _without_statement(
@@ -146,13 +126,13 @@ def _without_statement(
     final = statement is function.body[-1] and isinstance(statement, ast.Return)
     if not (final or is_docstring(statement) or _unbinds(code.tree, function, statement)):
         what = f"{printed(statement).partition(chr(10))[0]} in {where}"
-        yield Reduction(Level.STATEMENT, what, _nodes(statement), partial(code.without, [statement]))
+        yield Reduction(what, -_nodes(statement), partial(code.without, [statement]))
     if isinstance(statement, ast.If):
         for branch, word in ((statement.body, "if"), (statement.orelse, "else of if")):
             if branch:
                 what = f"all but the {word} {printed(statement.test)} in {where}"
-                edit = partial(code.unwrapped, statement, branch)
-                yield Reduction(Level.STATEMENT, what, _nodes(statement) - _nodes(*branch), edit)
+                order = _nodes(*branch) - _nodes(statement)
+                yield Reduction(what, order, partial(code.unwrapped, statement, branch))
 
 
 def _unbinds(tree: ast.Module, function: ast.FunctionDef, statement: ast.stmt) -> bool:
@@ -187,11 +167,11 @@ def _expressions(code: Code) -> Iterator[Reduction]:
     functions = [s.name for s in code.tree.body if isinstance(s, ast.FunctionDef)]
     known = {*imports, *functions}
     for where, root in _roots(code.tree):
-        for whole in walk(root):
+        for whole in (node for node in walk(root) if isinstance(node, ast.expr)):
             for part in _parts(whole, known):
                 what = f"{_described(whole, part)} in {where}"
-                edit = partial(_with_part, code, whole, part)
-                yield Reduction(Level.EXPRESSION, what, _nodes(whole) - _nodes(part), edit)
+                order = _nodes(part) - _nodes(whole)
+                yield Reduction(what, order, partial(_with_part, code, whole, part))
 
 
 def _with_part(code: Code, whole: ast.expr, part: ast.expr) -> Code:
@@ -199,7 +179,7 @@ def _with_part(code: Code, whole: ast.expr, part: ast.expr) -> Code:
     return code.replaced(whole, code.text_of(part) if hasattr(part, "lineno") else printed(part))
 
 
-def _parts(node: ast.AST, known: Collection[str]) -> Iterator[ast.expr]:
+def _parts(node: ast.expr, known: Collection[str]) -> Iterator[ast.expr]:
     """Yield the smaller expressions for an expression's place.
 
     A factor, an addend or a branch alone, the base of a power, and the arguments of a function for its call. `known`
@@ -214,7 +194,7 @@ def _parts(node: ast.AST, known: Collection[str]) -> Iterator[ast.expr]:
             yield operand
         case ast.IfExp(body=body, orelse=orelse):
             yield from (body, orelse)
-        case ast.BoolOp(op=op, values=values):
+        case ast.BoolOp(op=op, values=values) if _is_printable(node):
             for index in range(len(values)):
                 others = values[:index] + values[index + 1 :]
                 yield others[0] if len(others) == 1 else ast.BoolOp(op, others)
@@ -223,6 +203,11 @@ def _parts(node: ast.AST, known: Collection[str]) -> Iterator[ast.expr]:
                 yield from _arguments(name, arguments)
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in known or name in _SHORT_BUILTINS:
             yield from _arguments(name, arguments)
+
+
+def _is_printable(node: ast.expr) -> bool:
+    """Return whether printing a node makes the same node, which f-strings may prevent."""
+    return not any(isinstance(inner, ast.JoinedStr) for inner in nodes(node))
 
 
 def _arguments(name: str, arguments: list[ast.expr]) -> Iterator[ast.expr]:
@@ -242,7 +227,7 @@ def _described(whole: ast.AST, part: ast.expr) -> str:
 
 
 def _constants(code: Code, known: _Known) -> Iterator[Reduction]:
-    """Yield all constants at once, to ever more digits, and each alone, what changes it least first."""
+    """Yield all constants at once, to ever more digits, and each alone; indices, guards and added ones stay."""
     every = find_literals([root for _, root in _roots(code.tree)], set())
     for count in (1, 2, 3):
         edits = [
@@ -251,39 +236,25 @@ def _constants(code: Code, known: _Known) -> Iterator[Reduction]:
             if digits(one.value) > count
         ]
         if len(edits) > 1:
-            what = f"digits of all constants beyond {count}"
-            yield Reduction(Level.CONSTANT, what, len(edits), partial(code.edited, edits))
-    single = [*_of_mechanisms(code, known), *_own(code, known)]
-    yield from (reduction for _, reduction in sorted(single, key=lambda pair: pair[0]))
-
-
-_Ranked = tuple[int, Reduction]
-"""How far down a constant's list of shorter values one is, 0 the nearest, and the reduction to it."""
-
-
-def _of_mechanisms(code: Code, known: _Known) -> Iterator[_Ranked]:
-    """Yield what the parameters of mechanisms could be; wherever one stands in its block, it changes together."""
+            yield Reduction(f"digits of all constants beyond {count}", -1, partial(code.edited, edits))
     for where, block in ((where, block) for where, peers in known.items() for block in peers):
         for name, literals in block.literals.items():
             what = f"{name} of {block.mechanism.name}: {printed(literals[0])}"
             for rank, value in enumerate(shorter(literal_value(literals[0]) or 0.0)):
-                yield rank, _shortened(code, literals, value, what, where)
-
-
-def _own(code: Code, known: _Known) -> Iterator[_Ranked]:
-    """Yield what the other constants could be; indices, guards and added ones stay (`operators.literals`)."""
+                yield _shortened(code, literals, value, rank, f"{what} → {number_text(value)} in {where}")
     hidden = {id(statement) for peers in known.values() for block in peers for statement in block.statements}
     for where, root in _roots(code.tree):
         for literal in find_literals([root], hidden):
             for rank, value in enumerate(shorter(literal.value)):
                 node = literal.node if value else literal.signed  # zero needs no sign
-                yield rank, _shortened(code, [node], value, printed(node), where)
+                what = f"{printed(node)} → {number_text(value)} in {where}"
+                yield _shortened(code, [node], value, rank, what)
 
 
-def _shortened(code: Code, literals: list[ast.expr], value: float, what: str, where: str) -> Reduction:
-    text = number_text(value)
-    edits = [code.replace(literal, text) for literal in literals]
-    return Reduction(Level.CONSTANT, f"{what} → {text} in {where}", 1, partial(code.edited, edits))
+def _shortened(code: Code, literals: list[ast.expr], value: float, rank: int, what: str) -> Reduction:
+    """Return the reduction of a constant, wherever it stands, to the one that is so far down its list."""
+    edits = [code.replace(literal, number_text(value)) for literal in literals]
+    return Reduction(what, rank, partial(code.edited, edits))
 
 
 def shorter(old: float) -> list[float]:

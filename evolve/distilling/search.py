@@ -41,12 +41,12 @@ class Version(NamedTuple):
     source: str
     size: Size
     score: float
-    objectives: Mapping[str, float]
+    scores: Mapping[str, Score]
 
 
 @dataclass(frozen=True)
 class Step:
-    """What went at once: the programs before and after it, and how many evaluations had been made."""
+    """What was removed at once: the programs before and after it, and how many evaluations there had been."""
 
     removed: tuple[str, ...]
     before: Version
@@ -61,7 +61,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a search came to. `complete`: nothing is left that could go; else the budget or the user ended it."""
+    """What a search reached. `complete`: nothing is left that could go; else the budget or the user ended it."""
 
     original: Version
     smallest: Version
@@ -150,8 +150,8 @@ class Distiller:
 
     def _version(self, trial: _Trial) -> Version:
         evaluation = self._measured[trial.tree_hash]
-        means = {name: score.mean for name, score in evaluation.scores.items()}
-        return Version(trial.code.text, size_of(trial.code.tree), self._score(evaluation), means)
+        size = size_of(trial.code.tree)
+        return Version(trial.code.text, size, self._score(evaluation), evaluation.scores)
 
     def _trials(self, state: Distilled) -> list[_Trial]:
         """Return the next reductions to look at: untried ones in their order, then those that were refused earlier.

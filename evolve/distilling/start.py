@@ -26,23 +26,23 @@ class Choice:
     Attributes:
         tolerance: how much the domain's objective may fall.
         evaluations: at most, the program's own included.
-        games: instead of the suite.
-        suite: named set of games.
-        iterations: of each run.
+        tasks: names instead of the suite.
+        suite: named set of tasks.
+        budget: of each task.
         workers: evaluation processes; one per core by default.
     """
 
     tolerance: float = 0.05
     evaluations: int = 150
-    games: Sequence[str] = ()
+    tasks: Sequence[str] = ()
     suite: str = "train"
-    iterations: int | None = None
+    budget: int | None = None
     workers: int | None = None
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """The outcome: `source` is the smallest program, rightly described; `stopped` by Ctrl-C (or SIGTERM) before the end."""
+    """The outcome: `source` is the smallest program; `stopped` says that Ctrl-C (or SIGTERM) ended the search."""
 
     found: Distilled
     source: str
@@ -66,10 +66,10 @@ def distill(
 
     Raises:
         EvolveError: a program that does not run, or a machine that cannot evaluate.
-        InputError: an unknown game or suite.
+        InputError: an unknown task or suite.
     """
     domain, stopped = program.domain, False
-    plan = domain.plan(choice.games or None, suite=choice.suite, budget=choice.iterations)
+    plan = domain.plan(choice.tasks or None, suite=choice.suite, budget=choice.budget)
     workers = choice.workers or len(os.sched_getaffinity(0))
 
     async def measure(source: str, against: Mapping[str, Score] | None) -> Evaluation:
@@ -81,7 +81,9 @@ def distill(
         domain, measure, tolerance=choice.tolerance, evaluations=choice.evaluations, on_step=on_step
     )
     try:
-        with open_service(domain.origin, workers=workers, demanded=program.demanded()) as service:
+        with open_service(
+            domain.origin, workers=workers, demanded=program.demanded(), attack=program.stored
+        ) as service:
             asyncio.run(_until_signal(distiller.run(program.source)))
     except asyncio.CancelledError:
         stopped = True

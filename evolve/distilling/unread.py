@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from evaluators.contract import Component
 from evaluators.source import children
@@ -132,24 +132,25 @@ def _is_unread_definition(statement: ast.stmt, reads: Counter[str], kept: Collec
 
 def _is_idle(statement: ast.stmt, reads: _Reads, *, alone: bool) -> bool:
     """Return whether a function's statement has no effect."""
+    idle = False
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=same)) if name == same:
-            return True
+            idle = True
         case (
             ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value)
             | ast.AugAssign(target=ast.Attribute(value=ast.Name(id="self"), attr=name), value=value)
         ):
-            return not reads.attributes[name] and reads.is_pure(value, methods=True)
+            idle = not reads.attributes[name] and reads.is_pure(value, methods=True)
         case ast.Assign(value=value) | ast.AugAssign(value=value):
             names = _assigned(statement)
-            return bool(names) and not any(map(reads.names.get, names)) and reads.is_pure(value, methods=True)
+            idle = bool(names) and not any(map(reads.names.get, names)) and reads.is_pure(value, methods=True)
         case ast.Expr(value=value):
-            return reads.is_pure(value, methods=False)
+            idle = reads.is_pure(value, methods=False)
         case ast.If(test=head, body=body, orelse=[]) | ast.For(iter=head, body=body, orelse=[]):
-            return _is_empty(body) and reads.is_pure(head, methods=True)
+            idle = _is_empty(body) and reads.is_pure(head, methods=True)
         case ast.Pass():
-            return not alone
-    return False
+            idle = not alone
+    return idle
 
 
 def _is_empty(body: Sequence[ast.stmt]) -> bool:
@@ -173,41 +174,44 @@ def _assigned(statement: ast.stmt) -> list[str]:
 
 
 def _with_a_binding_fewer(code: Code) -> Code | None:
-    """Return the program without a second name of a value, or a name that is returned at once."""
+    """Return the program without a second name, a name that is returned at once, or an unread one in a tuple."""
+    reads = _Reads(code.tree)
     for function in nodes(code.tree):
-        if isinstance(function, ast.FunctionDef):
-            for shorten in _SHORTEN:
-                if (shorter := shorten(code, function)) is not None:
-                    return shorter
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for statement in [statement for _, _, body in bodies(function) for statement in body]:
+            if isinstance(statement, ast.Assign) and code.stands_alone(statement):
+                edits = (
+                    _without_returned_name(code, function, statement)
+                    or _without_second_name(code, function, statement)
+                    or _without_tuple_items(code, reads, statement)
+                )
+                if edits:
+                    return code.edited(edits)
     return None
 
 
-def _without_returned_name(code: Code, function: ast.FunctionDef) -> Code | None:
-    match function.body[-2:]:
-        case [
-            ast.Assign(targets=[ast.Name(id=name) as target]) as assign,
-            ast.Return(value=ast.Name(id=same)) as final,
-        ] if name == same and sum(n.id == name for n in mentions(function)) == 2:
-            if code.stands_alone(final) and code.stands_alone(assign):
+def _without_returned_name(code: Code, function: ast.FunctionDef, statement: ast.Assign) -> list[Edit]:
+    match statement.targets, function.body[-2:]:
+        case [ast.Name(id=name) as target], [before, ast.Return(value=ast.Name(id=same)) as final]:
+            once = name == same and sum(n.id == name for n in mentions(function)) == 2
+            if before is statement and once and code.stands_alone(final):
                 equals = code.data.index(b"=", code.end(target))
-                return code.edited([Edit(code.start(assign), equals + 1, "return"), code.remove(final)])
-    return None
+                return [Edit(code.start(statement), equals + 1, "return"), code.remove(final)]
+    return []
 
 
-def _without_second_name(code: Code, function: ast.FunctionDef) -> Code | None:
-    """Return the function without an ``x = y`` or ``self.x = y``, and ``y`` wherever ``x`` was read."""
-    for statement in function.body:
-        match statement:
-            case ast.Assign(targets=[target], value=ast.Name(id=other)) if code.stands_alone(statement):
-                readers = None
-                if isinstance(target, ast.Name):
-                    readers = _readers_of_name(function, target.id, other)
-                elif isinstance(target, ast.Attribute) and printed(target.value) == "self":
-                    readers = _readers_of_attribute(code.tree, function, statement, target.attr)
-                if readers is not None:
-                    edits = [code.replace(reader, other) for reader in readers]
-                    return code.edited([code.remove(statement), *edits])
-    return None
+def _without_second_name(code: Code, function: ast.FunctionDef, statement: ast.Assign) -> list[Edit]:
+    """Return the edits that drop ``x = y`` or ``self.x = y`` and put ``y`` wherever ``x`` was read."""
+    readers = None
+    match statement.targets, statement.value:
+        case [ast.Name(id=name)], ast.Name(id=other):
+            readers = _readers_of_name(function, name, other)
+        case [ast.Attribute(value=ast.Name(id="self"), attr=name)], ast.Name(id=other):
+            readers = _readers_of_attribute(code.tree, function, statement, name)
+    if readers is None or statement not in function.body:
+        return []
+    return [code.remove(statement), *(code.replace(reader, printed(statement.value)) for reader in readers)]
 
 
 def _readers_of_name(function: ast.FunctionDef, name: str, other: str) -> list[ast.expr] | None:
@@ -234,27 +238,18 @@ def _readers_of_attribute(
     return None if bound_later or len(readers) != len(everywhere) - 1 else readers
 
 
-def _without_tuple_items(code: Code, function: ast.FunctionDef) -> Code | None:
-    """Return the function without a name that ``x, y = 1, 2`` binds and nothing reads."""
-    reads = _Reads(code.tree)
-    for statement in nodes(function):
-        match statement:
-            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(
-                names
-            ) == len(values) and code.stands_alone(statement):
-                pairs = [
-                    (n, v)
-                    for n, v in zip(names, values, strict=True)
-                    if not isinstance(n, ast.Name) or reads.names[n.id] or not reads.is_pure(v, methods=True)
-                ]
-                if 0 < len(pairs) < len(names):
-                    left, right = (", ".join(map(code.text_of, side)) for side in zip(*pairs, strict=True))
-                    return code.edited([code.replace(statement, f"{left} = {right}")])
-    return None
-
-
-_SHORTEN: tuple[Callable[[Code, ast.FunctionDef], Code | None], ...] = (
-    _without_returned_name,
-    _without_second_name,
-    _without_tuple_items,
-)
+def _without_tuple_items(code: Code, reads: _Reads, statement: ast.Assign) -> list[Edit]:
+    """Return the edit that drops a name which ``x, y = 1, 2`` binds and nothing reads."""
+    match statement:
+        case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)) if len(names) == len(
+            values
+        ):
+            pairs = [
+                (n, v)
+                for n, v in zip(names, values, strict=True)
+                if not isinstance(n, ast.Name) or reads.names[n.id] or not reads.is_pure(v, methods=True)
+            ]
+            if 0 < len(pairs) < len(names):
+                left, right = (", ".join(map(code.text_of, side)) for side in zip(*pairs, strict=True))
+                return [code.replace(statement, f"{left} = {right}")]
+    return []

@@ -1,7 +1,7 @@
 """What a model's answer asks for: SEARCH/REPLACE blocks, or one complete program.
 
 Models wrap answers in prose, fences and thoughts; these are taken off. What is left must be unambiguous: nothing
-is guessed, and every refusal says what was expected and what came, in words that the model can act on.
+is guessed, and every refusal says what was expected and what the answer holds, in words that the model can act on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FORMAT = "Answer with SEARCH/REPLACE blocks, or with the complete program in one
 
 
 class PatchError(EvolveError):
-    """An answer that cannot be applied; what was expected, what came, and what to do, for the model to read."""
+    """An answer that cannot be applied; what was expected, what it holds, and what to do, for the model to read."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Answer:
 
 
 def parse_answer(text: str, components: Collection[str]) -> Answer:
-    """What an answer asks for. Where it has blocks, code outside of them is prose.
+    """Return what an answer asks for. Where it has blocks, code outside of them is prose.
 
     Args:
         text: the model's answer.
@@ -68,10 +68,10 @@ def parse_answer(text: str, components: Collection[str]) -> Answer:
 
 
 def _blocks(lines: list[str]) -> tuple[Block, ...]:
-    found: list[Block] = []
+    blocks: list[Block] = []
     sections: list[list[str]] = []  # none outside of a block, then SEARCH, then REPLACE
     for line in lines:
-        number = len(found) + 1
+        number = len(blocks) + 1
         if _SEARCH.match(line):
             if sections:
                 raise PatchError(
@@ -84,7 +84,7 @@ def _blocks(lines: list[str]) -> tuple[Block, ...]:
             if len(sections) == 1:
                 raise PatchError(f"Block {number} has no `=======` between SEARCH and REPLACE.", FORMAT)
             search, replace = (tuple(_unfenced(section)) for section in sections)
-            found.append(Block(search, replace))
+            blocks.append(Block(search, replace))
             sections = []
         elif sections and _DIVIDER.match(line):
             if len(sections) == 2:
@@ -97,14 +97,14 @@ def _blocks(lines: list[str]) -> tuple[Block, ...]:
     if sections:
         missing = "=======" if len(sections) == 1 else ">>>>>>> REPLACE"
         raise PatchError(
-            f"Block {len(found) + 1} is cut off: expected a `{missing}` line; the answer ended.",
+            f"Block {len(blocks) + 1} is cut off: expected a `{missing}` line; the answer ended.",
             "Give every block completely; several small blocks are better than a long one.",
         )
-    return tuple(found)
+    return tuple(blocks)
 
 
 def _unfenced(section: list[str]) -> list[str]:
-    """A section's lines without a code fence put around them inside the block."""
+    """Return a section's lines without a code fence put around them inside the block."""
     inner = [n for n, line in enumerate(section) if line.strip()]
     if len(inner) >= 2 and _FENCE.match(section[inner[0]]) and section[inner[-1]].strip() in ("```", "~~~"):
         return section[inner[0] + 1 : inner[-1]]
@@ -121,8 +121,8 @@ class _Fence:
 
 
 def _fences(lines: list[str]) -> list[_Fence]:
-    """Fenced parts as Markdown has them: closed by as many marks as opened, or by the answer's end."""
-    found: list[_Fence] = []
+    """Return fenced parts as Markdown has them: closed by as many marks as opened, or by the answer's end."""
+    fences: list[_Fence] = []
     opened: tuple[str, str] | None = None
     inside: list[str] = []
     for line in lines:
@@ -131,19 +131,19 @@ def _fences(lines: list[str]) -> list[_Fence]:
             if match:
                 opened, inside = (match[1], match[2].lower()), []
         elif match and not match[2] and match[1].startswith(opened[0]):
-            found.append(_Fence(opened[1], "\n".join(inside), closed=True))
+            fences.append(_Fence(opened[1], "\n".join(inside), closed=True))
             opened = None
         elif match and match[2] and not "".join(inside).strip():
             opened, inside = (match[1], match[2].lower()), []  # a fence that only wraps another
         else:
             inside.append(line)
     if opened is not None and "".join(inside).strip():
-        found.append(_Fence(opened[1], "\n".join(inside), closed=False))
-    return found
+        fences.append(_Fence(opened[1], "\n".join(inside), closed=False))
+    return fences
 
 
 def _rewrite(lines: list[str], components: Collection[str]) -> str:
-    """The one complete program in an answer without blocks."""
+    """Return the one complete program in an answer without blocks."""
     text = "\n".join(lines)
     fences = [f for f in _fences(lines) if _classes(f.text, components)]
     whole = [f for f in fences if len(_classes(f.text, components)) == len(components)]

@@ -25,7 +25,7 @@ class ProposalError(EvolveError):
 
 @dataclass(frozen=True)
 class Context:
-    """What an operator is told beside the parents.
+    """What an operator knows beside the parents.
 
     Attributes:
         components: the domain's evolvable classes.
@@ -83,10 +83,10 @@ class Operator(Protocol):
         ...
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
-        """A child of `parents`.
+        """Return a child of `parents`.
 
         Raises:
-            ProposalError: when the operator finds no child of these parents.
+            ProposalError: the operator can make no child of these parents.
         """
         ...
 
@@ -106,7 +106,7 @@ class ScriptedOperator:
         self._sources = iter(sources)
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
-        """The next source.
+        """Return the next source.
 
         Raises:
             ProposalError: when there are no more.

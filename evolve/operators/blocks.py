@@ -1,4 +1,4 @@
-"""Mechanism blocks in a program's text: found by their header comments, inserted, removed, redrawn.
+"""Mechanism blocks in a program's text: recognised by their header comments, inserted, removed, redrawn.
 
 A block is a header comment ``# name: summary`` directly above the mechanism's statements, followed by a
 blank line:
@@ -46,30 +46,30 @@ class Block:
 
 
 def find_blocks(code: Code, site: Site, mechanisms: Iterable[Mechanism]) -> list[Block]:
-    """The site's recognised blocks in the order in which they stand."""
+    """Return the site's recognised blocks in the order in which they stand."""
     known = {m.name: m for m in mechanisms if m.component == site.component.name}
     aliases = {m.target: m.variable for m in known.values() if not m.target.isidentifier()}
-    found: list[Block] = []
+    blocks: list[Block] = []
     for index, statement in enumerate(site.statements):
         mechanism = known.get(_header_name(code, statement.lineno - 1))
-        if mechanism is None or (found and index <= found[-1].last):
+        if mechanism is None or (blocks and index <= blocks[-1].last):
             continue
         last = index + len(template(mechanism)) - 1
         statements = site.statements[index : last + 1]
         literals = match(mechanism, statements, aliases)
         if literals is not None and all(map(code.stands_alone, statements)):
-            found.append(Block(site, mechanism, index, last, literals))
-    return found
+            blocks.append(Block(site, mechanism, index, last, literals))
+    return blocks
 
 
 def _header_name(code: Code, lineno: int) -> str:
-    """The mechanism that a comment line claims to head, or ""."""
+    """Return the mechanism that a comment line claims to head, or ""."""
     name, colon, _ = code.lines[lineno - 1].strip().removeprefix("#").strip().partition(":")
     return name if code.is_comment(lineno) and colon else ""
 
 
 def can_insert(code: Code, site: Site, mechanism: Mechanism) -> bool:
-    """Whether the mechanism fits: right arguments, not there yet, no name taken, a place to put it."""
+    """Return whether the mechanism fits: right arguments, not there yet, no name taken, a place to put it."""
     method = site.method
     lines = range(method.lineno, (method.end_lineno or method.lineno) + 1)
     if not site.takes_mechanisms or any(_header_name(code, line) == mechanism.name for line in lines):
@@ -88,7 +88,7 @@ def can_insert(code: Code, site: Site, mechanism: Mechanism) -> bool:
 
 
 def _binding(site: Site, mechanism: Mechanism) -> int | None:
-    """Index of the statement that binds the mechanism's target to its variable."""
+    """Return the index of the statement that binds the mechanism's target to its variable."""
     for index, statement in enumerate(site.statements):
         match statement:
             case ast.Assign(targets=[ast.Name(id=mechanism.variable)], value=value) if (
@@ -101,12 +101,12 @@ def _binding(site: Site, mechanism: Mechanism) -> int | None:
 def insert(
     code: Code, site: Site, mechanism: Mechanism, values: Mapping[str, float], peers: list[Block]
 ) -> Code:
-    """The program with the mechanism as the last of its target's blocks; `peers` are the site's blocks."""
+    """Return the program with the mechanism as the last of its target's blocks; `peers` are the site's blocks."""
     indent = code.indent(site.statements[0])
     header = f"# {mechanism.name}: {mechanism.summary}"
     lines = [f"{indent}{line}" for line in [header, *render(mechanism, values)]]
-    place = _insert_at_return if mechanism.target == RETURN else _insert_at_top
-    return code.edited([*place(code, site, mechanism, lines, peers), *_state_edits(code, site, mechanism)])
+    edits = _insert_at_return if mechanism.target == RETURN else _insert_at_top
+    return code.edited([*edits(code, site, mechanism, lines, peers), *_state_edits(code, site, mechanism)])
 
 
 def _insert_at_top(
@@ -137,7 +137,7 @@ def _insert_at_top(
 
 
 def _end_of_inputs(site: Site, peers: list[Block]) -> int:
-    """Index of the last statement of the input blocks and bindings with which the method begins, or -1."""
+    """Return the index of the last statement of the input blocks and bindings with which the method begins, or -1."""
     starts = {block.first: block for block in peers if block.mechanism.target != RETURN}
     index = 0
     while index < len(site.statements):
@@ -168,7 +168,7 @@ def _insert_at_return(
 
 
 def _renamed(code: Code, below: ast.AST, expression: str, text: str) -> list[Edit]:
-    """Edits that put `text` wherever `expression`, a name or an attribute, is read."""
+    """Return the edits that put `text` wherever `expression`, a name or an attribute, is read."""
     return [
         code.replace(node, text)
         for node in walk(below)
@@ -177,7 +177,7 @@ def _renamed(code: Code, below: ast.AST, expression: str, text: str) -> list[Edi
 
 
 def _state_edits(code: Code, site: Site, mechanism: Mechanism) -> list[Edit]:
-    """The mechanism's class attributes: after the class's other attributes, else above its first method."""
+    """Return the edits that add the mechanism's class attributes, after the class's others or above its methods."""
     if not mechanism.state:
         return []
     owner = site.owner
@@ -193,14 +193,14 @@ def _state_edits(code: Code, site: Site, mechanism: Mechanism) -> list[Edit]:
 
 
 def can_remove(block: Block) -> bool:
-    """Whether nothing else in the method reads what the block binds for itself."""
+    """Return whether nothing else in the method reads what the block binds for itself."""
     own = local_names(block.mechanism)
     rest = block.site.statements[: block.first] + block.site.statements[block.last + 1 :]
     return own.isdisjoint(set().union(*map(used_names, rest)))
 
 
 def remove(code: Code, block: Block, peers: list[Block]) -> Code:
-    """The program without the block; with the last block of a target its binding goes too."""
+    """Return the program without the block; with the last block of a target its binding goes too."""
     site, mechanism = block.site, block.mechanism
     statements = site.statements
     first = block.statements[0].lineno - 1
@@ -260,7 +260,7 @@ def _stateless(code: Code, owner: ast.ClassDef, names: set[str]) -> list[Edit]:
 
 
 def reparameterise(code: Code, block: Block, values: Mapping[str, float]) -> Code:
-    """The program with `values` in the place of the block's constants of these names."""
+    """Return the program with `values` in the place of the block's constants of these names."""
     return code.edited(
         code.replace(node, number_text(value))
         for name, value in values.items()

@@ -39,7 +39,7 @@ class CrossoverOperator:
     waits = False
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
-        """The first parent with component classes of the second.
+        """Return the first parent with component classes of the second.
 
         Raises:
             ProposalError: if every such child is one of the parents.
@@ -48,7 +48,7 @@ class CrossoverOperator:
 
 
 def cross(first: str, second: str, context: Context, rng: random.Random) -> Proposal:
-    """`first` with some component classes of `second`: `CrossoverOperator.propose` without waiting.
+    """Return `first` with some component classes of `second`: `CrossoverOperator.propose` without waiting.
 
     Raises:
         ProposalError: if a parent does not parse, or every such child is one of the parents.
@@ -77,7 +77,7 @@ def cross(first: str, second: str, context: Context, rng: random.Random) -> Prop
 
 
 def _choices(recipient: Code, donor: Code, context: Context, rng: random.Random) -> list[tuple[str, ...]]:
-    """The sets of components worth taking: some of those that differ, not all; in random order."""
+    """Return the sets of components worth taking: some of those that differ, not all; in random order."""
     theirs = find_sites(donor, context.components)
     differing = [
         name
@@ -90,7 +90,7 @@ def _choices(recipient: Code, donor: Code, context: Context, rng: random.Random)
 
 
 def graft(recipient: Code, donor: Code, names: Collection[str], context: Context) -> Code | None:
-    """`recipient` with the donor's classes called `names`, or None where names clash beyond renaming."""
+    """Return `recipient` with the donor's classes called `names`, or None where names clash beyond renaming."""
     components = {component.name for component in context.components}
     renamed = _without_clashes(recipient, donor, names, components)
     if renamed is None:
@@ -129,7 +129,7 @@ def _needed(code: Code, names: Iterable[str], components: set[str]) -> list[ast.
 def _without_clashes(
     recipient: Code, donor: Code, names: Collection[str], components: set[str]
 ) -> Code | None:
-    """The donor with needed names renamed where the recipient binds them to something else."""
+    """Return the donor with needed names renamed where the recipient binds them to something else."""
     mine, theirs = set(recipient.keys), set(donor.keys)
     bound = {n: s for s in recipient.tree.body for n in defined_names(s) if recipient.key(s) not in theirs}
     clashing = [
@@ -149,7 +149,7 @@ def _without_clashes(
 
 
 def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:
-    """The program with names renamed, or None where one stands in a place without a position."""
+    """Return the program with names renamed, or None where one stands where the tree has no position."""
     everywhere = nodes(code.tree)
     for node in everywhere:
         if isinstance(node, ast.arg) and node.arg in fresh:
@@ -172,7 +172,7 @@ def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:
 
 
 def _pruned(code: Code, orphans: set[str]) -> Code:
-    """The program without the helpers among `orphans` that nothing uses any more."""
+    """Return the program without the helpers among `orphans` that nothing uses any more."""
     while True:
         statements = code.tree.body
         unused = [

@@ -36,7 +36,7 @@ def describe(
     altered: Collection[str] = (),
     bases: Sequence[str] = (),
 ) -> Code:
-    """The program with fresh docstrings.
+    """Return the program with fresh docstrings.
 
     Args:
         code: the program after a change.
@@ -64,18 +64,18 @@ def describe(
 
 
 def bases_of(code: Code) -> list[str]:
-    """The programs that a program says it was evolved from, or what it says of itself."""
+    """Return the programs that a program says it was evolved from, or what it says of itself."""
     bases = _base(code.tree, "an undescribed program.").rstrip(".").split(_CROSS)
     return [textwrap.shorten(base, _BASE_LENGTH, placeholder=" [...]") for base in bases]
 
 
 def is_module_altered(code: Code) -> bool:
-    """Whether the program says that its constants or helper functions were changed."""
+    """Return whether the program says that its constants or helper functions were changed."""
     return _ALTERED_MODULE in _paragraphs(code.tree)
 
 
 def _base(node: ast.Module | ast.ClassDef, unknown: str) -> str:
-    """What a docstring says its module or class was evolved from: by default its own first paragraph."""
+    """Return what a docstring says its module or class was evolved from: by default its own first paragraph."""
     paragraphs = _paragraphs(node)
     return paragraphs[0].removeprefix(_EVOLVED) if paragraphs else unknown
 
@@ -90,7 +90,7 @@ def _bullets(blocks: Sequence[Block]) -> list[str]:
 
 
 def _docstring(code: Code, node: ast.Module | ast.ClassDef, parts: Sequence[str]) -> Edit:
-    """The edit that gives a module or class the docstring of these paragraphs (lines that stay lines)."""
+    """Return the edit that gives a module or class the docstring of these paragraphs (lines that stay lines)."""
     indent = "" if isinstance(node, ast.Module) else code.indent(node.body[0])
     lines = _wrapped(parts)
     closing = [f'{indent}"""'] if len(lines) > 1 else []

@@ -94,7 +94,7 @@ def _classified(node: ast.Constant, parents: dict[ast.AST, ast.AST]) -> list[Lit
 
 
 def perturb(code: Code, literal: Literal, rng: random.Random) -> tuple[Edit, str]:
-    """An edit that moves the constant a log-normal step away, and a note of it. The sign stays."""
+    """Return an edit that moves the constant a log-normal step away, and a note of it. The sign stays."""
     old = literal.value
     new: float = round_to_digits(
         old * math.exp(rng.gauss(0.0, _EXPONENT_SPREAD if literal.exponent else _SPREAD))

@@ -17,7 +17,7 @@ from evolve.operators.answers import FORMAT, PatchError
 from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.patch import patch
 
-_SAID = {
+_UNUSABLE = {
     Stop.LENGTH: "The answer was cut off at the limit of {limit} tokens. Be brief: change few lines, with blocks.",
     Stop.EMPTY: "The answer was empty. " + FORMAT,
     Stop.REFUSED: "The answer was a refusal. This is work on published algorithms for small card games. "
@@ -30,15 +30,15 @@ class Prompting(Protocol):
     """What renders prompts: `evolve.prompting.prompter.Prompter`."""
 
     def first(self, parent: Candidate, context: Context, rng: random.Random) -> tuple[Message, ...]:
-        """The conversation that asks for a child of `parent`."""
+        """Return the conversation that asks for a child of `parent`."""
         ...
 
     def merge(self, first: Candidate, second: Candidate, context: Context) -> tuple[Message, ...]:
-        """The conversation that asks for a child of both."""
+        """Return the conversation that asks for a child of both."""
         ...
 
     def repair(self, problem: str, *, patched: bool) -> Message:
-        """What is said when an answer failed."""
+        """Return what answers an attempt that failed."""
         ...
 
 
@@ -47,7 +47,7 @@ class LlmOperator:
 
     Args:
         prompter: renders what it is asked.
-        repairs: how often it is told what is wrong with its answer.
+        repairs: how often its answer goes back with what is wrong.
         max_output_tokens: where its answers are cut off.
         temperature: None leaves it to the server.
     """
@@ -81,7 +81,7 @@ class LlmOperator:
         self._choose_model = choose_model or self._choose_model
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
-        """A child that the model made of the first parent.
+        """Return a child that the model made of the first parent.
 
         Raises:
             ProposalError: no answer could be used.
@@ -89,22 +89,22 @@ class LlmOperator:
         """
         assert self._asker is not None, "connect comes before propose"
         messages, model = self._opening(parents, context, rng), self._choose_model(context)
-        problem, made = "", None
+        problem, proposal = "", None
         for attempt in range(self._repairs + 1):
             completion = await self._asker.ask(
                 Request(messages, self._max_output_tokens, self._temperature, context.ordinal, attempt, model)
             )
             try:
-                made = self._child(parents[0], completion, context)
-                problem = context.objection(made.source)
+                proposal = self._child(parents[0], completion, context)
+                problem = context.objection(proposal.source)
             except PatchError as error:
-                made, problem = None, f"{error.message}\n{error.hint}".strip()
-            if made is not None and not problem:
-                return made
-            reminder = self._prompter.repair(problem, patched=made is not None)
+                proposal, problem = None, f"{error.message}\n{error.hint}".strip()
+            if proposal is not None and not problem:
+                return proposal
+            reminder = self._prompter.repair(problem, patched=proposal is not None)
             messages = (*messages, Message("assistant", completion.text or "(no answer)"), reminder)
-        if made is not None:
-            return made  # screening says the same about it, and keeps it to look at
+        if proposal is not None:
+            return proposal  # screening says the same about it, and keeps it to look at
         raise ProposalError(
             f"{self.kind}: no usable answer in {self._repairs + 1} attempts; the last one: {problem}"
         )
@@ -115,13 +115,13 @@ class LlmOperator:
         return self._prompter.first(parents[0], context, rng)
 
     def _child(self, parent: Candidate, completion: Completion, context: Context) -> Proposal:
-        """What an answer makes of the parent.
+        """Return what an answer makes of the parent.
 
         Raises:
-            PatchError: nothing.
+            PatchError: the answer cannot be used.
         """
         if completion.stop is not Stop.END:
-            raise PatchError(_SAID[completion.stop].format(limit=self._max_output_tokens))
+            raise PatchError(_UNUSABLE[completion.stop].format(limit=self._max_output_tokens))
         child = patch(parent.source, completion.text, context.components)
         return Proposal(child.source, self.kind, (_idea(completion.text),))
 
@@ -139,11 +139,11 @@ class LlmCrossover(LlmOperator):
 
 
 def _idea(answer: str) -> str:
-    """The sentence behind ``Idea:``, short and without control characters, or that there is none."""
+    """Return the sentence behind ``Idea:``, short and without control characters, or that there is none."""
     for line in answer.splitlines():
         name, colon, rest = line.strip().strip("*# ").partition(":")
         if colon and name.strip("* ").lower() == "idea":
-            said = "".join(c for c in " ".join(rest.strip("* ").split()) if c.isprintable())
-            said = said.replace(";", ",")
-            return said if len(said) <= 160 else said[:159] + "…"
+            idea = "".join(c for c in " ".join(rest.strip("* ").split()) if c.isprintable())
+            idea = idea.replace(";", ",")
+            return idea if len(idea) <= 160 else idea[:159] + "…"
     return "a change without a stated idea"

@@ -44,18 +44,18 @@ _QUOTES = str.maketrans("\u201c\u201d\u201e\u2018\u2019\u201a\u2212\u2013\u2014\
 
 @dataclass(frozen=True)
 class Patch:
-    """A child's source, and whether it came as ``blocks`` or as a ``rewrite``."""
+    """A child's source, and whether the answer was ``blocks`` or a ``rewrite``."""
 
     source: str
     form: Literal["blocks", "rewrite"]
 
 
 def patch(parent: str, answer: str, components: Sequence[Component]) -> Patch:
-    """The child that a model's answer makes of `parent`.
+    """Return the child that a model's answer makes of `parent`.
 
     Args:
         parent: the program that the model was shown.
-        answer: what the model said.
+        answer: the model's.
         components: the classes that may change.
 
     Raises:
@@ -76,7 +76,7 @@ def patch(parent: str, answer: str, components: Sequence[Component]) -> Patch:
 
 
 def apply(parent: str, blocks: Iterable[Block]) -> str:
-    """The program after all blocks, in order.
+    """Return the program after all blocks, in order.
 
     Raises:
         PatchError: a block's SEARCH is empty, elided, or does not match exactly once.
@@ -90,17 +90,17 @@ def apply(parent: str, blocks: Iterable[Block]) -> str:
             )
         _check_elisions(block.search, parent, where)
         _check_elisions(block.replace, parent, f"REPLACE of block {number}")
-        found = _find(lines, block.search)
-        if len(found) > 1:
-            places = ", ".join(str(start + 1) for start in found)
+        starts = _find(lines, block.search)
+        if len(starts) > 1:
+            numbers = ", ".join(str(start + 1) for start in starts)
             raise PatchError(
-                f"{where} matches {len(found)} places (lines {places}); expected exactly one.",
+                f"{where} matches {len(starts)} places (lines {numbers}); expected exactly one.",
                 "Add lines above or below until it is unique.",
             )
-        if not found:
+        if not starts:
             raise PatchError(f"{where} does not occur in the program. {_nearest(lines, block.search)}".strip(),
                              "Copy the lines exactly as the program has them now, earlier blocks applied.")  # fmt: skip
-        lines[found[0] : found[0] + len(block.search)] = block.replace
+        lines[starts[0] : starts[0] + len(block.search)] = block.replace
     return _normalised("\n".join(lines))
 
 
@@ -111,12 +111,13 @@ def _find(lines: Sequence[str], search: Sequence[str]) -> list[int]:
 
 
 def _nearest(lines: list[str], search: Sequence[str]) -> str:
-    """Why a search failed, as far as that can be seen, and the lines that come closest."""
+    """Return why a search failed, as far as that can be seen, and the lines that come closest."""
     for reason, change in _NEAR_MISSES.items():
-        found = _find([change(line) for line in lines], [change(line) for line in search])
-        if len(found) == 1:
-            shown = "\n".join(lines[found[0] : found[0] + len(search)])
-            return f"It differs from lines {found[0] + 1} to {found[0] + len(search)} in {reason}; they are:\n{shown}\n"
+        starts = _find([change(line) for line in lines], [change(line) for line in search])
+        if len(starts) == 1:
+            first, last = starts[0], starts[0] + len(search)
+            shown = "\n".join(lines[first:last])
+            return f"It differs from lines {first + 1} to {last} in {reason}; they are:\n{shown}\n"
     inner = [n for n, line in enumerate(search) if line.strip()]
     trimmed = search[inner[0] : inner[-1] + 1]
     if len(trimmed) < len(search) and len(_find(lines, trimmed)) == 1:
@@ -178,7 +179,7 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
         count = sum(isinstance(n, ast.ClassDef) and n.name == component.name for n in after.body)
         if count != 1:
             raise PatchError(f"Expected one class {component.name} in the program; got {count or 'none'}.")
-    names, known = {c.name for c in components}, _texts(parent)
+    names, known = {c.name for c in components}, _statement_texts(parent)
     changed: dict[str, ast.stmt] = {}
     for index, (node, text) in enumerate(statements(child)):
         free = (isinstance(node, ast.ClassDef) and node.name in names) or (index == 0 and is_docstring(node))
@@ -202,8 +203,8 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
 
 
 @lru_cache(maxsize=256)
-def _texts(parent: str) -> frozenset[str]:
-    """The parent's statements at module level as text, which is quick to compare; it is shown again and again.
+def _statement_texts(parent: str) -> frozenset[str]:
+    """Return the parent's statements at module level as text, which is quick to compare; it is shown again and again.
 
     Raises:
         PatchError: it does not parse.

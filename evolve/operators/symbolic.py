@@ -18,7 +18,7 @@ from evaluators.contract import ProgramError
 from evaluators.records import Candidate
 from evolve.operators.base import Context, Proposal, ProposalError
 from evolve.operators.describe import describe
-from evolve.operators.moves import MOVES, Change, Program
+from evolve.operators.mutations import MUTATIONS, Change, ReadProgram
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import LINE_LENGTH, Code, parsed
 from evolve.source.sites import find_sites
@@ -66,7 +66,7 @@ class SymbolicOperator:
         self.attempts = attempts
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
-        """A mutated copy of the first parent.
+        """Return a mutated copy of the first parent.
 
         Raises:
             ProposalError: if the parent does not parse or has nothing that could be changed.
@@ -74,7 +74,7 @@ class SymbolicOperator:
         return self.mutate(parents[0].source, context, rng)
 
     def mutate(self, source: str, context: Context, rng: random.Random) -> Proposal:
-        """A mutated copy of `source`: `propose` without waiting.
+        """Return a mutated copy of `source`: `propose` without waiting.
 
         Raises:
             ProposalError: if `source` does not parse or has nothing that could be changed.
@@ -85,7 +85,7 @@ class SymbolicOperator:
             raise ProposalError(f"symbolic: expected a parent that parses; got {error}.") from error
         for attempt in range(self.attempts):
             last = attempt == self.attempts - 1
-            weights = {"perturb": 1.0} if last else {name: getattr(self.mix, name) for name in MOVES}
+            weights = {"perturb": 1.0} if last else {name: getattr(self.mix, name) for name in MUTATIONS}
             try:
                 child = self._chain(parent, context, rng, weights)
                 if child and is_sound(parent, Code(child.source), context):
@@ -93,17 +93,17 @@ class SymbolicOperator:
             except ProgramError:  # a layout that edits by line or position do not suit
                 continue
         raise ProposalError(
-            "symbolic: found nothing to change in the parent: no mechanism fits and no constant may move.",
+            "symbolic: the parent has nothing to change: no mechanism fits and no constant may move.",
             "Choose another operator for programs of this form.",
         )
 
     def _chain(
         self, parent: Code, context: Context, rng: random.Random, weights: Mapping[str, float]
     ) -> Proposal | None:
-        """The parent after one edit or a few, or None where there is nothing to do."""
+        """Return the parent after one edit or a few, or None where there is nothing to do."""
         code, notes = parent, []
         for _ in range(self._num_edits(rng)):
-            change = self._edit(Program.read(code, context), rng, weights)
+            change = self._edit(ReadProgram.read(code, context), rng, weights)
             if change is None:
                 break
             altered = {change.component} if change.altered else ()
@@ -117,15 +117,15 @@ class SymbolicOperator:
             number += 1
         return number
 
-    def _edit(self, program: Program, rng: random.Random, weights: Mapping[str, float]) -> Change | None:
-        """One edit of a kind drawn by weight; a kind that finds nothing to do is not drawn again."""
+    def _edit(self, program: ReadProgram, rng: random.Random, weights: Mapping[str, float]) -> Change | None:
+        """Return one edit of a kind drawn by weight; a kind that finds nothing to do is not drawn again."""
         full = len(program.all_blocks) >= self.mix.max_blocks
         left = {
             name: weight for name, weight in weights.items() if weight and not (full and name == "insert")
         }
         while left:
             name = rng.choices(list(left), list(left.values()))[0]
-            change = MOVES[name](program, rng)
+            change = MUTATIONS[name](program, rng)
             if change is not None:
                 return change
             del left[name]
@@ -133,7 +133,7 @@ class SymbolicOperator:
 
 
 def is_sound(parent: Code, child: Code, context: Context) -> bool:
-    """Whether a child keeps the parent's interface, is another program, and has no line grown too long."""
+    """Return whether a child keeps the parent's interface, is another program, and has no line grown too long."""
     before, after = find_sites(parent, context.components), find_sites(child, context.components)
     interface = {name: site.arguments for name, site in before.items()}
     longest = max(LINE_LENGTH, *map(len, parent.lines))

@@ -17,7 +17,7 @@ _POSITIONS = frozenset({"ctx", "kind", "type_comment"})
 
 
 def render(mechanism: Mechanism, values: Mapping[str, float]) -> list[str]:
-    """The mechanism's statements as lines, with `values` for its parameters."""
+    """Return the mechanism's statements as lines, with `values` for its parameters."""
     body = mechanism.body
     for parameter in mechanism.parameters:
         body = body.replace(f"{{{parameter.name}}}", number_text(values[parameter.name]))
@@ -25,18 +25,18 @@ def render(mechanism: Mechanism, values: Mapping[str, float]) -> list[str]:
 
 
 def template(mechanism: Mechanism) -> list[ast.stmt]:
-    """The mechanism's statements with a reserved name in the place of each constant."""
+    """Return the mechanism's statements with a reserved name for each constant."""
     return _parsed(_with_placeholders(mechanism)).body
 
 
 def local_names(mechanism: Mechanism) -> frozenset[str]:
-    """The local names that the mechanism's statements bind for what follows, its variable excluded."""
+    """Return the local names that the mechanism's statements bind for what follows, its variable excluded."""
     tree = _parsed(_with_placeholders(mechanism))
     return (bound_names(tree) & outer_names(tree)) - {mechanism.variable}
 
 
 def taken_names(mechanism: Mechanism) -> frozenset[str]:
-    """The same with the variables of its loops: the method around them must mean nothing else by these names."""
+    """Return the same with the variables of its loops: the method around them must mean nothing else by them."""
     return bound_names(_parsed(_with_placeholders(mechanism))) - {mechanism.variable}
 
 
@@ -55,38 +55,38 @@ def _parsed(body: str) -> ast.Module:
 def match(
     mechanism: Mechanism, statements: list[ast.stmt], aliases: Mapping[str, str]
 ) -> dict[str, list[ast.expr]] | None:
-    """Parameter -> the literals that stand for it, if `statements` are the mechanism's and nothing else.
+    """Return parameter -> the literals that stand for it, if `statements` are the mechanism's and nothing else.
 
     Args:
         mechanism: the template.
         statements: as many statements as the template has.
         aliases: expression -> local name that holds its value; either may stand where the other is expected.
     """
-    found: dict[str, list[ast.expr]] = {}
+    literals: dict[str, list[ast.expr]] = {}
     pattern = template(mechanism)
-    if len(pattern) != len(statements) or not _same(pattern, statements, aliases, found):
+    if len(pattern) != len(statements) or not _same(pattern, statements, aliases, literals):
         return None
-    constant = all(len({literal_value(node) for node in nodes}) == 1 for nodes in found.values())
-    return found if constant else None
+    constant = all(len({literal_value(node) for node in nodes}) == 1 for nodes in literals.values())
+    return literals if constant else None
 
 
-def _same(pattern: Any, node: Any, aliases: Mapping[str, str], found: dict[str, list[ast.expr]]) -> bool:
+def _same(pattern: Any, node: Any, aliases: Mapping[str, str], literals: dict[str, list[ast.expr]]) -> bool:
     if isinstance(pattern, list):
         return (
             isinstance(node, list)
             and len(pattern) == len(node)
-            and all(_same(p, n, aliases, found) for p, n in zip(pattern, node, strict=True))
+            and all(_same(p, n, aliases, literals) for p, n in zip(pattern, node, strict=True))
         )
     if not isinstance(pattern, ast.AST):
         return bool(pattern == node) and type(pattern) is type(node)
     if isinstance(pattern, ast.Name) and pattern.id.startswith(_PLACEHOLDER):
         if literal_value(node) is None:
             return False
-        found.setdefault(pattern.id.removeprefix(_PLACEHOLDER), []).append(node)
+        literals.setdefault(pattern.id.removeprefix(_PLACEHOLDER), []).append(node)
         return True
     pattern, node = _without_alias(pattern, aliases), _without_alias(node, aliases)
     return type(pattern) is type(node) and all(
-        _same(getattr(pattern, name, None), getattr(node, name, None), aliases, found)
+        _same(getattr(pattern, name, None), getattr(node, name, None), aliases, literals)
         for name in pattern._fields
         if name not in _POSITIONS
     )
@@ -99,7 +99,7 @@ def _without_alias(node: Any, aliases: Mapping[str, str]) -> Any:
 
 
 def literal_value(node: Any) -> float | None:
-    """The value of a numeric literal, a minus sign included, or None."""
+    """Return the value of a numeric literal, a minus sign included, or None."""
     match node:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return None if isinstance(value, bool) else -value
@@ -109,22 +109,22 @@ def literal_value(node: Any) -> float | None:
 
 
 def round_to_digits(value: float, digits: int = 2) -> float:
-    """`value` to so many significant digits: constants that a person can read."""
+    """Return `value` to so many significant digits: constants that a person can read."""
     return float(f"{value:.{digits - 1}e}")
 
 
 def number_text(value: float) -> str:
-    """A literal for `value`; integers stay integers."""
+    """Return a literal for `value`; integers stay integers."""
     return repr(value)
 
 
 def draw(parameter: Parameter, rng: random.Random) -> float:
-    """A value around the parameter's default (see `Parameter`)."""
+    """Return a value around the parameter's default (see `Parameter`)."""
     return step(parameter, parameter.default, parameter.spread, rng)
 
 
 def step(parameter: Parameter, value: float, spread: float, rng: random.Random) -> float:
-    """A log-normal step from `value` that stays within the parameter's range."""
+    """Return a log-normal step from `value` that stays within the parameter's range."""
     moved = round_to_digits(value * math.exp(rng.gauss(0.0, spread)))
     moved = min(max(moved, parameter.low), parameter.high)
     return round(moved) if parameter.integer else moved

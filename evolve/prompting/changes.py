@@ -27,24 +27,24 @@ class RemovedLine(NamedTuple):
 
 
 def ancestors(program_id: str, scored: Callable[[str], Candidate | None]) -> list[Candidate]:
-    """A program and its first parents, the youngest first, as far as they have scores; [] for an unknown one.
+    """Return a program and its first parents, the youngest first, as far as they have scores; [] for an unknown one.
 
     Args:
         program_id: the program.
         scored: program id -> the candidate that it was when it got its scores.
     """
-    found: list[Candidate] = []
+    line: list[Candidate] = []
     child = scored(program_id)
-    while child is not None and len(found) <= _GENERATIONS:
-        found.append(child)
+    while child is not None and len(line) <= _GENERATIONS:
+        line.append(child)
         child = scored(child.parents[0]) if child.parents else None
-    return found
+    return line
 
 
 def removed_lines(
     program_id: str, scored: Callable[[str], Candidate | None], objective: str
 ) -> list[RemovedLine]:
-    """Lines that a program's ancestors had and that it lacks, where losing them did no harm; the youngest first.
+    """Return the lines that a program lacks and its ancestors had, where losing them did no harm; the youngest first.
 
     Args:
         program_id: the program.
@@ -55,18 +55,18 @@ def removed_lines(
     if not line_of_descent:
         return []
     present = set(code_lines(line_of_descent[0].source))
-    found: dict[str, RemovedLine] = {}
+    removed: dict[str, RemovedLine] = {}
     for child, parent in pairwise(line_of_descent):
         before, after = (candidate.mean(objective) for candidate in (parent, child))
         for line in _lost(parent.source, child.source) if after >= before else ():
             if line not in present:
-                found.setdefault(line, RemovedLine(line, before, after))
-    return list(found.values())
+                removed.setdefault(line, RemovedLine(line, before, after))
+    return list(removed.values())
 
 
 @lru_cache(maxsize=1024)
 def _lost(before: str, after: str) -> tuple[str, ...]:
-    """The statements of one program that another one has not, but for those that only structure it."""
+    """Return the statements of one program that another one has not, but for those that only structure it."""
     kept = set(code_lines(after))
     return tuple(x for x in code_lines(before) if x not in kept and not x.startswith(_STRUCTURE))
 
@@ -79,7 +79,7 @@ class Differing(NamedTuple):
 
 
 def differing(source: str, shown: Mapping[str, str]) -> Differing:
-    """What sets a program apart from others: its classes, functions and constants that none of them has.
+    """Return what sets a program apart from others: its classes, functions and constants that none of them has.
 
     Docstrings do not count. A program that does not parse is shown whole.
 
@@ -90,14 +90,14 @@ def differing(source: str, shown: Mapping[str, str]) -> Differing:
     parts = _parts(source)
     if parts is None:
         return Differing(source, {})
-    texts, same = [], dict[str, list[str]]()
+    definitions, same = [], dict[str, list[str]]()
     for part in parts:
         name = next((name for name, other in shown.items() if part.key in _keys(other)), None)
         if name is None:
-            texts.append(part.text)
+            definitions.append(part.text)
         elif part.name:
             same.setdefault(name, []).append(part.name)
-    return Differing("\n\n".join(texts), same)
+    return Differing("\n\n".join(definitions), same)
 
 
 class _Part(NamedTuple):

@@ -83,17 +83,17 @@ def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> 
     """Curves at a few of their checkpoints, the last one included; one set of iterations for all.
 
     Args:
-        curves: program -> game -> (iteration, exploitability) pairs; of games that the first program lacks, none.
+        curves: program -> family -> (budget, value) pairs; of families that the first program lacks, none.
     """
     first = next(iter(curves.values()), {})
-    rows = [(game, name, own[game]) for game in first for name, own in curves.items() if game in own]
+    rows = [(family, name, own[family]) for family in first for name, own in curves.items() if family in own]
     if not rows:
         return []
     common = sorted(set.intersection(*({k for k, _ in points} for *_, points in rows)))
     chosen = common[-1 :: -max(1, -(-len(common) // _CURVE_POINTS))][::-1]
     return [
-        {"game": game, "program": name, "points": [(k, e) for k, e in points if k in chosen]}
-        for game, name, points in rows
+        {"task": family, "program": name, "points": [(k, v) for k, v in points if k in chosen]}
+        for family, name, points in rows
     ]
 
 

@@ -31,7 +31,7 @@ _REMOVED, _BEST = 8, 12
 
 
 class _Row(NamedTuple):
-    """A program's scores: of the objective, and of each game."""
+    """A program's scores: of the objective, and of each family."""
 
     name: str
     score: float
@@ -63,7 +63,7 @@ class _Tried(NamedTuple):
 class _Behind(NamedTuple):
     """The family on which the parent is furthest behind, by what it and the best program there score."""
 
-    game: str
+    task: str
     own: float
     best: float
     name: str
@@ -85,9 +85,9 @@ class Prompter:
     def __init__(self, domain: TaskDomain, *, families: Sequence[str], objective: str, examples: int) -> None:
         self._environment = environment(domain)
         self._environment.globals["metric"] = domain.metric
-        self._games, self._objective, self._examples = list(families), objective, examples
+        self._families, self._objective, self._examples = list(families), objective, examples
         self._system = self._template(f"{domain.name}/system.md.j2").render(
-            games=self._games, components=[c.name for c in domain.components], objective=objective
+            tasks=self._families, components=[c.name for c in domain.components], objective=objective
         )
         self._propose = self._template("shared/propose.md.j2")
         self._merge = self._template("shared/crossover.md.j2")
@@ -114,7 +114,7 @@ class Prompter:
         behind = _behind(own_row, [*baselines, earlier])
         text = self._propose.render(
             objective=self._objective,
-            games=self._games,
+            tasks=self._families,
             rows=sorted(rows, key=lambda row: row.score),
             examples=self._shown(examples, parent),
             tried=self._tried(parent, log),
@@ -133,13 +133,13 @@ class Prompter:
         baselines = [self._row(name, e.scores) for name, e in context.baselines.items() if e.scores]
         parents = [self._row("the first parent", first.scores), self._row("the second parent", second.scores)]
         own, other = (row.parts for row in parents)
-        both = [game for game in own if game in other]
+        both = [family for family in own if family in other]
         text = self._merge.render(
             objective=self._objective,
-            games=self._games,
+            tasks=self._families,
             rows=sorted([*baselines, *parents], key=lambda row: row.score),
-            first={"source": first.source, "better": [g for g in both if own[g] > other[g]]},
-            second={"source": second.source, "better": [g for g in both if other[g] > own[g]]},
+            first={"source": first.source, "better": [f for f in both if own[f] > other[f]]},
+            second={"source": second.source, "better": [f for f in both if other[f] > own[f]]},
             failures=digest.failures(first, context.log),
         )
         return (Message("system", self._system), Message("user", _tidy(text)))
@@ -154,7 +154,7 @@ class Prompter:
         return _Row(name, scores[self._objective].mean if self._objective in scores else 0.0, parts)
 
     def _choose_examples(self, parent: Candidate, log: LogView, rng: random.Random) -> list[Candidate]:
-        """Return the best program and some drawn from the better half, a dozen at most; never the parent or one twice."""
+        """Return the best program and some drawn of the better half, at most a dozen; never the parent, none twice."""
         ranked = [c for c in log.best if c.program_id != parent.program_id]
         if not ranked or not self._examples:
             return []
@@ -202,14 +202,13 @@ class Prompter:
         cards = tuple(
             text
             for text in self._cards
-            if (behind or "{{ game }}" not in text) and (context.mechanisms or "{{ mechanism }}" not in text)
+            if (behind or "{{ task }}" not in text) and (context.mechanisms or "{{ mechanism }}" not in text)
         )
         turn, place = divmod(context.ordinal, len(cards))
         card = _shuffled(cards, turn)[place]
         mechanism = rng.choice(context.mechanisms) if context.mechanisms else None
         idea = f"{mechanism.name.replace('_', ' ')}, which {mechanism.summary}" if mechanism else ""
-        game = behind.game if behind else ""
-        return self._templates[card].render(game=game, mechanism=idea)
+        return self._templates[card].render(task=behind.task if behind else "", mechanism=idea)
 
 
 def _first_curves(evaluation: Evaluation | None) -> Mapping[str, Curve]:
@@ -223,15 +222,15 @@ def _first_curves(evaluation: Evaluation | None) -> Mapping[str, Curve]:
 
 
 def _behind(parent: _Row, known: Sequence[_Row]) -> _Behind | None:
-    """The game on which the parent is furthest behind the best program known there; None when on none."""
+    """Return the family on which the parent is furthest behind the best program known there; None when on none."""
     own = parent.parts
     found = [
-        _Behind(game, own[game], value, row.name)
+        _Behind(family, own[family], value, row.name)
         for row in known
-        for game, value in row.parts.items()
-        if value > own.get(game, value)
+        for family, value in row.parts.items()
+        if value > own.get(family, value)
     ]
-    return max(found, key=lambda b: (b.best - b.own, b.game), default=None)
+    return max(found, key=lambda b: (b.best - b.own, b.task), default=None)
 
 
 @lru_cache(maxsize=8)

@@ -111,7 +111,7 @@ def form(value: Any, instead: Mapping[int, ast.AST] | None = None) -> str:
 
     Args:
         value: a node, or what one holds.
-        instead: id of a node -> the one that takes its place.
+        instead: id of a node -> the one that replaces it.
     """
     if isinstance(value, ast.AST):
         if instead:
@@ -170,7 +170,7 @@ def _names(function: Function) -> _Names:
 
 
 class _Substitute(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
     def __init__(self, names: dict[str, ast.expr]) -> None:
         self.names = names

@@ -68,10 +68,10 @@ class ThreadExecutor(ThreadPoolExecutor):
         super().__init__(workers)
         self._domain, self._delay = domain, delay
 
-    def submit(self, fn, job):
+    def submit(self, fn, domain, source, plan, against, sandbox):
         def run():
             time.sleep(self._delay())
-            return self._domain.evaluate(job.source, job.plan, InProcessSandbox(), against=job.against)
+            return self._domain.evaluate(source, plan, InProcessSandbox(), against=against)
 
         return super().submit(run)
 

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evolve.cli.app import app
-from evolve.models.loopback import LoopbackServer, Reply
+from benchmarks.loopback import LoopbackServer, Reply
 
 KEY = "sk-live-very-secret-987"
 QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
@@ -335,23 +335,23 @@ def test_the_doctor_asks_a_model_for_one_word(environment, monkeypatch, tmp_path
         found = doctor._ask("openai:m")
         keys = doctor._keys()
     assert len(server.received) == 1
-    assert said in found.came
+    assert said in found.detail
     assert found.ok == (reply.status == 200)
-    assert KEY not in found.came
-    assert keys[0].came == "OPENAI_API_KEY and OPENAI_BASE_URL set: can be asked"
-    assert keys[1].came == "GEMINI_API_KEY is not set: cannot be asked"
+    assert KEY not in found.detail
+    assert keys[0].detail == "OPENAI_API_KEY and OPENAI_BASE_URL set: can be asked"
+    assert keys[1].detail == "GEMINI_API_KEY is not set: cannot be asked"
 
 
 def test_the_doctor_reports_models(invoke, db, json_lines, tmp_path):
     scripted = tmp_path / "answers.json"
     scripted.write_text("[]")
     _, out, _ = invoke("doctor", "--model", f"scripted:{scripted}", "--db", db, "--json")
-    checks = {c["check"]: (c["ok"], c["came"]) for c in json_lines(out)[0]["checks"]}
+    checks = {c["check"]: (c["ok"], c["detail"]) for c in json_lines(out)[0]["checks"]}
     assert checks["models openai:NAME"] == (True, "OPENAI_API_KEY is not set: cannot be asked")
     assert checks[f"model scripted:{scripted}"][0]
     code, out, _ = invoke("doctor", "--model", "gpt-4o", "--db", db, "--json")
     assert code == 1
-    assert "expected one of openai:NAME" in json_lines(out)[0]["checks"][-1]["came"]
+    assert "expected one of openai:NAME" in json_lines(out)[0]["checks"][-1]["detail"]
 
 
 def readme_blocks():

@@ -1,5 +1,7 @@
 """The trusted loop: known values, checkpoints, what programs are given, and the same bytes in every sandbox."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from evaluators.psro.domain import CPU_OBJECTIVE, DOMAIN
 from evaluators.psro.loop import checkpoints
 from evaluators.records import Tag
 from evolve.comparison.held_out import Choice, held_out_plan
+from sandbox import link
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox
@@ -17,8 +20,12 @@ from sandbox.process import ProcessSandbox
 
 @pytest.fixture(scope="module")
 def runner():
-    with ProcessSandbox(modules=DOMAIN.sandbox_modules) as sandbox:
-        yield sandbox
+    """A sandbox whose linear algebra uses the kernels of this process, which a variable may have chosen."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {"OPENBLAS_CORETYPE"} & os.environ.keys():
+            patch.setitem(link.ENVIRONMENT, name, os.environ[name])
+        with ProcessSandbox(modules=DOMAIN.sandbox_modules) as sandbox:
+            yield sandbox
 
 
 def evaluate(source, games=("kuhn2",), iterations=10, sandbox=None, tiers=("exact",)):

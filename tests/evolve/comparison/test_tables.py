@@ -33,15 +33,15 @@ class Failing(Executor):
     def __init__(self, domain, **fates):
         self.domain, self.fates, self.plans = domain, fates, []
 
-    def submit(self, fn, job):
-        self.plans.append(job.plan)
-        (family,) = job.plan.families
+    def submit(self, fn, domain, source, plan, against, sandbox):
+        self.plans.append(plan)
+        (family,) = plan.families
         found = Future()
         if family in self.fates:
             outcome = Outcome(self.fates[family], f"{family}: no")
             found.set_result(Evaluation(outcome, cost=Cost(cpu_s=1.0), log="a log"))
         else:
-            found.set_result(self.domain.evaluate(job.source, job.plan, InProcessSandbox()))
+            found.set_result(self.domain.evaluate(source, plan, InProcessSandbox()))
         return found
 
 

@@ -4,12 +4,13 @@ import asyncio
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
 
 import pytest
 
 from evaluators.contract import InputError, Plan
 from evaluators.records import LIMIT_TAGS, Evaluation, Outcome, Provenance, Score, Tag
-from evolve.errors import EvolveError
+from evolve.errors import EngineFault, EvolveError
 from evolve.evaluation.service import INFRASTRUCTURE_TRIES, EvaluationService, InlineExecutor
 from sandbox.base import Limits, SandboxFault, Verdict
 
@@ -21,14 +22,22 @@ def evaluation(tag):
     return Evaluation(Outcome(tag, str(tag)))
 
 
+class Job(NamedTuple):
+    domain: str
+    source: str
+    plan: Plan
+    against: dict
+    sandbox: str
+
+
 class Scripted(Executor):
     """Answers with the given outcomes in turn (an exception is raised by the future), then with ok."""
 
     def __init__(self, *answers):
         self.answers, self.jobs = list(answers), []
 
-    def submit(self, fn, job):
-        self.jobs.append(job)
+    def submit(self, fn, domain, source, plan, against, sandbox):
+        self.jobs.append(Job(domain, source, plan, against, sandbox))
         future = Future()
         answer = self.answers.pop(0) if self.answers else Tag.OK
         if isinstance(answer, Exception):
@@ -77,9 +86,10 @@ def test_infrastructure_is_tried_again_as_it_was():
     assert len(set(map(repr, executor.jobs))) == 1
 
 
-def test_infrastructure_that_stays_is_told():
+def test_infrastructure_that_stays_is_the_machines_fault():
     executor = Scripted(*[Tag.INFRASTRUCTURE] * 9)
-    assert evaluate(executor) is Tag.INFRASTRUCTURE
+    with pytest.raises(EngineFault, match="for reasons of the machine, every time"):
+        evaluate(executor)
     assert len(executor.jobs) == INFRASTRUCTURE_TRIES
 
 
@@ -90,9 +100,8 @@ def test_a_lost_worker_is_infrastructure():
 
 def test_workers_lost_every_time_are_told_with_the_reason():
     executor = Scripted(*[BrokenProcessPool("gone")] * 9)
-    service = EvaluationService("toy", executor, 1)
-    outcome = asyncio.run(service.evaluate("source", PLAN)).outcome
-    assert (outcome.tag, outcome.message) == (Tag.INFRASTRUCTURE, "an evaluation worker died: gone")
+    with pytest.raises(EngineFault, match="an evaluation worker died: gone"):
+        evaluate(executor)
 
 
 def test_a_worker_lost_during_the_retry_keeps_the_doubled_limits():
@@ -113,9 +122,8 @@ def test_a_fault_of_ours_is_an_outcome_with_the_traceback_and_is_not_tried_again
 
 def test_a_sandbox_that_does_not_start_is_infrastructure():
     executor = Scripted(*[SandboxFault(Verdict.SANDBOX_ERROR, "no runner")] * 9)
-    service = EvaluationService("toy", executor, 1)
-    outcome = asyncio.run(service.evaluate("source", PLAN)).outcome
-    assert (outcome.tag, outcome.message) == (Tag.INFRASTRUCTURE, "no runner")
+    with pytest.raises(EngineFault, match="no runner"):
+        evaluate(executor)
 
 
 @pytest.mark.parametrize("error", [EvolveError("theirs"), InputError("theirs")])
@@ -149,16 +157,16 @@ class Watching(ThreadPoolExecutor):
         super().__init__(8)
         self.beside, self.running, self.lock = [], 0, threading.Lock()
 
-    def submit(self, fn, job):
+    def submit(self, fn, domain, source, plan, against, sandbox):
         def run():
             with self.lock:
                 self.running += 1
-                doubled = job.plan.limits != PLAN.limits
+                doubled = plan.limits != PLAN.limits
                 self.beside.append((doubled, self.running))
             threading.Event().wait(0.005)
             with self.lock:
                 self.running -= 1
-            return evaluation(Tag.OK if doubled else Tag(job.source))
+            return evaluation(Tag.OK if doubled else Tag(source))
 
         return super().submit(run)
 

@@ -17,7 +17,7 @@ from collections import Counter
 import pytest
 
 from evolve.models.base import Message, Request
-from evolve.models.loopback import LoopbackServer, Reply
+from benchmarks.loopback import LoopbackServer, Reply
 from results import queries
 from results.store import open_store
 

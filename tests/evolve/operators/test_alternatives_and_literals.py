@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from evolve.operators.alternatives import find_alternatives
 from evolve.operators.literals import find_literals, perturb
-from evolve.operators.swaps import find_swaps
 from evolve.source.code import Code
 
 
@@ -72,7 +72,7 @@ def test_near_operators(text, expected):
     code = Code(text)
     found = [
         code.edited([edit]).text.strip()
-        for place in find_swaps(code, [code.tree], set())
+        for place in find_alternatives(code, [code.tree], set())
         for edit, _ in place
     ]
     assert found == expected

@@ -37,13 +37,13 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
 }
 _BOUNDING = frozenset({"maximum", "minimum", "clip"})
 
-Swap = tuple[Edit, str]
+Alternative = tuple[Edit, str]
 """An edit and a note of it."""
 
 
-def find_swaps(code: Code, roots: Iterable[ast.AST], excluded: set[int]) -> list[list[Swap]]:
-    """The near alternatives at each place below `roots` that has any; `excluded` are ids of nodes to skip."""
-    alternatives: list[list[Swap]] = []
+def find_alternatives(code: Code, roots: Iterable[ast.AST], excluded: set[int]) -> list[list[Alternative]]:
+    """Return the near alternatives of each node below `roots` that has any; `excluded` are ids of nodes to skip."""
+    alternatives: list[list[Alternative]] = []
     for root in roots:
         nodes = list(walk(root, excluded))
         loose = {id(child) for node in nodes for child in _loose_children(node)}
@@ -52,7 +52,7 @@ def find_swaps(code: Code, roots: Iterable[ast.AST], excluded: set[int]) -> list
 
 
 def _loose_children(node: ast.AST) -> list[ast.expr]:
-    """The expressions right below `node` that need no brackets, whatever they are."""
+    """Return the expressions right below `node` that need no brackets, whatever they are."""
     match node:
         case ast.Return(value=ast.expr() as value) | ast.Assign(value=value):
             return [value]
@@ -61,11 +61,11 @@ def _loose_children(node: ast.AST) -> list[ast.expr]:
     return []
 
 
-def _at(code: Code, node: ast.AST, loose: set[int]) -> list[Swap]:
+def _at(code: Code, node: ast.AST, loose: set[int]) -> list[Alternative]:
     match node:
         case ast.Call(func=ast.Attribute(attr=name)):
-            swaps = [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
-            return [*swaps, *_exchanged(code, node)] if name == "where" else swaps
+            near = [*_other_functions(code, node, name), *_unbounded(code, node, name, loose)]
+            return [*near, *_exchanged(code, node)] if name == "where" else near
         case ast.BinOp(left=left, right=right, op=ast.Sub()) if 1 not in map(literal_value, (left, right)):
             return _between(code, left, right, ("+",))
         case ast.BinOp(left=left, right=right, op=ast.Div()) if literal_value(right):
@@ -75,13 +75,13 @@ def _at(code: Code, node: ast.AST, loose: set[int]) -> list[Swap]:
     return []
 
 
-def _other_functions(code: Code, node: ast.Call, name: str) -> list[Swap]:
+def _other_functions(code: Code, node: ast.Call, name: str) -> list[Alternative]:
     end = code.end(node.func)
     start = end - len(name.encode())
     return [(Edit(start, end, other), f"{name} -> {other}") for other in _FUNCTIONS.get(name, ())]
 
 
-def _unbounded(code: Code, node: ast.Call, name: str, loose: set[int]) -> list[Swap]:
+def _unbounded(code: Code, node: ast.Call, name: str, loose: set[int]) -> list[Alternative]:
     if name not in _BOUNDING or not node.args or isinstance(node.args[0], ast.Constant | ast.Starred):
         return []
     inner = code.text_of(node.args[0])
@@ -89,7 +89,7 @@ def _unbounded(code: Code, node: ast.Call, name: str, loose: set[int]) -> list[S
     return [(code.replace(node, text), f"{name} by what it bounds")]
 
 
-def _exchanged(code: Code, node: ast.Call) -> list[Swap]:
+def _exchanged(code: Code, node: ast.Call) -> list[Alternative]:
     if len(node.args) != 3 or any(isinstance(argument, ast.Starred) for argument in node.args):
         return []
     (start, middle), (after, end) = ((code.start(a), code.end(a)) for a in node.args[1:])
@@ -97,7 +97,7 @@ def _exchanged(code: Code, node: ast.Call) -> list[Swap]:
     return [(Edit(start, end, exchanged), "where -> where with its values exchanged")]
 
 
-def _between(code: Code, left: ast.expr, right: ast.expr, symbols: tuple[str, ...]) -> list[Swap]:
+def _between(code: Code, left: ast.expr, right: ast.expr, symbols: tuple[str, ...]) -> list[Alternative]:
     """Replace the operator's own text, which between the operands is neither space nor bracket."""
     start, end = code.end(left), code.start(right)
     gap = code.segment(start, end)

@@ -1,6 +1,6 @@
-"""The edits that the symbolic operator makes: each takes a program and gives the program after one change.
+"""The mutations that the symbolic operator makes: each takes a program and returns the program after one change.
 
-A move that finds nothing to do gives None.
+A mutation that has nothing to do returns None.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evolve.operators import blocks, literals, swaps
+from evolve.operators import alternatives, blocks, literals
 from evolve.operators.base import Context
 from evolve.operators.blocks import Block
 from evolve.operators.describe import MODULE
@@ -21,7 +21,7 @@ from evolve.source.sites import Site, find_sites
 
 @dataclass(frozen=True)
 class Change:
-    """A program after one edit: where it was made, whether outside blocks, and a note of it."""
+    """A program after one edit: in which component, whether outside blocks, and a note of it."""
 
     code: Code
     component: str
@@ -30,8 +30,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Program:
-    """A program with its places and blocks found."""
+class ReadProgram:
+    """A program with its components' sites and the mechanisms in them."""
 
     code: Code
     context: Context
@@ -39,32 +39,32 @@ class Program:
     blocks: dict[str, list[Block]]
 
     @classmethod
-    def read(cls, code: Code, context: Context) -> Program:
+    def read(cls, code: Code, context: Context) -> ReadProgram:
         """Find the components and their blocks in `code`."""
         sites = find_sites(code, context.components)
-        found = {name: blocks.find_blocks(code, site, context.mechanisms) for name, site in sites.items()}
-        return cls(code, context, sites, found)
+        known = {name: blocks.find_blocks(code, site, context.mechanisms) for name, site in sites.items()}
+        return cls(code, context, sites, known)
 
     @property
     def all_blocks(self) -> list[Block]:
         """The blocks of all components."""
-        return [block for found in self.blocks.values() for block in found]
+        return [block for own in self.blocks.values() for block in own]
 
     def own_code(self) -> dict[str, list[ast.AST]]:
-        """Component (or `MODULE`) -> the trees of its code; blocks are still among them (see `hidden`)."""
+        """Return component (or `MODULE`) -> the trees of its code; blocks are still among them (see `hidden`)."""
         owners = {id(site.owner): name for name, site in self.sites.items()}
-        found: dict[str, list[ast.AST]] = {}
+        trees: dict[str, list[ast.AST]] = {}
         for statement in self.code.tree.body:
             if not isinstance(statement, ast.Import | ast.ImportFrom):
-                found.setdefault(owners.get(id(statement), MODULE), []).append(statement)
-        return found
+                trees.setdefault(owners.get(id(statement), MODULE), []).append(statement)
+        return trees
 
     def hidden(self) -> set[int]:
-        """Ids of the statements that belong to blocks."""
+        """Return the ids of the statements that belong to blocks."""
         return {id(statement) for block in self.all_blocks for statement in block.statements}
 
 
-def insert(program: Program, rng: random.Random) -> Change | None:
+def insert(program: ReadProgram, rng: random.Random) -> Change | None:
     """Insert a mechanism that fits: first the component is drawn, then the mechanism."""
     fitting = {
         name: [
@@ -84,7 +84,7 @@ def insert(program: Program, rng: random.Random) -> Change | None:
     return Change(code, name, False, f"insert {mechanism.name} into {name}{_listed(values)}")
 
 
-def remove(program: Program, rng: random.Random) -> Change | None:
+def remove(program: ReadProgram, rng: random.Random) -> Change | None:
     """Remove a mechanism."""
     removable = [block for block in program.all_blocks if blocks.can_remove(block)]
     if not removable:
@@ -95,7 +95,7 @@ def remove(program: Program, rng: random.Random) -> Change | None:
     return Change(code, name, False, f"remove {block.mechanism.name} from {name}")
 
 
-def reparameterise(program: Program, rng: random.Random) -> Change | None:
+def reparameterise(program: ReadProgram, rng: random.Random) -> Change | None:
     """Draw a mechanism's constants anew."""
     candidates = [block for block in program.all_blocks if block.mechanism.parameters]
     if not candidates:
@@ -107,7 +107,7 @@ def reparameterise(program: Program, rng: random.Random) -> Change | None:
     return Change(code, name, False, f"redraw {block.mechanism.name} in {name}{_listed(values)}")
 
 
-def perturb(program: Program, rng: random.Random) -> Change | None:
+def perturb(program: ReadProgram, rng: random.Random) -> Change | None:
     """Perturb one constant: those of mechanisms and of the program's own formula are equally likely."""
     hidden = program.hidden()
     own = [
@@ -133,31 +133,31 @@ def perturb(program: Program, rng: random.Random) -> Change | None:
     return Change(code, block.site.component.name, False, note)
 
 
-def swap(program: Program, rng: random.Random) -> Change | None:
+def swap(program: ReadProgram, rng: random.Random) -> Change | None:
     """Replace an operator or a function of the program's own formula by a near one."""
     hidden = program.hidden()
-    places = [
-        (name, place)
+    replaceable = [
+        (name, near)
         for name, roots in program.own_code().items()
-        for place in swaps.find_swaps(program.code, roots, hidden)
+        for near in alternatives.find_alternatives(program.code, roots, hidden)
     ]
-    if not places:
+    if not replaceable:
         return None
-    name, place = rng.choice(places)
-    edit, note = rng.choice(place)
+    name, near = rng.choice(replaceable)
+    edit, note = rng.choice(near)
     return Change(program.code.edited([edit]), name, True, f"replace {note} in {name or 'the module'}")
 
 
-Move = Callable[[Program, random.Random], Change | None]
+Mutation = Callable[[ReadProgram, random.Random], Change | None]
 
-MOVES: dict[str, Move] = {
+MUTATIONS: dict[str, Mutation] = {
     "insert": insert,
     "remove": remove,
     "reparameterise": reparameterise,
     "perturb": perturb,
     "swap": swap,
 }
-"""All moves, by the names that `evolve.operators.symbolic.Mix` weighs them under."""
+"""All mutations, by the names that `evolve.operators.symbolic.Mix` weighs them under."""
 
 
 def _listed(values: dict[str, float]) -> str:
