@@ -205,7 +205,7 @@ def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> Campai
             continue
         raise ConfigError(
             f"campaign {wanted.campaign_name!r} exists with {field} = {old!r}; this command says {new!r}.",
-            "Budgets may be raised; for anything else start a new campaign with --name.",
+            "Only candidates, time and cost may be raised; for anything else start a new campaign with --name.",
         )
     return wanted
 
