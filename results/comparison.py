@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
+from evaluators.records import Metric, Score, Task, TaskResult
 
 Z95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
@@ -45,10 +45,16 @@ class Value(NamedTuple):
         return min(metric.oriented(self.value), best)
 
     def spread(self, metric: Metric) -> float:
-        """Return the standard error in decades or units."""
-        if metric.scale == "log":
-            return self.stderr / (max(self.value, SMALLEST) * math.log(10)) if self.stderr else 0.0
-        return self.stderr / metric.unit
+        """Return the standard error in decades or units; no value beyond the floor counts on a log scale.
+
+        On a log scale it is by how many decades the error can move the value: as good as the relative error where that
+        is small, where it is large no more than its order of magnitude. Otherwise a value that rounding took to 1e-16,
+        with an error of 1e-11, would be tied with everything.
+        """
+        if metric.scale == "linear":
+            return self.stderr / metric.unit
+        decades = self.position(metric)
+        return math.log10(1 + self.stderr / 10 ** (decades if metric.direction == "max" else -decades))
 
 
 class Standing(NamedTuple):
