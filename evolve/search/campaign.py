@@ -213,7 +213,7 @@ class Campaign:
             )
 
     def _take_back(self, told: Sequence[StoredCandidate], known: Mapping[int, Candidate]) -> None:
-        """Store again what is known of candidates by now: the end of an earlier run told refinements before their time."""
+        """Store again what is known of candidates by now: an earlier run's end told refinements before their time."""
         refined = {ordinal for ordinal, _ in self._stored}
         for stored in told:
             candidate = known[stored.candidate.ordinal]
@@ -435,5 +435,5 @@ class Campaign:
         records = await evaluate_held_out(
             self._service, self._writer, domain, programs, plan, purpose=END_OF_CAMPAIGN, skip=seen
         )
-        for program_id, evaluations in records.items():
-            self._observe(HeldOut(program_id, evaluations, len(self._writer.held_out())))
+        for key, evaluations in records.items():
+            self._observe(HeldOut(key, evaluations, len(self._writer.held_out())))

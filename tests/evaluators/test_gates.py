@@ -99,7 +99,7 @@ def test_the_farther_behind_the_more_often_it_is_stopped():
 
 
 def test_a_spread_that_is_estimated_from_few_samples_errs_a_little_more():
-    """The z test takes standard errors as known. With those of two or three draws it errs above alpha, not far above."""
+    """The z test takes standard errors as known. With those of few draws it errs above alpha, not far above."""
     rng, runs, alpha = random.Random(9), 2000, 0.05
     gate, wrong = SequentialGate(alpha, 16), 0
     for _ in range(runs):

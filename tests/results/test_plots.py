@@ -214,7 +214,10 @@ def test_names_are_only_text(name, trials):
 
 def test_nothing_to_draw():
     for figure in (
-        plots.best_so_far([], objective="train"), plots.shares([]), plots.outcomes({}), plots.advantages([], unit="units"),
+        plots.best_so_far([], objective="train"),
+        plots.shares([]),
+        plots.outcomes({}),
+        plots.advantages([], unit="units"),
         plots.islands({}, objective="train"), plots.ancestry([], objective="train"),
     ):  # fmt: skip
         assert plots.svg(figure, name="a", title="empty").startswith("<svg")

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
+from evaluators.records import Outcome, Tag, Task
 from results.columns import storable
 from results.dashboard.app import ADDRESS, create_app, listen
-from evaluators.records import Outcome, Tag, Task
 from results.records import CallAnswer, CallRecord, HeldOutEvaluation
 from results.schema import Candidate, Evaluation, Parent, Program, Score
 from results.store import Store, open_store
@@ -86,7 +86,11 @@ class Making:
             name = changes.pop("name", "")
             key = writer.add_program(source, tree_hash=f"tree-{ordinal}", name=name)
             evaluated = self.make.evaluation(ordinal, key, **changes.pop("evaluation", {}))
-            values = {"operator": OPERATORS[ordinal % 3], "outcome": evaluated.evaluation.outcome.tag, "parents": (parent,)}
+            values = {
+                "operator": OPERATORS[ordinal % 3],
+                "outcome": evaluated.evaluation.outcome.tag,
+                "parents": (parent,),
+            }
             writer.record_candidate(self.make.candidate(ordinal, key, **values | changes))
             self.make.store(writer, evaluated)
             writer.tell(ordinal)
@@ -120,7 +124,9 @@ class Making:
             bad = f"# {ATTACK}{UNSEEN}\nclass A:\n    '''{ATTACK}'''\n"
             text = ATTACK + UNSEEN
             named = {"name": text, "source": bad, "note": text, "message": text, "operator": text}
-            self.candidate(writer, 1, seed, evaluation={"log": text, "message": text, "outcome": "ok"}, **named)
+            self.candidate(
+                writer, 1, seed, evaluation={"log": text, "message": text, "outcome": "ok"}, **named
+            )
             writer.record_candidate(
                 self.make.candidate(
                     2, operator="llm", outcome="rejected", message="=cmd|' /C calc'!A0", note=text
@@ -169,7 +175,13 @@ class Making:
         yield (
             Score,
             [
-                {"evaluation_id": k + 1, "name": "train", "mean": (k * 7919 % 10007) / 10007, "stderr": 0.0, "n": 1}
+                {
+                    "evaluation_id": k + 1,
+                    "name": "train",
+                    "mean": (k * 7919 % 10007) / 10007,
+                    "stderr": 0.0,
+                    "n": 1,
+                }
                 for k in range(count)
                 if outcomes[k] == "ok"
             ],

@@ -354,7 +354,9 @@ def test_programs_that_are_measured_by_different_metrics_are_not_compared(viewin
     assert "exploitability (NashConv / N) and sum of radii" in text_of(answer)
 
 
-WORDS_OF_GAMES = re.compile(r"game|exploitab|nashconv|decade|uniform policy|iteration|kuhn|sealed|looks", re.IGNORECASE)
+WORDS_OF_GAMES = re.compile(
+    r"game|exploitab|nashconv|decade|uniform policy|iteration|kuhn|sealed|looks", re.IGNORECASE
+)
 
 
 def test_no_page_has_words_that_the_metric_does_not_bring(viewing, make, tmp_path):
@@ -376,7 +378,9 @@ def test_no_page_has_words_that_the_metric_does_not_bring(viewing, make, tmp_pat
                 writer.record_evaluation(evaluation, program_id=key, ordinal=ordinal, plan="train")
                 unseen = {"stderr": 0.125, "score": value, "isolation": "kernel", "purpose": "promotion"}
                 writer.record_held_out(
-                    HeldOutEvaluation(program_id=key, task=task, outcome=Outcome(Tag.OK), value=value, **unseen)
+                    HeldOutEvaluation(
+                        program_id=key, task=task, outcome=Outcome(Tag.OK), value=value, **unseen
+                    )
                 )
     with viewing(tmp_path / "evolve.db") as client:
         pages = ("", "/programs", "/candidates/1", "/lineage")
@@ -388,5 +392,7 @@ def test_no_page_has_words_that_the_metric_does_not_bring(viewing, make, tmp_pat
     assert [WORDS_OF_GAMES.findall(text_of(answer)) for answer in shown] == [[]] * len(shown)
     campaign = text_of(shown[0])
     assert "sum of radii after 500 moves on each packing (larger is better)" in campaign
-    assert re.search(r"best candidate 2\.5000 ± 0\.12 ★ 2\.500 ± 0\.12 greedy baseline .* = 2\.250 ± 0\.12", campaign)
+    assert re.search(
+        r"best candidate 2\.5000 ± 0\.12 ★ 2\.500 ± 0\.12 greedy baseline .* = 2\.250 ± 0\.12", campaign
+    )
     assert "On held-out packings #1 is ahead of greedy by 0.25 in sum of radii" in campaign

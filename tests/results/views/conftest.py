@@ -49,7 +49,11 @@ class Family:
 
     def evaluate(self, writer, ordinal, key, score, ends, stderr=0.0):
         evaluation = Evaluation(
-            Outcome(Tag.OK), self.results(ends), {"train": Score(score, stderr)}, isolation="kernel", cost=Cost(1.0, 1.0)
+            Outcome(Tag.OK),
+            self.results(ends),
+            {"train": Score(score, stderr)},
+            isolation="kernel",
+            cost=Cost(1.0, 1.0),
         )
         writer.record_evaluation(evaluation, program_id=key, ordinal=ordinal, plan="train")
 

@@ -109,7 +109,13 @@ def test_before_the_first_candidate(make, tmp_path):
         with store.begin_campaign(make.spec("new")):
             seen = view(store, "new")
         assert seen.status == "running"
-        assert (seen.best, seen.entries, seen.columns, seen.lineage, seen.held_out) == (None, (), (), (), None)
+        assert (seen.best, seen.entries, seen.columns, seen.lineage, seen.held_out) == (
+            None,
+            (),
+            (),
+            (),
+            None,
+        )
         assert verdict(seen) == ["No candidate has been evaluated yet."]
         assert view(store, "new").status == "interrupted"
 
@@ -133,7 +139,9 @@ def test_nothing_better_than_the_start(family, make, tmp_path):
             writer.tell(0)
         seen = view(store, "flat")
         assert [e.label for e in seen.entries] == ["start"]
-        assert verdict(seen)[0].startswith("No candidate of 1 is better than the program that the search started")
+        assert verdict(seen)[0].startswith(
+            "No candidate of 1 is better than the program that the search started"
+        )
         assert seen.columns[0].standing is None
 
 
@@ -157,7 +165,9 @@ def test_a_failed_baseline_never_ranks(family, make, tmp_path):
                 key = writer.add_program(f"# {name}\n", tree_hash=name, name=name)
                 family.evaluate(writer, None, key, score, (0.1, 0.2))
             key = writer.add_program("# broken\n", tree_hash="broken", name="broken")
-            broken = make.evaluation(None, key, outcome="timeout", scores={}, results=family.results((1e-9, 1e-9)))
+            broken = make.evaluation(
+                None, key, outcome="timeout", scores={}, results=family.results((1e-9, 1e-9))
+            )
             make.store(writer, broken)
         seen = view(store, "below")
         assert [e.label for e in seen.entries] == ["strong", "weak", "broken"]

@@ -45,7 +45,8 @@ def promoted(request, family, make, tmp_path):
             for row in rows(ids):
                 writer.record_held_out(row)
             contenders = [
-                Contender(name, key, "", {"#2": 2, "#1": 1, "strong": None}[name]) for name, key in ids.items()
+                Contender(name, key, "", {"#2": 2, "#1": 1, "strong": None}[name])
+                for name, key in ids.items()
             ]
             promotion = Promotion(
                 campaign="held", objective="train", metric=request.param, seed=7, budget=300, horizons=(300,),
@@ -68,7 +69,9 @@ def test_the_winner_of_every_task_is_the_same(promoted):
     promotion, before, after = promoted
     for column in (*before.held_out.columns, *after.held_out.columns):
         (task,) = column.tasks
-        values = {r.program_id: Value(r.value, r.stderr, r.floor) for r in promotion.held_out if r.task == task}
+        values = {
+            r.program_id: Value(r.value, r.stderr, r.floor) for r in promotion.held_out if r.task == task
+        }
         assert column.standing == comparison.standing(promotion.metric, values)
 
 
@@ -91,7 +94,8 @@ def test_the_stored_verdict_is_shown_and_not_computed_again(family, make, tmp_pa
             strong = writer.add_program("# strong\n", tree_hash="strong", name="strong")
             pair = Pair(ids[2], strong, 0.75, 5, 2, 1)
             summary = {
-                "program_id": ids[2], "training": 3.0, "test": 2.5, "gap": 0.5, "drawn": None, "tiers": {"generic": 0.125},
+                "program_id": ids[2], "training": 3.0, "test": 2.5, "gap": 0.5, "drawn": None,
+                "tiers": {"generic": 0.125},
             }  # fmt: skip
             writer.add_event(
                 "verdict",
@@ -106,4 +110,7 @@ def test_the_stored_verdict_is_shown_and_not_computed_again(family, make, tmp_pa
             )
         seen = view(store, "held")
         assert seen.held_out.pairs == (pair,)
-        assert "ahead of strong by 0.75 orders of magnitude on average (5 wins, 2 ties, 1 loss)" in sentences(seen)[-1]
+        assert (
+            "ahead of strong by 0.75 orders of magnitude on average (5 wins, 2 ties, 1 loss)"
+            in sentences(seen)[-1]
+        )

@@ -122,7 +122,8 @@ def test_tables_have_as_many_cells_in_every_row(seen):
 def test_what_models_cost(seen):
     """Of candidates that a model wrote and somebody paid for."""
     trials = tuple(
-        t._replace(model="m<b>|" * (t.ordinal < 3), cost_usd=0.25, total_cost_usd=0.25 * t.ordinal) for t in seen.trials
+        t._replace(model="m<b>|" * (t.ordinal < 3), cost_usd=0.25, total_cost_usd=0.25 * t.ordinal)
+        for t in seen.trials
     )
     spent = {"input_tokens": 1234, "output_tokens": 99, "cost_usd": 0.5}
     led_to = {"candidates": 3, "valid": 2, "improved": 2, "records": 1, "reward": 0.25}
