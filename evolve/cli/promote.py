@@ -147,11 +147,9 @@ def _print(promotion: Promotion) -> None:
     print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
     _print_pairs(out, promotion)
     _print_failures(out, promotion)
-    print_line(
-        out,
-        f"Seed of the freshly drawn {metric.task}s: {promotion.seed}. Held-out evaluations of this campaign: "
-        f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded.",
-    )
+    drawn = f"Seed of the freshly drawn {metric.task}s: {promotion.seed}. " if promotion.drawn else ""
+    counts = f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded"
+    print_line(out, f"{drawn}Held-out evaluations of this campaign: {counts}.")
 
 
 def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
@@ -163,7 +161,7 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     from evolve.comparison.verdicts import mean_score
 
     runs = [run for run in promotion.held_out if run.task.budget == horizon]
-    tier = next((run.task.tier for run in runs if run.task.seed is None), runs[0].task.tier)
+    tier = next((run.task.tier for run in runs if run.task.name not in promotion.drawn), runs[0].task.tier)
     rows = dict.fromkeys(
         row_name(run.task, tier) for run in sorted(runs, key=lambda run: run.task.tier != tier)
     )
@@ -189,15 +187,11 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
 
     summaries = {one.name: (one, summary(promotion, one)) for one in promotion.contenders}
     tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
-    table = plain_table("program", right=["training ↑", "test ↑", "gap", "drawn ↑", *tiers])
+    names = ["training", "test", "gap", *(["drawn"] if promotion.drawn else [])]
+    heads = [name if name == "gap" else f"{name} ↑" for name in names]
+    table = plain_table("program", right=[*heads, *tiers])
     for name, (one, means) in summaries.items():
-        values = [
-            means.training,
-            means.test,
-            means.gap,
-            means.drawn,
-            *(means.tiers.get(tier) for tier in tiers),
-        ]
+        values = [*(getattr(means, each) for each in names), *(means.tiers.get(tier) for tier in tiers)]
         cells = [score(promotion.metric, value) for value in values]
         table.add_row(name, *cells, style="green" if one.ordinal is not None else "")
     print_whole(out, table)

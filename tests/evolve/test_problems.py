@@ -114,8 +114,6 @@ def here(tmp_path, monkeypatch):
     return folder
 
 
-
-
 def test_a_campaign_runs_and_goes_on(problem):
     first, second = problem.first, problem.second
     assert first[0]["domain"] == problem.name
