@@ -138,9 +138,9 @@ def test_the_best_is_at_the_top(problem):
     problem.stored("results", "campaigns")
     problem.stored("results", "top", problem.campaign)
     (top,) = problem.json("results", "top", problem.campaign, "--db", problem.db)
-    means = [row["scores"]["score"]["mean"] for row in top["candidates"]]
+    means = [row["scores"]["score"]["mean"] for row in top["programs"]]
     assert means == sorted(means, reverse=True)
-    assert top["candidates"][0]["program"] == problem.second[-1]["best"]["program"]
+    assert top["programs"][0]["program_id"] == problem.second[-1]["best"]["program"]
 
 
 def test_a_program_is_shown(problem):
@@ -256,9 +256,9 @@ def test_a_report_speaks_of_the_problem(problem, here, kind):
 
 
 def test_every_page_of_the_dashboard_speaks_of_the_problem(problem):
-    left, seen = ["/"], set()
+    left, seen = ["/", f"/campaigns/{problem.campaign}/candidates/{ALL - 1}"], set()
     with TestClient(create_app(problem.db), base_url="http://127.0.0.1:8000") as client:
-        while left and len(seen) < 80:
+        while left and len(seen) < 40:
             path = left.pop(0)
             seen.add(path)
             answer = client.get(path)
@@ -308,10 +308,15 @@ def test_what_is_no_answer_is_an_outcome(problem, here, answer):
     assert found["outcome"]["tag"] == "invalid"
     assert "expected" in found["outcome"]["message"]
     assert found["scores"] == {}
+
+
+def test_a_search_does_not_start_from_what_is_no_answer(problem, here):
+    seed = next((problem.folder / "seeds").iterdir()).read_text()
+    Path("bad.py").write_text(re.sub(r"return .*", "return None", seed))
     error = problem.ask(
         "run", "--domain", problem.folder, "--from", "bad.py", "--workers", 1, "--db", "bad.db", code=2
     )
-    assert "the seed program ended as invalid" in error
+    assert error.splitlines()[-1].startswith("evolve: the seed program ended as invalid")
 
 
 # A noisy problem: what is drawn at random is drawn from seeds.
