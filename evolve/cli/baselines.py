@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evaluators.records import Outcome
 from evolve.cli.output import (
     SCHEMA_VERSION,
     JsonOption,
@@ -21,14 +23,15 @@ from evolve.cli.output import (
 )
 from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption
 from evolve.cli.progress import progress
+from evolve.cli.words import by_row, row_name
+from evolve.errors import ConfigError
+from results.comparison import Value, standing, with_chaos
 
 if TYPE_CHECKING:
     from evaluators.contract import Plan
-    from evaluators.records import Outcome
     from evaluators.task_domain import TaskDomain
     from evolve.comparison import tables
     from evolve.programs import Program
-    from results.comparison import Value
 
 CHAOS = "jitter"
 """Tier of copies of a task that differ by next to nothing; ``--ties`` asks how far they move an exact value."""
@@ -50,9 +53,6 @@ class Row:
 
     def values(self, tier: str) -> dict[str, Value]:
         """Return the name of a column -> value on the tasks of a tier, with what is known of its chaos."""
-        from evolve.cli.words import by_row, row_name
-        from results.comparison import with_chaos
-
         results = [r for r in self.evaluated.evaluation.results if r.task.tier == tier]
         values = by_row(results, tier)
         copies = self.copies.evaluation.results if self.copies else ()
@@ -101,8 +101,6 @@ def baselines(
 
     Example: evolve baselines --suite train --budget 1000 --figure train.svg
     """
-    import os
-
     from evaluators.registry import get_domain
     from evolve.comparison.tables import REFUSALS
     from evolve.programs import find_program
@@ -140,8 +138,6 @@ def baselines(
 
 
 def _check_figure(path: Path) -> None:
-    from evolve.errors import ConfigError
-
     if path.suffix.lower() not in (".png", ".svg", ".pdf") or not path.absolute().parent.is_dir():
         raise ConfigError(
             f"--figure: expected a file ending in .png, .svg or .pdf in a folder that exists; got {str(path)!r}."
@@ -149,8 +145,6 @@ def _check_figure(path: Path) -> None:
 
 
 def _check_ties(domain: TaskDomain, tiers: Sequence[str]) -> None:
-    from evolve.errors import ConfigError
-
     if CHAOS not in domain.tiers:
         raise ConfigError(f"--ties: expected a domain with a tier {CHAOS!r}; {domain.name!r} has none.")
     if tiers[0] != "exact":
@@ -213,8 +207,6 @@ def _row_json(row: Row, tier: str) -> dict[str, Any]:
 
 def _ties_json(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str, Any]:
     """Return, for each task, who is best and who is tied with it."""
-    from results.comparison import standing
-
     values = {row.program.name: row.values(tier) for row in rows}
     columns = dict.fromkeys(column for own in values.values() for column in own)
     standings = {

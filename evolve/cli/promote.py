@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
+from evaluators.records import Score
 from evolve.cli.output import (
     SCHEMA_VERSION,
     DbOption,
@@ -18,10 +21,13 @@ from evolve.cli.output import (
     split,
 )
 from evolve.cli.progress import progress
+from evolve.cli.tables import Entry, by_row, plain_table, print_across, print_whole
+from evolve.cli.words import by_row as values_by_row
+from evolve.cli.words import difference, legend, plural, row_name, score, title
+from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from evolve.comparison.verdicts import Promotion
 
@@ -90,8 +96,6 @@ def promote(
 
     Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """
-    import os
-
     from evolve.comparison import held_out
     from evolve.comparison.verdicts import as_json as everything
     from results.store import open_store
@@ -114,8 +118,6 @@ def promote(
 
 
 def _numbers(text: str | None) -> list[int]:
-    from evolve.errors import ConfigError
-
     numbers = split(text) or []
     if not all(part.isdecimal() and int(part) > 0 for part in numbers):
         raise ConfigError(f"--horizons: expected whole numbers such as 300,1000; got {text!r}.")
@@ -123,8 +125,6 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _print(promotion: Promotion) -> None:
-    from evolve.cli.words import legend, plural, title
-
     out, metric = console(), promotion.metric
     out.print(
         f"Finalists of [bold]{promotion.campaign}[/bold], on {metric.task}s that the search has not seen:\n"
@@ -154,10 +154,6 @@ def _print(promotion: Promotion) -> None:
 
 def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     """Print the score and values of all programs at one budget, a column per program."""
-    from evaluators.records import Score
-    from evolve.cli.tables import Entry, by_row, print_across
-    from evolve.cli.words import by_row as values_by_row
-    from evolve.cli.words import row_name
     from evolve.comparison.verdicts import mean_score
 
     runs = [run for run in promotion.held_out if run.task.budget == horizon]
@@ -181,8 +177,6 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
 
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:
-    from evolve.cli.tables import plain_table, print_whole
-    from evolve.cli.words import difference, score
     from evolve.comparison.verdicts import summary
 
     metric = promotion.metric
@@ -202,8 +196,6 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
 
 
 def _print_pairs(out: Console, promotion: Promotion) -> None:
-    from evolve.cli.tables import plain_table, print_across
-    from evolve.cli.words import difference
     from evolve.comparison.verdicts import pairs
 
     by_names = {(one.finalist, one.baseline): one for one in pairs(promotion)}

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
+from evaluators.records import Metric, Score, Task, TaskResult
 from results.comparison import Value
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric, Score, Task, TaskResult
     from results.records import HeldOutEvaluation
 
 _DECIMALS = range(2, 7)
