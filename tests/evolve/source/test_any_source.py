@@ -25,6 +25,7 @@ from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
 from results.text import diff, unified
+from results.views.structure import kind_of
 
 SOURCES = {
     name: {seed: seeds.source(name, seed) for seed in chosen}
