@@ -17,13 +17,18 @@ from results.schema import ModelCall
 from results.store import Store
 
 
-def model_report(store: Store, campaign: str) -> list[ModelShare]:
-    """A share per model, in the order in which they were asked first; [] for a campaign that asked none.
+def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = None) -> list[ModelShare]:
+    """Return a share per model, in the order in which they were asked first; [] for a campaign that asked none.
+
+    Args:
+        store: where to look.
+        campaign: its name.
+        tried: its candidates, where they have been read before.
 
     Raises:
         UnknownNameError: no such campaign.
     """
-    asked = [trial for trial in trials(store, campaign) if trial.model]
+    asked = [trial for trial in (trials(store, campaign) if tried is None else tried) if trial.model]
     worth = dict(
         zip((t.ordinal for t in asked), rewards([trial.over_parent for trial in asked]), strict=True)
     )
