@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from results.calls import load_calls
+from results.loading import load_calls
 from results.dashboard.standings import Standing, standings
 from results.errors import UnknownNameError
 from results.loading import get_campaign, load_programs

@@ -9,7 +9,7 @@ from results import progress
 from results.errors import UnknownNameError
 from results.lineage import lineage
 from results.loading import get_campaign, load_evaluations, load_programs
-from results.models import model_report
+from results.progress import model_report
 from results.programs import SHOWN_ID
 from results.queries import held_out, living_status
 from results.records import CampaignRecord, ProgramRecord, StoredEvaluation

@@ -11,12 +11,11 @@ import pytest
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
-from results.columns import storable
 from results.dashboard.app import ADDRESS, create_app, listen
+from results.database import writing
 from results.records import CallAnswer, CallRecord
-from results.schema import Candidate, Evaluation, Parent, Program, Score
+from results.schema import Candidate, Evaluation, Parent, Program, Score, storable
 from results.store import Store, open_store
-from results.transactions import writing
 from results.writer import CampaignWriter
 
 OPERATORS = ("symbolic", "llm", "crossover")
