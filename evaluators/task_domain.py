@@ -33,6 +33,7 @@ from evaluators.contract import (
     InvalidAnswer,
     Mechanism,
     Plan,
+    ProgramError,
     Stage,
     TaskError,
     nearest,
@@ -127,6 +128,7 @@ class TaskDomain(ABC):
         Raises:
             SandboxFault: the program failed.
             InvalidAnswer: what it returned is no answer.
+            ProgramError: it is none of this domain, which `check` did not see.
         """
 
     # Capabilities: what only some domains can do. A command that needs one asks for it.
@@ -350,6 +352,8 @@ class TaskDomain(ABC):
                     return Outcome(tag, f"{task.name}: {fault.message}")
                 except (InvalidAnswer, NotFiniteError) as error:
                     return Outcome(Tag.INVALID, str(error))
+                except ProgramError as error:
+                    return Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
                 results.append(result)
                 if progress:
                     progress(result)

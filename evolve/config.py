@@ -15,7 +15,7 @@ from evaluators.contract import nearest
 from evolve.errors import ConfigError
 from evolve.models.config import DECISIVE, LlmConfig
 from evolve.search.population import Settings as PopulationSettings
-from sandbox.kinds import Kind
+from sandbox.process import Kind
 
 RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
 """Budgets: a continued campaign may have them raised."""
@@ -205,7 +205,7 @@ def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> Campai
             continue
         raise ConfigError(
             f"campaign {wanted.campaign_name!r} exists with {field} = {old!r}; this command says {new!r}.",
-            "Budgets may be raised; for anything else start a new campaign with --name.",
+            "Only candidates, time and cost may be raised; for anything else start a new campaign with --name.",
         )
     return wanted
 

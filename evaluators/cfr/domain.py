@@ -10,8 +10,8 @@ from importlib.resources import files
 from evaluators.cfr import interface
 from evaluators.cfr.loop import CfrProgram, run
 from evaluators.cfr.mechanisms import MECHANISMS
-from evaluators.games.domain import GameDomain
 from evaluators.games.game import Game
+from evaluators.games.game_domain import GameDomain
 from evaluators.records import Curve, Task
 from evaluators.scripts import Exporter
 from sandbox.base import Limits, Sandbox

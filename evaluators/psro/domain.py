@@ -8,8 +8,8 @@ from importlib.resources import files
 from statistics import fmean
 
 from evaluators.contract import InvalidAnswer, Plan
-from evaluators.games.domain import GameDomain, compiled
 from evaluators.games.game import Game
+from evaluators.games.game_domain import GameDomain, compiled
 from evaluators.psro import interface
 from evaluators.psro.loop import run
 from evaluators.psro.mechanisms import MECHANISMS

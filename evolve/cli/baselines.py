@@ -201,7 +201,7 @@ def _draw(path: Path, rows: Sequence[Row], plan: Plan) -> None:
     runs.sort(key=lambda run: plan.tasks.index(run[1].task))
     curves = [plots.Curve(name, result.task.name, result.curve) for name, result in runs]
     if curves:
-        plots.save(plots.exploitability(curves), path)
+        plots.save(plots.curves(curves, rows[0].program.domain.metric), path)
         console(stderr=True).print(f"Figure: {path}")
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-from evaluators.contract import InputError
 from evaluators.records import Candidate, Evaluation, Outcome, Tag
 from evaluators.task_domain import TaskDomain
 from evolve.errors import EvolveError
@@ -18,6 +17,7 @@ from evolve.search.log import LogView
 from evolve.search.ordinal_gate import CutOff
 from evolve.search.population import Population
 from evolve.search.screening import Screen
+from results.errors import StoreError
 
 
 class SeedOperator:
@@ -93,9 +93,9 @@ class Proposer:
 
         Raises:
             EvolveError: the machine's or the user's fault, such as a budget that is reached.
+            StoreError: likewise, of the database.
             CutOff: the campaign ended before this candidate.
         """
-        members = populations.choose(population, ordinal, 2, rng) if ordinal else []
         context = replace(
             self._context,
             ordinal=ordinal,
@@ -103,15 +103,20 @@ class Proposer:
             baselines=baselines,
             objection=lambda source: self._objection(source, len(log)),
         )
+        try:
+            members = populations.choose(population, ordinal, 2, rng) if ordinal else []
+        except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
+            async with turn:
+                return _failed(Candidate(ordinal, self._operator.kind), error), ""
         operator, left = self._choose(members, rng), self._attempts
         candidate = await self._propose(operator, members, context, rng)
-        while not candidate.source and left > 1 and not operator.waits:
+        while _to_try_again(candidate, operator, left):
             # Two parents that do not cross still have one that can change.
             operator, left = self._operator, left - 1
             candidate = await self._propose(operator, members, context, rng)
         async with turn:
             candidate, tree_hash = self._judged(candidate)
-            while candidate.outcome is not None and left > 1 and not operator.waits:
+            while _to_try_again(candidate, operator, left):
                 left -= 1
                 candidate, tree_hash = self._judged(await self._propose(operator, members, context, rng))
                 if not candidate.source:
@@ -132,14 +137,14 @@ class Proposer:
             proposal = await operator.propose(parents, context, rng)
         except ProposalError as error:
             return replace(candidate, outcome=Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
-        except (EvolveError, InputError, CutOff):
+        except (EvolveError, StoreError, CutOff):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             return _failed(candidate, error)
         return replace(candidate, source=proposal.source, note="; ".join(proposal.notes))
 
     def _judged(self, candidate: Candidate) -> tuple[Candidate, str]:
-        if not candidate.source:
+        if candidate.outcome is not None:
             return candidate, ""
         try:
             tree_hash, outcome = self.screen.judge(candidate.source)
@@ -156,6 +161,12 @@ class Proposer:
             return self._seed
         crossed = rng.random() < self._share
         return self._crossover if crossed and len(members) > 1 else self._operator
+
+
+def _to_try_again(candidate: Candidate, operator: Operator, left: int) -> bool:
+    """Return whether another proposal may replace one that goes no further; a fault of ours would only come again."""
+    outcome = candidate.outcome
+    return outcome is not None and outcome.tag is not Tag.ENGINE_ERROR and left > 1 and not operator.waits
 
 
 def _failed(candidate: Candidate, error: Exception) -> Candidate:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from evolve.cli.app import app
 from benchmarks.loopback import LoopbackServer, Reply
+from evolve.cli.app import app
 
 KEY = "sk-live-very-secret-987"
 QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
+from benchmarks.loopback import LoopbackServer, Reply
 from evolve.models.base import Message, Request, Stop, Usage
 from evolve.models.errors import ModelSetupError
 from evolve.models.gemini import GeminiModel
-from benchmarks.loopback import LoopbackServer, Reply
 from evolve.models.mailbox import MailboxModel
 from evolve.models.openai import OpenAIModel
 from evolve.models.recorded import ReplayModel, ScriptedModel, recording

@@ -9,11 +9,11 @@ from email.utils import formatdate
 import httpx2
 import pytest
 
-from evolve.models import loopback
+from benchmarks import loopback
+from benchmarks.loopback import LoopbackServer, Reply
 from evolve.models.base import Completion, Stop, Usage
 from evolve.models.errors import ModelSetupError, ModelUnavailable, TransientError, scrubbed
 from evolve.models.gemini import GeminiModel
-from benchmarks.loopback import LoopbackServer, Reply
 from evolve.models.openai import OpenAIModel
 from evolve.models.retrying import LONGEST_RETRY_AFTER_S, Retries, TimedModel
 

@@ -243,8 +243,8 @@ class Mortal:
     """A writer of a process that dies when it has written `lives` times: nothing is written from then on."""
 
     _WRITING = frozenset(
-        {"set_status", "add_program", "record_candidate", "record_evaluation", "tell", "record_held_out"}
-        | {"replace_scores", "add_event"}
+        {"set_status", "add_program", "record", "record_candidate", "record_evaluation", "tell"}
+        | {"record_held_out", "replace_scores", "add_event"}
     )
 
     def __init__(self, writer, lives):

@@ -16,8 +16,8 @@ from collections import Counter
 
 import pytest
 
-from evolve.models.base import Message, Request
 from benchmarks.loopback import LoopbackServer, Reply
+from evolve.models.base import Message, Request
 from results import queries
 from results.store import open_store
 

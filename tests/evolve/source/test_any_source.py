@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from results.report.structure import kind_of
 
 import seeds
 from evaluators.contract import ProgramError
@@ -23,7 +24,6 @@ from evolve.prompting.changes import code_lines, differing, what_changed
 from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
-from results.report.structure import kind_of
 from results.text import diff, unified
 
 SOURCES = {
