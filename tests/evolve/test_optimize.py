@@ -135,7 +135,11 @@ def refuse(output, x):
         (SOURCE, refuse, "input-0: ValueError: no packing at 0.5; the output is 0.9"),
         (SOURCE, lambda output, x: math.nan, "expected finite numbers"),
         (SOURCE, lambda output, x: None, "TypeError"),
-        ("def f(x):\n    return {1, 2}\n", closeness, "expected numbers, strings, lists and dicts; got a set"),
+        (
+            "def f(x):\n    return {1, 2}\n",
+            closeness,
+            "expected numbers, strings, lists and dicts; got a set",
+        ),
         ("def f(x):\n    return 1 / 0\n", closeness, "ZeroDivisionError"),
         ("def f(x):\n    return 'no number'\n", closeness, "the output is a str"),
     ],
