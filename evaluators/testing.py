@@ -29,7 +29,7 @@ from evaluators.records import (
 )
 from evaluators.task_domain import TaskDomain
 from sandbox.base import Limits, Sandbox, SandboxFault, Verdict
-from sandbox.kinds import make
+from sandbox.process import make
 
 BAD_ANSWERS = {
     "a list": "return []",

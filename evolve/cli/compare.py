@@ -156,11 +156,11 @@ def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_di
 
 
 def _headline(step: Step, before: float | None, text: str, metric: Metric) -> str:
-    from evolve.cli.words import score
+    from evolve.cli.words import difference, score
 
     shown = step.outcome or "undecided"
     if step.score is not None:
-        change = "" if before is None else f" ({score(metric, step.score - before, sign='+')})"
+        change = "" if before is None else f" ({difference(metric, step.score - before)})"
         shown = score(metric, step.score) + change
     lines = text.splitlines()[2:]
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")

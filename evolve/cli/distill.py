@@ -225,7 +225,7 @@ def _scores_table(program: Program, distilled: Distilled) -> Table:
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
+    from evolve.cli.words import difference, score
 
     table = plain_table("", right=["before", "distilled", "change"])
     for name, before, after in zip(
@@ -236,7 +236,7 @@ def _scores_table(program: Program, distilled: Distilled) -> Table:
     parts = [name for name in distilled.original.scores if name.startswith((f"{whole}_", f"{whole}/"))]
     for name in (whole, *parts):
         old, new = distilled.original.scores[name], distilled.smallest.scores[name]
-        change = score(metric, new.mean - old.mean, sign="+")
+        change = difference(metric, new.mean - old.mean)
         label = escape(name if name == whole else name.removeprefix(whole)[1:])
         table.add_row(f"{label} ↑", score(metric, old), score(metric, new), change, end_section=name == whole)
     return table
@@ -247,7 +247,7 @@ def _steps_table(program: Program, distilled: Distilled) -> Table:
     from rich.markup import escape
 
     from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
+    from evolve.cli.words import difference
     from results.text import visible
 
     table = plain_table(right=["nodes", "digits", "worth"])
@@ -255,7 +255,7 @@ def _steps_table(program: Program, distilled: Distilled) -> Table:
     for step in distilled.steps:
         nodes = step.before.size.nodes - step.after.size.nodes
         digits = step.before.size.digits - step.after.size.digits
-        worth = score(program.domain.metric, step.worth, sign="+")
+        worth = difference(program.domain.metric, step.worth)
         table.add_row(f"-{nodes}", f"{-digits:+d}", worth, escape(visible(_listed(step, "\n"))))
     return table
 

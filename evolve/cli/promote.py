@@ -143,7 +143,7 @@ def _print(promotion: Promotion) -> None:
     tasks_of = f"{metric.task}s of the search{after[0]}, and held-out ones{after[1]}"
     print_line(out, f"\n{promotion.objective} on {tasks_of}:")
     _print_summaries(out, promotion)
-    unit = "decades" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
+    unit = "powers of ten" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
     print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
     _print_pairs(out, promotion)
     _print_failures(out, promotion)
@@ -182,17 +182,18 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:
     from evolve.cli.tables import plain_table, print_whole
-    from evolve.cli.words import score
+    from evolve.cli.words import difference, score
     from evolve.comparison.verdicts import summary
 
+    metric = promotion.metric
     summaries = {one.name: (one, summary(promotion, one)) for one in promotion.contenders}
     tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
-    names = ["training", "test", "gap", *(["drawn"] if promotion.drawn else [])]
-    heads = [name if name == "gap" else f"{name} ↑" for name in names]
-    table = plain_table("program", right=[*heads, *tiers])
+    drawn = ["drawn ↑"] if promotion.drawn else []
+    table = plain_table("program", right=["training ↑", "test ↑", "gap", *drawn, *tiers])
     for name, (one, means) in summaries.items():
-        values = [*(getattr(means, each) for each in names), *(means.tiers.get(tier) for tier in tiers)]
-        cells = [score(promotion.metric, value) for value in values]
+        cells = [score(metric, means.training), score(metric, means.test), difference(metric, means.gap)]
+        cells += [score(metric, means.drawn)] if drawn else []
+        cells += [difference(metric, means.tiers.get(tier), sign="") for tier in tiers]
         table.add_row(name, *cells, style="green" if one.ordinal is not None else "")
     print_whole(out, table)
     notes = ["gap: training less test, to be read beside the baselines'."]
@@ -202,7 +203,7 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
 
 def _print_pairs(out: Console, promotion: Promotion) -> None:
     from evolve.cli.tables import plain_table, print_across
-    from evolve.cli.words import score
+    from evolve.cli.words import difference
     from evolve.comparison.verdicts import pairs
 
     by_names = {(one.finalist, one.baseline): one for one in pairs(promotion)}
@@ -215,7 +216,7 @@ def _print_pairs(out: Console, promotion: Promotion) -> None:
             cells = [
                 "-"
                 if p.mean is None
-                else f"{score(promotion.metric, p.mean, sign='+')} ({p.wins}-{p.ties}-{p.losses})"
+                else f"{difference(promotion.metric, p.mean)} ({p.wins}-{p.ties}-{p.losses})"
                 for p in row
             ]
             shown.add_row(one.name, *cells)

@@ -243,8 +243,8 @@ def _structure(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     )
     text = (
         f"From {score(made[0].step.score)} to {score(made[-1].step.score)} in {count(len(made) - 1, 'step')} "
-        "of the best program's lineage. A step counts as constants when the two syntax trees are equal once numbers are "
-        "masked and docstrings and names of variables are set aside."
+        "of the best program's lineage. A step counts as constants when the two syntax trees are equal once numbers "
+        "are masked and docstrings and names of variables are set aside."
     )
     return "Structure against constants", [text, parts]
 

@@ -61,7 +61,7 @@ class TestNumbers:
             "Loss of the fit after 3 to 30 epochs"
         )
         assert title(MAX, [Task("a", "a")]) == "Points per match"
-        assert "closer than 0.1 decades" in legend(LOG)
+        assert "closer than a factor of 1.26," in legend(LOG)
         assert "closer than 0.01," in legend(MAX)
 
 

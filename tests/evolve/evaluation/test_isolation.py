@@ -10,8 +10,9 @@ from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation import isolation
 from evolve.evaluation.isolation import Probe, protection, require, strictest
 from evolve.evaluation.job import warm_sandbox
-from sandbox.attacks import ATTACKS, THROUGH, Result
+from sandbox.attacks import ATTACKS, THROUGH
 from sandbox.base import Level, SandboxFault, Verdict
+from sandbox.selfcheck import Result
 
 
 def refused(probe, minimum, sandbox="process"):
