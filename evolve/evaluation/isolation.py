@@ -12,9 +12,8 @@ from evaluators.records import Provenance
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation.job import warm_sandbox
-from sandbox.attacks import Result
 from sandbox.base import Level, Sandbox
-from sandbox.selfcheck import check, confirmed
+from sandbox.selfcheck import Result, check, confirmed
 
 _log = logging.getLogger("evolve")
 _ATTACKED: WeakKeyDictionary[Sandbox, list[Result]] = WeakKeyDictionary()
