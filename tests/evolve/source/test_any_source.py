@@ -7,7 +7,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from results.report.structure import kind_of
 
 import seeds
 from evaluators.contract import ProgramError
