@@ -29,7 +29,7 @@ from evaluators.records import (
 )
 from evaluators.task_domain import TaskDomain
 from sandbox.base import Limits, Sandbox, SandboxFault, Verdict
-from sandbox.kinds import make
+from sandbox.process import make
 
 BAD_ANSWERS = {
     "a list": "return []",
@@ -127,6 +127,9 @@ class DomainContract:
         for mechanism in self.domain.mechanisms:
             assert mechanism.component in {component.name for component in self.domain.components}
             assert all(p.low <= p.default <= p.high for p in mechanism.parameters), mechanism.name
+            # Operators make no line longer than 110 characters, and so would never insert it.
+            lines = [f"# {mechanism.name}: {mechanism.summary}", *mechanism.body.splitlines()]
+            assert max(map(len, lines)) <= 102, mechanism.name
 
     def test_the_seeds_exist(self) -> None:
         """Seed, baselines and reference name seeds, all of which are programs of the domain."""

@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
-from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
+from evaluators.records import Metric, Score, Task, TaskResult
 
 Z95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
@@ -45,10 +45,16 @@ class Value(NamedTuple):
         return min(metric.oriented(self.value), best)
 
     def spread(self, metric: Metric) -> float:
-        """Return the standard error in decades or units."""
-        if metric.scale == "log":
-            return self.stderr / (max(self.value, SMALLEST) * math.log(10)) if self.stderr else 0.0
-        return self.stderr / metric.unit
+        """Return the standard error in decades or units; no value beyond the floor counts on a log scale.
+
+        On a log scale it is by how many decades the error can move the value: as good as the relative error where that
+        is small, where it is large no more than its order of magnitude. Otherwise a value that rounding took to 1e-16,
+        with an error of 1e-11, would be tied with everything.
+        """
+        if metric.scale == "linear":
+            return self.stderr / metric.unit
+        decades = self.position(metric)
+        return math.log10(1 + self.stderr / 10 ** (decades if metric.direction == "max" else -decades))
 
 
 class Standing(NamedTuple):
@@ -69,24 +75,55 @@ def advantage(metric: Metric, one: Value, other: Value) -> float:
 
 def tied(metric: Metric, one: Value, other: Value) -> bool:
     """Return whether two values on a task cannot be told apart."""
+    return tied_over(metric, [one], [other])
+
+
+def tied_over(metric: Metric, ones: Sequence[Value], others: Sequence[Value]) -> bool:
+    """Return whether the means of two programs over the same tasks, in the same order, cannot be told apart.
+
+    The differences are paired: how much harder one task is than another does not count.
+    """
     resolution = metric.resolution / (metric.unit if metric.scale == "linear" else 1.0)
-    doubt = Z95 * math.hypot(one.spread(metric), other.spread(metric))
-    return abs(advantage(metric, one, other)) <= max(resolution, doubt)
+    differences = [advantage(metric, one, other) for one, other in zip(ones, others, strict=True)]
+    n = len(differences)
+    within = math.hypot(*(value.spread(metric) for value in (*ones, *others))) / n
+    between = stdev(differences) / math.sqrt(n) if n > 1 else 0.0
+    return abs(fmean(differences)) <= max(resolution, Z95 * max(within, between))
 
 
 def standing(metric: Metric, values: Mapping[str, Value]) -> Standing | None:
     """Return who is best on a task; None where fewer than two programs have a value."""
+    return standing_over(metric, {name: [value] for name, value in values.items()})
+
+
+def standing_over(metric: Metric, values: Mapping[str, Sequence[Value]]) -> Standing | None:
+    """Return who is best on average over the same tasks; None where fewer than two programs have values."""
     if len(values) < 2:
         return None
-    winner = max(values, key=lambda name: metric.oriented(values[name].value))
+    winner = max(values, key=lambda name: fmean(metric.oriented(one.value) for one in values[name]))
     others = (name for name in values if name != winner)
-    return Standing(winner, tuple(name for name in others if tied(metric, values[name], values[winner])))
+    return Standing(winner, tuple(name for name in others if tied_over(metric, values[name], values[winner])))
 
 
 def ranking(scores: Mapping[str, Score | None]) -> list[str]:
     """Return names, the best score first; those without one last, in their order: a failure is no score of 0."""
     known = {name: score.mean for name, score in scores.items() if score is not None}
     return [*sorted(known, key=lambda name: -known[name]), *(name for name in scores if name not in known)]
+
+
+def rewards(gains: Sequence[float]) -> list[float]:
+    """Return a reward from 0 to 1 for each gain, in the same order: g / (g + m) for g > 0, else 0.
+
+    m is the median of the positive gains, so that a typical improvement is worth a half whatever the objective's
+    unit, and one lucky jump does not make all others worthless. The choice among several models goes by it, and
+    reports show it.
+
+    Args:
+        gains: child's objective minus that of its first parent; 0 for a child that was not scored.
+    """
+    positive = [gain for gain in gains if gain > 0]
+    typical = median(positive) if positive else 1.0
+    return [gain / (gain + typical) if gain > 0 else 0.0 for gain in gains]
 
 
 def with_chaos(result: TaskResult, copies: Sequence[TaskResult]) -> Value:

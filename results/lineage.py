@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, select
 
-from evaluators.records import Tag
 from results.errors import UnknownNameError
 from results.loading import get_campaign, load_programs
 from results.programs import program as details_of
+from results.progress import Trial, trials, way_to
 from results.records import CampaignRecord
-from results.schema import Candidate, Evaluation, Parent, Program, Score
+from results.schema import Candidate, Parent, Program
 from results.store import Store
 
 
@@ -37,7 +39,7 @@ class Step:
     ordinal: int
     operator: str
     note: str
-    outcome: str | None
+    outcome: str
     score: float | None
     others: tuple[str, ...]
 
@@ -52,7 +54,7 @@ class Lineage:
 
 
 def lineage(store: Store, ref: str) -> Lineage:
-    """The chain of first parents that ends in a program, within the campaign that first proposed it.
+    """Return the chain of first parents that ends in a program, within the campaign that first proposed it.
 
     Args:
         store: where to look.
@@ -63,75 +65,54 @@ def lineage(store: Store, ref: str) -> Lineage:
         AmbiguousError: the beginning of several ids.
     """
     details = details_of(store, ref)
-    named = ref.rpartition(":")[0]
-    origins = [o.campaign for o in details.origins if o.campaign == named] or [
-        o.campaign for o in details.origins
-    ]
-    if not origins:
+    names = [origin.campaign for origin in details.origins]
+    if not names:
         raise UnknownNameError(
             f"{details.program.name or ref!r} was evaluated for comparison; no campaign proposed it.",
             "`evolve results top CAMPAIGN` lists programs that have a lineage.",
         )
+    wanted = ref.rpartition(":")[0]
+    chosen = wanted if wanted in names else names[0]
+    tried = trials(store, chosen)
+    # A program may be proposed again, as a duplicate: its first candidate is older than all that was made of it.
+    decided = (trial.ordinal for trial in tried if trial.program_id == details.program.id)
+    ordinal = next(decided, None)
+    if ordinal is None:
+        raise UnknownNameError(f"{ref!r} is still being evaluated.", "Try again later.")
     with store.reading() as connection:
-        campaign = get_campaign(connection, origins[0])
-        steps = _chain(connection, campaign, details.program.id)
+        campaign = get_campaign(connection, chosen)
+        steps = load_steps(connection, campaign, way_to(tried, ordinal))
     return Lineage(campaign=campaign.name, objective=campaign.objective, steps=steps)
 
 
-def _chain(connection: Connection, campaign: CampaignRecord, key: str) -> tuple[Step, ...]:
-    parents: dict[int, list[str]] = {}
+def load_steps(connection: Connection, campaign: CampaignRecord, chain: Sequence[Trial]) -> tuple[Step, ...]:
+    """Return these candidates, all of which have programs, as the steps of a lineage."""
+    ordinals = [trial.ordinal for trial in chain]
+    parents: dict[int, list[str]] = defaultdict(list)
     for ordinal, parent in connection.execute(
         select(Parent.ordinal, Parent.program_id)
-        .where(Parent.campaign_id == campaign.id)
+        .where(Parent.campaign_id == campaign.id, Parent.ordinal.in_(ordinals))
         .order_by(Parent.ordinal, Parent.position)
     ):
-        parents.setdefault(ordinal, []).append(parent)
-    # A program may be proposed again, as a duplicate: its first candidate is older than all that came of it.
-    first: dict[str, int] = {}
-    for ordinal, program_id in connection.execute(
-        select(Candidate.ordinal, Candidate.program_id)
-        .where(Candidate.campaign_id == campaign.id, Candidate.program_id.is_not(None))
-        .order_by(Candidate.ordinal)
-    ):
-        first.setdefault(str(program_id), ordinal)
-    chain = [first[key]]
-    while (of := parents.get(chain[-1])) and first[of[0]] < chain[-1]:
-        chain.append(first[of[0]])
-    steps = {step.ordinal: step for step in _steps(connection, campaign, chain, parents)}
-    return tuple(steps[ordinal] for ordinal in reversed(chain))
-
-
-def _steps(
-    connection: Connection, campaign: CampaignRecord, chain: list[int], parents: dict[int, list[str]]
-) -> list[Step]:
-    ours = (Candidate.campaign_id == campaign.id, Candidate.ordinal.in_(chain))
-    scores: dict[int | None, float] = {}
-    for ordinal, value in connection.execute(
-        select(Evaluation.ordinal, Score.mean)
-        .join(Score, Score.evaluation_id == Evaluation.id)
-        .where(
-            and_(Evaluation.campaign_id == campaign.id, Evaluation.ordinal.in_(chain)),
-            and_(Evaluation.plan == campaign.plan, Score.name == campaign.objective),
+        parents[ordinal].append(parent)
+    programs = load_programs(connection, Program.id.in_([trial.program_id for trial in chain]))
+    notes = connection.execute(
+        select(Candidate.ordinal, Candidate.note).where(
+            Candidate.campaign_id == campaign.id, Candidate.ordinal.in_(ordinals)
         )
-    ):
-        scores[ordinal] = value
-    programs = load_programs(connection, Program.id.in_(select(Candidate.program_id).where(*ours)))
-    rows = connection.execute(
-        select(
-            Candidate.ordinal, Candidate.program_id, Candidate.operator, Candidate.note, Candidate.outcome
-        ).where(*ours)
     )
-    return [
+    note = {ordinal: text for ordinal, text in notes}  # noqa: C416 - rows are no tuples to mypy
+    return tuple(
         Step(
-            program_id=programs[row.program_id].id,
-            name=programs[row.program_id].name,
-            source=programs[row.program_id].source,
-            ordinal=row.ordinal,
-            operator=row.operator,
-            note=row.note,
-            outcome=row.outcome,
-            score=scores.get(row.ordinal) if row.outcome == Tag.OK else None,
-            others=tuple(parents.get(row.ordinal, [])[1:]),
+            program_id=str(trial.program_id),
+            name=programs[str(trial.program_id)].name,
+            source=programs[str(trial.program_id)].source,
+            ordinal=trial.ordinal,
+            operator=trial.operator,
+            note=note[trial.ordinal],
+            outcome=trial.outcome,
+            score=trial.value,
+            others=tuple(parents[trial.ordinal][1:]),
         )
-        for row in rows
-    ]
+        for trial in chain
+    )

@@ -7,13 +7,15 @@ and the viewer show the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Subquery, func, select
+from sqlalchemy import BigInteger, Connection, Subquery, cast, func, select
 
 from evaluators.records import Tag
+from results.comparison import rewards
 from results.loading import get_campaign
-from results.records import CampaignRecord
+from results.records import CampaignRecord, ModelShare
 from results.schema import Candidate, Evaluation, ModelCall, Parent, Score
 from results.store import Store
 
@@ -43,6 +45,8 @@ class Trial(NamedTuple):
         total_cpu_s: of all evaluations of candidates up to and with it.
         total_cost_usd: likewise.
         over_parent: by how much it improved on its first parent; 0.0 when it did not, or either has no value.
+        stderr: standard error of `value`; 0.0 where that is exact.
+        best_stderr: likewise, of `best`.
     """
 
     ordinal: int
@@ -60,6 +64,8 @@ class Trial(NamedTuple):
     total_cpu_s: float
     total_cost_usd: float
     over_parent: float = 0.0
+    stderr: float = 0.0
+    best_stderr: float = 0.0
 
 
 class Share(NamedTuple):
@@ -119,17 +125,18 @@ def trials(store: Store, campaign: str) -> list[Trial]:
             .order_by(Candidate.ordinal)
         ).all()
     found: list[Trial] = []
-    best, cpu_s, cost_usd = None, 0.0, 0.0
+    best, best_stderr, cpu_s, cost_usd = None, 0.0, 0.0, 0.0
     before: dict[int, float] = {}
     for row in rows:
-        value = values.get(row.ordinal) if row.outcome == Tag.OK else None
+        value, stderr = values.get(row.ordinal, (None, 0.0)) if row.outcome == Tag.OK else (None, 0.0)
         parent = parents.get(row.ordinal)
         known = before.get(parent) if parent is not None else None
         over_parent = max(0.0, value - known) if value is not None and known is not None else 0.0
         if value is not None:
             before[row.ordinal] = value
         gain = max(0.0, value - best) if value is not None and best is not None else 0.0
-        best = value if best is None or gain > 0 else best
+        if best is None or gain > 0:
+            best, best_stderr = value, stderr
         cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
         found.append(
             Trial(
@@ -148,6 +155,8 @@ def trials(store: Store, campaign: str) -> list[Trial]:
                 total_cpu_s=cpu_s,
                 total_cost_usd=cost_usd,
                 over_parent=over_parent,
+                stderr=stderr,
+                best_stderr=best_stderr,
             )
         )
     return found
@@ -218,18 +227,72 @@ def outcome_counts(found: Iterable[Trial]) -> dict[str, int]:
 
 
 def way_to_best(found: Sequence[Trial]) -> list[int]:
-    """Ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
-    by_ordinal = {trial.ordinal: trial for trial in found}
+    """Return ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
     scored = [trial for trial in found if trial.value is not None]
-    if not scored:
-        return []
     # The first of equals, as rankings have it.
-    at: int | None = max(scored, key=lambda trial: (trial.value, -trial.ordinal)).ordinal
-    way: list[int] = []
-    while at is not None and at in by_ordinal and at not in way:
-        way.append(at)
-        at = by_ordinal[at].parent
+    best = max(scored, key=lambda trial: (trial.value, -trial.ordinal), default=None)
+    return [] if best is None else [trial.ordinal for trial in way_to(found, best.ordinal)]
+
+
+def way_to(found: Sequence[Trial], ordinal: int) -> list[Trial]:
+    """Return a candidate and its first parents, the oldest first."""
+    by_ordinal = {trial.ordinal: trial for trial in found}
+    way = [by_ordinal[ordinal]]
+    while way[-1].parent in by_ordinal:  # A parent is older than its child.
+        way.append(by_ordinal[way[-1].parent or 0])
     return way[::-1]
+
+
+def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = None) -> list[ModelShare]:
+    """Return a share per model, in the order in which they were asked first; [] for a campaign that asked none.
+
+    Args:
+        store: where to look.
+        campaign: its name.
+        tried: its candidates, where they have been read before.
+
+    Raises:
+        UnknownNameError: no such campaign.
+    """
+    asked = [trial for trial in (trials(store, campaign) if tried is None else tried) if trial.model]
+    worth = rewards([trial.over_parent for trial in asked])
+    paid = ModelCall.state.in_(PAID)
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(
+                ModelCall.model,
+                func.count().label("calls"),
+                func.count().filter(ModelCall.state != "answered").label("unanswered"),
+                # PostgreSQL's sum of integers is a decimal number.
+                cast(func.coalesce(func.sum(ModelCall.input_tokens).filter(paid), 0), BigInteger).label(
+                    "input_tokens"
+                ),
+                cast(func.coalesce(func.sum(ModelCall.output_tokens).filter(paid), 0), BigInteger).label(
+                    "output_tokens"
+                ),
+                func.coalesce(func.sum(ModelCall.cost_usd).filter(paid), 0.0).label("cost_usd"),
+            )
+            .where(ModelCall.campaign_id == record.id)
+            .group_by(ModelCall.model)
+            .order_by(func.min(ModelCall.id))
+        ).all()
+    shares: list[ModelShare] = []
+    for row in rows:
+        own = [
+            (trial, reward) for trial, reward in zip(asked, worth, strict=True) if trial.model == row.model
+        ]
+        shares.append(
+            ModelShare(
+                **row._mapping,
+                candidates=len(own),
+                valid=sum(trial.outcome == Tag.OK for trial, _ in own),
+                improved=sum(trial.over_parent > 0 for trial, _ in own),
+                records=sum(trial.gain > 0 for trial, _ in own),
+                reward=fmean(reward for _, reward in own) if own else 0.0,
+            )
+        )
+    return shares
 
 
 def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
@@ -261,9 +324,10 @@ def _spent(campaign_id: int) -> Subquery:
     )
 
 
-def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, float]:
+def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, tuple[float, float]]:
+    """Return ordinal -> score and its standard error."""
     rows = connection.execute(
-        select(Evaluation.ordinal, Score.mean)
+        select(Evaluation.ordinal, Score.mean, Score.stderr)
         .join(Score, Score.evaluation_id == Evaluation.id)
         .where(
             Evaluation.campaign_id == record.id,
@@ -272,7 +336,7 @@ def _values(connection: Connection, record: CampaignRecord) -> Mapping[int, floa
             Score.name == record.objective,
         )
     )
-    return {ordinal: value for ordinal, value in rows if ordinal is not None}
+    return {ordinal: (mean, stderr) for ordinal, mean, stderr in rows if ordinal is not None}
 
 
 def _first_parents(connection: Connection, campaign_id: int) -> dict[int, int]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from difflib import unified_diff
 from io import StringIO
+from math import ceil, log10
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
+
+from evaluators.records import Metric
 
 HIGHLIGHTED_CHARS = 200_000
 """Sources up to here are coloured; longer ones are shown plain."""
@@ -17,7 +20,7 @@ COMPARED_LINES = 4_000
 
 
 def visible(text: str) -> str:
-    r"""`text` with an escape such as ``\x1b`` for each character that cannot be seen; line breaks and tabs stay.
+    r"""Return `text` with an escape such as ``\x1b`` for each character that cannot be seen; line breaks and tabs stay.
 
     Among them are those that reverse the direction of writing, which make a source read as what it is not.
     """
@@ -27,12 +30,12 @@ def visible(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """`text` as a table's cell that no spreadsheet takes for a formula."""
+    """Return `text` as a table's cell that no spreadsheet takes for a formula."""
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text
 
 
 def highlighted(source: str) -> Markup:
-    """Python source as HTML, a span of the class ``line`` with the id ``L-<number>`` around each line."""
+    """Return Python source as HTML, a span of the class ``line`` with the id ``L-<number>`` around each line."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
@@ -89,25 +92,58 @@ def unified(old: str, new: str, old_name: str = "", new_name: str = "") -> str:
     )
 
 
-def score(value: float | None) -> str:
-    """A score with four decimals, with three digits where these would hide it, or a dash."""
+def score(value: float | None, stderr: float = 0.0) -> str:
+    """Return a score with four decimals, with three digits where these would hide it, or a dash; and its error."""
     if value is None:
         return NONE
-    return _minus(f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2e}")
+    return _minus(f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2e}") + _error(stderr)
 
 
-def signed(value: float) -> str:
-    """A difference of scores with its sign."""
+def signed(value: float | None) -> str:
+    """Return a difference of scores with its sign, or a dash."""
+    if value is None:
+        return NONE
     return _minus(f"{value:+.4f}" if value == 0 or abs(value) >= 0.0005 else f"{value:+.1e}")
 
 
-def small(value: float | None) -> str:
-    """A metric's value with three significant digits, or a dash."""
-    return NONE if value is None else _minus(f"{value:.2e}")
+def measured(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
+    """Return a metric's value to its resolution, on a log scale with three digits, or a dash; and its error."""
+    if value is None:
+        return NONE
+    if metric.scale == "log":
+        shown = f"{value:.2e}"
+    elif metric.resolution > 0:
+        shown = f"{value:.{min(10, max(0, ceil(-log10(metric.resolution))))}f}"
+    else:
+        shown = f"{value:.6g}"
+    return _minus(shown) + _error(stderr)
+
+
+def count(number: int, word: str) -> str:
+    """Return a number of things, such as ``1 task`` or ``3 tasks``."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {plural(word)}"
+
+
+def plural(word: str) -> str:
+    """Return the plural of an English noun that is formed regularly."""
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a part in percent, or a dash when there is no whole."""
+    return NONE if whole <= 0 else f"{part / whole:.0%}"
+
+
+def one_line(text: str, chars: int = 200) -> str:
+    """Return text on one line, cut where it is longer."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= chars else plain[: chars - 1] + "…"
 
 
 def duration(seconds: float | None) -> str:
-    """A time in the unit that fits it."""
+    """Return a time in the unit that fits it, or a dash."""
     if seconds is None:
         return NONE
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
@@ -117,15 +153,19 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    """A time in UTC, to the second."""
+    """Return a time in UTC, to the second, or a dash."""
     return NONE if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def usd(value: float) -> str:
-    """Money, to the hundredth of a cent while it is little; a dash for none."""
+    """Return money, to the hundredth of a cent while it is little; a dash for none."""
     if value == 0:
         return NONE
     return f"${value:.2f}" if value >= 1 else f"${value:.4f}"
+
+
+def _error(stderr: float) -> str:
+    return f" ± {_minus(f'{stderr:.2g}')}" if stderr else ""
 
 
 def _minus(number: str) -> str:

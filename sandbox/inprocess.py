@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sandbox.base import Array, Callback, Level, Limits, SandboxFault, Usage, Verdict, check_seed
+from sandbox.base import Array, Callback, Level, Limits, Sandbox, SandboxFault, Usage, Verdict, check_seed
 from sandbox.runner import execute, wire
 
 
@@ -177,7 +177,7 @@ class _CallersError(BaseException):
         self.error = error
 
 
-class InProcessSandbox:
+class InProcessSandbox(Sandbox):
     """Implements `sandbox.base.Sandbox` without isolation; a session at a time, as with a process."""
 
     def __init__(self) -> None:
@@ -214,13 +214,6 @@ class InProcessSandbox:
         return session
 
     def close(self) -> None:
-        """Do nothing: nothing is held."""
-
-    def __enter__(self) -> InProcessSandbox:
-        """Return the sandbox itself."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
         """Do nothing: nothing is held."""
 
     def _ended(self) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.tree import Tree
 
+from evaluators.records import Metric
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, metric_json, print_json
+from evolve.cli.words import difference, score
+from evolve.errors import ConfigError
+from results.text import unified, visible
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric
     from evolve.programs import Program
     from results.lineage import Lineage, Step
 
@@ -36,7 +41,6 @@ def diff(
     Example: evolve results diff cfr-symbolic-s0:best cfr_plus
     """
     from evolve.programs import find_program
-    from results.text import unified
 
     where = database(db)
     new = find_program(program, db=where)
@@ -83,8 +87,6 @@ def lineage(
 
 def print_diff(text: str) -> None:
     """Print a unified diff, in colours on a terminal and plain elsewhere, without a program's control characters."""
-    from results.text import visible
-
     out, text = console(), visible(text)
     if not out.is_terminal:
         print(text, end="")
@@ -95,7 +97,6 @@ def print_diff(text: str) -> None:
 
 
 def _first_parent(ref: str, where: str) -> str:
-    from evolve.errors import ConfigError
     from results.programs import program
     from results.store import open_store
 
@@ -120,8 +121,6 @@ def _identity(program: Program) -> dict[str, str]:
 
 def _step_diffs(ancestors: Lineage) -> list[str]:
     """Return, for each step, what it changed in the one before; "" for the first."""
-    from results.text import unified
-
     pairs = zip(ancestors.steps, ancestors.steps[1:], strict=False)
     changes = [
         unified(a.source, b.source, f"candidate {a.ordinal}", f"candidate {b.ordinal}") for a, b in pairs
@@ -130,11 +129,7 @@ def _step_diffs(ancestors: Lineage) -> list[str]:
 
 
 def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_diffs: bool) -> None:
-    from rich.markup import escape
     from rich.syntax import Syntax
-    from rich.tree import Tree
-
-    from results.text import visible
 
     out = console()
     objective = f"{ancestors.objective} (larger is better)"
@@ -156,11 +151,9 @@ def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_di
 
 
 def _headline(step: Step, before: float | None, text: str, metric: Metric) -> str:
-    from evolve.cli.words import score
-
     shown = step.outcome or "undecided"
     if step.score is not None:
-        change = "" if before is None else f" ({score(metric, step.score - before, sign='+')})"
+        change = "" if before is None else f" ({difference(metric, step.score - before)})"
         shown = score(metric, step.score) + change
     lines = text.splitlines()[2:]
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")

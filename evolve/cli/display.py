@@ -13,7 +13,7 @@ from rich.text import Text
 
 from evaluators.records import Candidate, Score, Tag
 from evolve.cli.output import console
-from evolve.cli.words import plural, score
+from evolve.cli.words import difference, plural, score
 from evolve.config import CampaignConfig
 from evolve.search.events import BaselineScored, Called, Event, HeldOut, Refined, Started, Told, Warned
 from results.text import visible
@@ -136,7 +136,7 @@ class Display:
             parts.append(f"best {self._event.objective} {score(metric, best)}")
             if self._baselines:
                 name = max(self._baselines, key=self._baselines.__getitem__)
-                ahead = score(metric, best.mean - self._baselines[name], sign="+")
+                ahead = difference(metric, best.mean - self._baselines[name])
                 parts[-1] += f" ({ahead} on {name}, the best baseline)"
         if self._decided:
             parts.append(f"valid {100 * self._valid / self._decided:.0f} %")

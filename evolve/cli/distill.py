@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from evolve.cli.output import (
     INTERRUPTED,
@@ -28,10 +30,12 @@ from evolve.cli.output import (
 )
 from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
 from evolve.cli.promote import WorkersOption
+from evolve.cli.tables import plain_table
+from evolve.cli.words import difference, score
+from evolve.errors import ConfigError
+from results.text import visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from evolve.distilling.search import Distilled, Step, Version
     from evolve.distilling.start import Choice, Distillation
     from evolve.programs import Program
@@ -117,8 +121,6 @@ def distill(
 
 def _target(output: str | None, program: Program, ref: str) -> Path | None:
     """Return the file to write, None for standard output; refuse before minutes of work what could not be written."""
-    from evolve.errors import ConfigError
-
     if output == STANDARD_OUTPUT:
         return None
     path = Path(output or re.sub(r"\W+", "_", program.name).strip("_") + "_distilled.py")
@@ -133,8 +135,6 @@ def _target(output: str | None, program: Program, ref: str) -> Path | None:
 
 
 def _write(path: Path, source: str) -> None:
-    from evolve.errors import ConfigError
-
     try:
         path.write_text(source, encoding="utf-8")
     except OSError as error:
@@ -148,9 +148,6 @@ def _progress(
     program: Program, evaluations: int, *, quiet: bool
 ) -> Iterator[tuple[Callable[[Step], None], Callable[[], None]]]:
     """Yield what to call at every step, which gets a line, and at every evaluation, which a terminal counts."""
-    from evolve.cli.words import score
-    from results.text import visible
-
     err = console(stderr=True)
     count = 0
     with (
@@ -191,8 +188,6 @@ def _cut(text: str, width: int = _SIDE) -> str:
 
 
 def _print(program: Program, done: Distillation, path: Path | None, choice: Choice) -> None:
-    from results.text import visible
-
     distilled = done.found
     # Standard output is the program's own where it goes there.
     out = console(stderr=path is None)
@@ -222,11 +217,6 @@ def _size(version: Version) -> tuple[int, int, int]:
 
 def _scores_table(program: Program, distilled: Distilled) -> Table:
     """Return sizes and scores before and after: the domain's objective, then what it is made of."""
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
-
     table = plain_table("", right=["before", "distilled", "change"])
     for name, before, after in zip(
         ("nodes ↓", "digits ↓", "lines ↓"), _size(distilled.original), _size(distilled.smallest), strict=True
@@ -236,7 +226,7 @@ def _scores_table(program: Program, distilled: Distilled) -> Table:
     parts = [name for name in distilled.original.scores if name.startswith((f"{whole}_", f"{whole}/"))]
     for name in (whole, *parts):
         old, new = distilled.original.scores[name], distilled.smallest.scores[name]
-        change = score(metric, new.mean - old.mean, sign="+")
+        change = difference(metric, new.mean - old.mean)
         label = escape(name if name == whole else name.removeprefix(whole)[1:])
         table.add_row(f"{label} ↑", score(metric, old), score(metric, new), change, end_section=name == whole)
     return table
@@ -244,18 +234,12 @@ def _scores_table(program: Program, distilled: Distilled) -> Table:
 
 def _steps_table(program: Program, distilled: Distilled) -> Table:
     """Return what went, in order, with what it had brought: the tolerance is spent on those above zero."""
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
-    from results.text import visible
-
     table = plain_table(right=["nodes", "digits", "worth"])
     table.add_column("removed", overflow="fold")
     for step in distilled.steps:
         nodes = step.before.size.nodes - step.after.size.nodes
         digits = step.before.size.digits - step.after.size.digits
-        worth = score(program.domain.metric, step.worth, sign="+")
+        worth = difference(program.domain.metric, step.worth)
         table.add_row(f"-{nodes}", f"{-digits:+d}", worth, escape(visible(_listed(step, "\n"))))
     return table
 

@@ -1,4 +1,4 @@
-"""``evolve report``: a campaign, as one HTML file or as Markdown."""
+"""``evolve report``: a campaign's results, as one HTML file or as Markdown."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
-    from results.report.model import Report
+    from results.views.campaign import CampaignView
 
 _READ_CHARS = 2000
 """Where in a file its mark must stand."""
@@ -39,25 +40,23 @@ def report(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a campaign's figures, tables, lineage and source as one HTML file that needs no network.
+    """Write the results of a campaign: figures, tables, lineage and source, as one HTML file that needs no network.
 
     Works while it runs too. md writes Markdown, with the figures in a folder beside it.
 
     Example: evolve report cfr-symbolic-s0
     """
-    from results.report.build import build
-    from results.report.words import verdict
     from results.store import open_store
+    from results.views.campaign import view as read
+    from results.views.words import verdict
 
     with open_store(database(db), create=False, read_only=True) as store:
-        record = store.find_campaign(campaign)
-        settings = _toml(record.config) if record else ""
-        built = build(store, campaign, command="evolve run campaign.toml", settings=settings)
+        view = read(store, campaign)
     kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
     path = output or Path(f"{_file_name(campaign)}.{kind.value}")
     _check(path)
-    files = _write(built, path, kind)
-    sentences = verdict(built)
+    files = _write(view, path, kind)
+    sentences = verdict(view)
     if as_json:
         head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "format": kind.value}
         print_json(head | {"file": str(path), "figures": files, "verdict": sentences})
@@ -68,22 +67,22 @@ def report(
     out.print(f"Wrote {path}{beside}.", markup=False, soft_wrap=True)
 
 
-def _write(content: Report, path: Path, kind: Format) -> list[str]:
-    """Write the report; return the files beside it."""
-    from evolve.errors import ConfigError
-    from results.report import rendering
+def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
+    """Write the report, and return the files beside it."""
+    from results.views import report as rendering
 
     figures: dict[str, str] = {}
+    repeat = {"command": "evolve run campaign.toml", "settings": _toml(view.campaign.config)}
     if kind is Format.HTML:
-        text = rendering.html(content)
+        text = rendering.html(view, **repeat)
     else:
-        text, figures = rendering.markdown(content, _folder(path).name)
+        text, figures = rendering.markdown(view, _folder(path).name, **repeat)
     beside = {_folder(path) / name: svg for name, svg in figures.items()}
     try:
         if beside:
             _folder(path).mkdir(exist_ok=True)
-        for file, written in [*beside.items(), (path, text)]:
-            file.write_text(written, encoding="utf-8")
+        for file, content in [*beside.items(), (path, text)]:
+            file.write_text(content, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"report: {path} cannot be written: {error.strerror}.") from error
     return [str(file) for file in beside]
@@ -100,8 +99,7 @@ def _check(path: Path) -> None:
     Raises:
         ConfigError: it is a directory, or a file that `evolve report` did not write.
     """
-    from evolve.errors import ConfigError
-    from results.report.rendering import MARK
+    from results.views.report import MARK
 
     if path.is_dir():
         raise ConfigError(f"report: expected a file; {path} is a directory.", "Name one with --output.")

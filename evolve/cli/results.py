@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
+from evaluators.records import Metric, Tag
 from evolve.cli.output import (
     SCHEMA_VERSION,
     DbOption,
@@ -19,9 +21,12 @@ from evolve.cli.output import (
     scores_json,
     task_json,
 )
+from evolve.cli.tables import plain_table, tasks_table
+from evolve.cli.words import score
+from results.errors import UnknownNameError
+from results.text import visible
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric
     from results.programs import ProgramDetails
     from results.records import StoredEvaluation
     from results.store import Store
@@ -35,10 +40,6 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
 
     Example: evolve results campaigns
     """
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
     from results import queries
     from results.store import open_store
 
@@ -69,13 +70,8 @@ def top(
 
     Example: evolve results top cfr-symbolic-s0 -n 5
     """
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
     from results import queries
     from results.store import open_store
-    from results.text import visible
 
     with open_store(database(db), create=False, read_only=True) as store:
         listed = queries.top(store, campaign, objective, n=n)
@@ -109,7 +105,6 @@ def show(
 
     Example: evolve results show cfr-symbolic-s0:0
     """
-    from results.errors import UnknownNameError
     from results.programs import program as details_of
     from results.store import open_store
 
@@ -129,14 +124,11 @@ def show(
     if details:
         _print_details(details, {record.name: record.metric for record in campaigns if record})
     if traceback:
-        from results.text import visible
-
         print(f"The engine failed on {program}:\n{visible(traceback)}")
 
 
 def _traceback(store: Store, ref: str) -> str:
     """Return the traceback of an engine_error that was stored for campaign:ordinal, "" where there is none."""
-    from evaluators.records import Tag
     from results.queries import events
 
     campaign, _, ordinal = ref.rpartition(":")
@@ -147,10 +139,7 @@ def _traceback(store: Store, ref: str) -> str:
 
 
 def _print_details(details: ProgramDetails, metrics: Mapping[str, Metric]) -> None:
-    from rich.markup import escape
     from rich.syntax import Syntax
-
-    from results.text import visible
 
     out, source = console(), visible(details.program.source)
     out.print(f"[bold]{details.program.id}[/bold] {escape(details.program.name)}")
@@ -172,13 +161,6 @@ def _print_details(details: ProgramDetails, metrics: Mapping[str, Metric]) -> No
 
 
 def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -> None:
-    from rich.markup import escape
-
-    from evaluators.records import Tag
-    from evolve.cli.tables import tasks_table
-    from evolve.cli.words import score
-    from results.text import visible
-
     out, evaluation = console(), stored.evaluation
     ended = (
         f"{evaluation.outcome.tag.value}, isolation {evaluation.isolation}, {evaluation.cost.cpu_s:.1f} CPU s"

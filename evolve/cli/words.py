@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
 
+from evaluators.records import Metric, Score, Task, TaskResult
 from results.comparison import Value
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric, Score, Task, TaskResult
     from results.records import HeldOutEvaluation
 
 _DECIMALS = range(2, 7)
@@ -33,16 +33,21 @@ def number(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
     return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"
 
 
-def score(metric: Metric, value: Score | float | None, *, sign: str = "") -> str:
+def score(metric: Metric, value: Score | float | None) -> str:
     """Return a score with as many decimals as the metric resolves, and its standard error, unless that is 0."""
     if value is None:
         return "-"
     mean, stderr = (value, 0.0) if isinstance(value, int | float) else (value.mean, value.stderr)
     decimals = _decimals(metric)
     if stderr:
-        return f"{mean:{sign}.{decimals}f} ± {stderr:.{decimals}f}"
+        return f"{mean:.{decimals}f} ± {stderr:.{decimals}f}"
     hidden = _ROUNDING < abs(mean) < 10 ** (1 - decimals)
-    return f"{mean:{sign}.2e}" if hidden and not sign else f"{mean:{sign}.{decimals}f}"
+    return f"{mean:.2e}" if hidden else f"{mean:.{decimals}f}"
+
+
+def difference(metric: Metric, value: float | None, *, sign: str = "+") -> str:
+    """Return a difference of scores."""
+    return "-" if value is None else f"{value:{sign}.{_decimals(metric)}f}"
 
 
 def arrow(metric: Metric) -> str:
@@ -59,8 +64,8 @@ def title(metric: Metric, tasks: Iterable[Task] = ()) -> str:
 
 def legend(metric: Metric) -> str:
     """Return what the marks of a table mean."""
-    resolution = f"{metric.resolution:g}" + (" decades" if metric.scale == "log" else "")
-    return _LEGEND.format(resolution)
+    factor = f"a factor of {10**metric.resolution:.3g}"
+    return _LEGEND.format(factor if metric.scale == "log" else f"{metric.resolution:g}")
 
 
 def plural(count: int, noun: str) -> str:

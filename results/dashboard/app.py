@@ -6,14 +6,11 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from results.dashboard.campaigns import Trials
-from results.dashboard.drawings import Drawings
 from results.dashboard.live import LiveDatabase
 from results.dashboard.pages import Pages
 from results.dashboard.safety import MIDDLEWARE
@@ -27,7 +24,7 @@ _STOPPING_S = 2
 
 
 def create_app(where: str | os.PathLike[str]) -> Starlette:
-    """The viewer of a database, which may be empty still: its pages appear when there is something to show.
+    """Return the viewer of a database, which may be empty still: its pages appear when there is something to show.
 
     Args:
         where: the path of a SQLite file, or an SQLAlchemy URL (sqlite or postgresql).
@@ -38,8 +35,7 @@ def create_app(where: str | os.PathLike[str]) -> Starlette:
     database = LiveDatabase(where)
     with suppress(EmptyDatabaseError):
         database.store()
-    trials = Trials()
-    pages, drawings = Pages(database, trials), Drawings(database, trials)
+    pages = Pages(database)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -47,14 +43,14 @@ def create_app(where: str | os.PathLike[str]) -> Starlette:
         database.close()
 
     return Starlette(
-        routes=_routes(pages, drawings),
+        routes=_routes(pages),
         middleware=MIDDLEWARE,
         exception_handlers={StoreError: pages.wrong, 404: pages.missing},
         lifespan=lifespan,
     )
 
 
-def _routes(pages: Pages, drawings: Drawings) -> list[Route | Mount]:
+def _routes(pages: Pages) -> list[Route | Mount]:
     campaign = "/campaigns/{name:path}"
     return [
         Route("/", pages.campaigns),
@@ -63,34 +59,31 @@ def _routes(pages: Pages, drawings: Drawings) -> list[Route | Mount]:
         Route(campaign + "/programs.csv", pages.programs_csv),
         Route(campaign + "/candidates/{ordinal:int}", pages.candidate),
         Route(campaign + "/lineage", pages.lineage),
-        Route(campaign + "/figures/{kind}.svg", drawings.campaign),
+        Route(campaign + "/figures/{kind}.svg", pages.figure),
         Route(campaign, pages.campaign),
-        Route("/programs/{ref:path}/curves.svg", drawings.program),
         Route("/programs/{ref:path}", pages.program),
         Route("/compare", pages.compare),
-        Route("/compare/curves.svg", drawings.compare),
         Route("/compare/campaigns", pages.compare_campaigns),
-        Route("/compare/campaigns.svg", drawings.compare_campaigns),
-        Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+        Mount("/static", StaticFiles(packages=[("results.views", "static")])),
     ]
 
 
 def listen(port: int) -> socket.socket:
-    """A socket on this machine's own address; port 0 takes any free one.
+    """Return a socket on this machine's own address; port 0 takes any free one.
 
     Raises:
         OSError: the port is taken, or not for everybody.
     """
-    made = socket.socket()
+    listening = socket.socket()
     # A port that a server has just left may be taken again at once.
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((ADDRESS, port))
-        made.listen(64)
+        listening.bind((ADDRESS, port))
+        listening.listen(64)
     except OSError:
-        made.close()
+        listening.close()
         raise
-    return made
+    return listening
 
 
 def serve(app: Starlette, listening: socket.socket) -> None:

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from results.calls import load_calls
-from results.dashboard.standings import Standing, standings
 from results.errors import UnknownNameError
-from results.loading import get_campaign, load_programs
-from results.plots import Curve
+from results.loading import get_campaign, load_calls, load_programs
 from results.programs import Origin, ProgramDetails, program
 from results.records import CallRecord, CampaignRecord, ProgramRecord
 from results.schema import Candidate, Parent, Program
 from results.store import Store
 from results.text import Diff, diff
+from results.views.document import Figure, Table
+from results.views.figures import convergence
+from results.views.programs import Entry, columns, entries
+from results.views.sections import program_table
+
+DRAWN_BASELINES = 4
+"""Baselines that a program's figure shows: the best ones, because a dozen lines cannot be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class CandidateView:
         details: the program and all that is known of it; None when none came of the candidate.
         parent: the program that it was made of.
         change: what it changed in its parent.
-        table: itself, its parent and the baselines, best first.
+        entries: itself, its parent and the baselines, best first.
         calls: the conversations with models that led to it.
     """
 
@@ -37,18 +41,41 @@ class CandidateView:
     details: ProgramDetails | None
     parent: ProgramRecord | None
     change: Diff | None
-    table: tuple[Standing, ...]
+    entries: tuple[Entry, ...]
     calls: tuple[CallRecord, ...]
 
     @property
-    def shown(self) -> frozenset[str]:
-        """Ids of the programs that the page is about: it and its parent."""
-        programs = (self.details.program if self.details else None, self.parent)
-        return frozenset(one.id for one in programs if one)
+    def program(self) -> ProgramRecord | None:
+        """The program itself."""
+        return self.details.program if self.details else None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Program id -> what it is on this page."""
+        roles = {self.parent.id: "parent"} if self.parent else {}
+        return roles | ({self.program.id: "this program"} if self.program else {})
+
+    def entry(self, program: ProgramRecord | None) -> Entry | None:
+        """Return a program's line in the table."""
+        return next((one for one in self.entries if program and one.program_id == program.id), None)
+
+    def table(self) -> Table | None:
+        """Return the programs beside each other."""
+        if self.campaign is None or not self.entries:
+            return None
+        metric, objective = self.campaign.metric, self.campaign.objective
+        return program_table(metric, objective, self.entries, columns(metric, self.entries), self.roles)
+
+    def figure(self) -> Figure | None:
+        """Return the curves of the program, its parent and the best baselines."""
+        own = [one for one in (self.entry(self.program), self.entry(self.parent)) if one]
+        others = [one for one in self.entries if one not in own][:DRAWN_BASELINES]
+        highlight = [one.label for one in own[:1]]
+        return convergence(self.campaign.metric, [*own, *others], highlight) if self.campaign else None
 
 
 def of_program(store: Store, ref: str, campaign: str = "") -> CandidateView:
-    """A program as the campaign that proposed it first has it, or as the named one has.
+    """Return a program as the campaign that proposed it first has it, or as the named one has.
 
     Raises:
         UnknownNameError: nothing of that name.
@@ -64,7 +91,7 @@ def of_program(store: Store, ref: str, campaign: str = "") -> CandidateView:
 
 
 def of_candidate(store: Store, campaign: str, ordinal: int) -> CandidateView:
-    """A candidate of a campaign.
+    """Return a candidate of a campaign.
 
     Raises:
         UnknownNameError: no such campaign or candidate.
@@ -96,7 +123,7 @@ def _view(
 ) -> CandidateView:
     parent_id = origin.parents[0] if origin and origin.parents else None
     calls: list[CallRecord] = []
-    parent = record = None
+    parent, record, shown = None, None, []
     with store.reading() as connection:
         if parent_id:
             parent = load_programs(connection, Program.id == parent_id)[parent_id]
@@ -104,22 +131,14 @@ def _view(
             record = get_campaign(connection, campaign)
         if origin and record:
             calls = load_calls(connection, record.id, origin.ordinal, messages=True)
-    ids = {key for key in (parent_id, details.program.id if details else None) if key}
+        if record and details:
+            shown = entries(connection, record, [key for key in (parent_id, details.program.id) if key])
     return CandidateView(
         campaign=record,
         origin=origin,
         details=details,
         parent=parent,
         change=diff(parent.source, details.program.source) if parent and details else None,
-        table=tuple(standings(store, record, ids)) if record and details else (),
+        entries=tuple(shown),
         calls=tuple(calls),
     )
-
-
-def beside(a: CandidateView, b: CandidateView) -> tuple[list[Standing], list[Curve]]:
-    """The rows of two programs in tables, and the curves of both."""
-    rows = []
-    for v in (a, b):
-        key = v.details.program.id if v.details else ""
-        rows += [one for one in v.table if one.program_id == key]
-    return rows, [Curve(one.label, c.game, c.points) for one in rows for c in one.curves if c.points]

@@ -30,14 +30,14 @@ class LiveDatabase:
         return self.where.rpartition("@")[2] if "://" in self.where else self.where
 
     def store(self) -> Store:
-        """The store.
+        """Return the store.
 
         Raises:
             EmptyDatabaseError: there is nothing in the database yet.
             DatabaseError: it is gone, or cannot be read.
         """
         with self._lock:
-            identity = self._look()
+            identity = self._file()
             if self._store is None or identity != self._identity:
                 self._close()
                 self._store = open_store(self.where, create=False, read_only=True)
@@ -54,19 +54,19 @@ class LiveDatabase:
             self._store.close()
             self._store = None
 
-    def _look(self) -> tuple[int, int] | None:
-        """Which file it is: a search that begins anew may have replaced it. None for a server's database."""
+    def _file(self) -> tuple[int, int] | None:
+        """Return which file it is: a search that begins anew may have replaced it. None for a server's database."""
         if "://" in self.where:
             return None
         try:
-            found = Path(self.where).expanduser().stat()
+            status = Path(self.where).expanduser().stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
 
 def state(store: Store, campaign: str | None = None) -> str:
-    """A word that differs whenever a page about the campaign (or about all) would differ.
+    """Return a word that differs whenever a page about the campaign (or about all) would differ.
 
     Raises:
         UnknownNameError: no such campaign.
@@ -79,8 +79,8 @@ def state(store: Store, campaign: str | None = None) -> str:
 
 
 def _facts(connection: Connection, record: CampaignRecord | None) -> tuple[object, ...]:
-    """Numbers that no writer can leave as they are: rows are only ever added, or filled in once."""
-    found: list[object] = []
+    """Return numbers that no writer can leave as they are: rows are only ever added, or filled in once."""
+    facts: list[object] = []
     for table, columns in (
         (Candidate, (func.count(), *map(func.count, (Candidate.program_id, Candidate.outcome, Candidate.told_at)))),
         (Evaluation, (func.max(Evaluation.id),)),
@@ -91,5 +91,5 @@ def _facts(connection: Connection, record: CampaignRecord | None) -> tuple[objec
         query = select(*columns).select_from(table)
         if record is not None:
             query = query.where(table.campaign_id == record.id)
-        found += connection.execute(query).one()
-    return tuple(found)
+        facts += connection.execute(query).one()
+    return tuple(facts)

@@ -49,7 +49,7 @@ class Request:
     page: int = 1
 
     def query(self, **changes: Any) -> str:
-        """The query string of this request, or of one that differs from it; the default part is left out."""
+        """Return the query string of this request, or of one that differs from it; the default part is left out."""
         wanted = replace(self, **changes)
         values = {
             "sort": ("-" if wanted.descending else "") + wanted.sort,
@@ -62,13 +62,13 @@ class Request:
         return urlencode({key: value for key, value in values.items() if value != usual.get(key, "")})
 
     def sorted_by(self, column: str) -> str:
-        """The query string that sorts by a column: the other way round where it is sorted by it already."""
+        """Return the query string that sorts by a column: the other way round where it is sorted by it already."""
         descending = not self.descending if column == self.sort else column in _BEST_FIRST
         return self.query(sort=column, descending=descending, page=1)
 
 
 def parse(query: Mapping[str, str]) -> Request:
-    """The request that a query string says.
+    """Return the request that a query string describes.
 
     Raises:
         UnknownNameError: a column or a number that is none.
@@ -96,7 +96,7 @@ def _number(name: str, text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRow:
-    """A line of the table. `score` is the campaign's objective, None unless the evaluation ended ok."""
+    """A line of the table. `score` is the campaign's objective, with its standard error; None unless it ended ok."""
 
     ordinal: int
     program_id: str | None
@@ -107,12 +107,14 @@ class CandidateRow:
     message: str
     created_at: datetime
     score: float | None
+    stderr: float | None
     cpu_s: float | None
 
 
 _COLUMNS: tuple[Any, ...] = (
     Candidate.ordinal, Candidate.program_id, Candidate.operator, Candidate.island, Candidate.outcome, Candidate.note,
-    Candidate.message, Candidate.created_at, Score.mean.label("score"), Evaluation.cpu_s,
+    Candidate.message, Candidate.created_at, Score.mean.label("score"), Score.stderr.label("stderr"),
+    Evaluation.cpu_s,
 )  # fmt: skip
 
 
@@ -138,7 +140,7 @@ class Page:
 
 
 def page(store: Store, record: CampaignRecord, request: Request) -> Page:
-    """One page of a campaign's table."""
+    """Return one page of a campaign's table."""
     with store.reading() as connection:
         total = connection.scalar(
             select(func.count()).select_from(Candidate).where(*_filters(record, request))
@@ -164,7 +166,7 @@ def page(store: Store, record: CampaignRecord, request: Request) -> Page:
 
 
 def csv_lines(store: Store, record: CampaignRecord, request: Request) -> Iterator[str]:
-    """The rows that the filters leave as CSV, by ordinal, a piece at a time."""
+    """Yield the rows that the filters leave as CSV, by ordinal, a piece at a time."""
     names = list(CandidateRow.__dataclass_fields__)
     yield _csv([names])
     after = -1
@@ -225,7 +227,7 @@ def _filters(record: CampaignRecord, request: Request) -> list[ColumnElement[boo
 
 
 def _counts(connection: Connection, record: CampaignRecord, request: Request, column: Any) -> dict[str, int]:
-    """Value -> how many candidates have it, most frequent first."""
+    """Return value -> how many candidates have it, most frequent first."""
     rows = connection.execute(
         select(column, func.count())
         .where(*_filters(record, request))

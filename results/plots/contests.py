@@ -1,4 +1,4 @@
-"""A program against baselines, on the games that it was trained on and on those that the search never saw."""
+"""A program against baselines, on tasks of the search and on those that it never saw."""
 
 from __future__ import annotations
 
@@ -12,39 +12,43 @@ if TYPE_CHECKING:
 
 
 class Advantage(NamedTuple):
-    """How far a program is ahead of a baseline: mean of log10(baseline's exploitability / its own), over games.
+    """How far a program is ahead of a baseline: mean of `results.comparison.advantage` over tasks.
 
     Attributes:
         name: the baseline.
-        training: on the games of the search; None when there are none in common.
-        sealed: on games that it never saw.
+        search: on the tasks of the search; None when there are none in common.
+        held_out: on tasks that it never saw.
     """
 
     name: str
-    training: float | None
-    sealed: float | None
+    search: float | None
+    held_out: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """By how much it is less ahead on held-out tasks."""
+        return None if self.search is None or self.held_out is None else self.search - self.held_out
 
 
-def advantage(found: Sequence[Advantage]) -> Figure:
-    """Two dots per baseline, training and sealed, joined: the distance is the training-test gap."""
+def advantages(rows: Sequence[Advantage], *, unit: str) -> Figure:
+    """Draw two dots per baseline, search and held-out, joined; `unit` is what the axis says of the differences."""
     with theme.drawing():
-        figure = theme.blank(4.6, 1.3 + 0.34 * max(1, len(found)))
+        figure = theme.blank(4.6, 1.3 + 0.34 * max(1, len(rows)))
         axis = figure.subplots()
-        seen = theme.colours(["training"])["training"]
-        for place, row in enumerate(found):
-            both = [value for value in (row.training, row.sealed) if value is not None]
+        for place, row in enumerate(rows):
+            both = [value for value in (row.search, row.held_out) if value is not None]
             axis.plot(both, [place] * len(both), color=theme.INK, linewidth=1.2, alpha=0.6, zorder=1)
-        for label, colour, marker in (("training", seen, "o"), ("sealed", theme.strong(), "D")):
-            values = [(getattr(row, label), place) for place, row in enumerate(found)]
-            known = [(value, place) for value, place in values if value is not None]
+        marks = (("search", theme.colours(["search"])["search"], "o"), ("held_out", theme.STRONG, "D"))
+        for name, colour, marker in marks:
+            known = [(getattr(row, name), k) for k, row in enumerate(rows) if getattr(row, name) is not None]
             axis.scatter(
                 [value for value, _ in known], [place for _, place in known],
-                color=colour, marker=marker, s=34, label=f"{label} games", zorder=2,
+                color=colour, marker=marker, s=34, label=name.replace("_", "-"), zorder=2,
             )  # fmt: skip
         axis.axvline(0.0, color=theme.INK, linewidth=1.0)
-        axis.set_yticks(range(len(found)), [theme.label(row.name) for row in found])
-        axis.set_ylim(max(1, len(found)) - 0.5, -0.5)
-        axis.set_xlabel("orders of magnitude less exploitable than the baseline")
+        axis.set_yticks(range(len(rows)), [theme.label(row.name) for row in rows])
+        axis.set_ylim(max(1, len(rows)) - 0.5, -0.5)
+        axis.set_xlabel(theme.label(f"ahead of the baseline, {unit}"))
         theme.dress(axis, grid="x")
-        figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
+        theme.legend(figure)
         return figure

@@ -1,117 +1,113 @@
-"""Exploitability against iteration: what an algorithm does, game by game."""
+"""A metric against budget: what a program does, task by task."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from evaluators.records import SMALLEST, Metric
 from results.plots import theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SMALLEST = 1e-16
-"""Values are drawn from here up: exploitability may come out as 0 or -4e-16, which a log axis has no place for."""
-
 COLUMNS = 4
 _PANEL = (3.2, 2.7)
-_SINGLE = (2.8, 2.4)
-"""Inches of a panel; of one whose legend stands elsewhere."""
+"""Inches of a panel."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One program on one game.
+    """One program on one task, or on a family of tasks.
 
     Attributes:
         label: the program, as the legend names it.
-        panel: the game, as its panel's title names it.
-        points: (iteration, exploitability), iterations rising.
+        panel: the task, as its panel's title names it.
+        points: (budget, value), budgets rising.
+        stderrs: standard errors of the values, of as many as are known, the last value's last.
+        floor: values beyond it cannot be told apart; None where there is no such value.
     """
 
     label: str
     panel: str
     points: Sequence[tuple[int, float]]
+    stderrs: Sequence[float] = ()
+    floor: float | None = None
 
 
-def exploitability(
-    curves: Sequence[Curve],
+def curves(
+    drawn: Sequence[Curve],
+    metric: Metric,
     *,
     title: str = "",
     highlight: Sequence[str] = (),
     columns: int = COLUMNS,
-    looks: Mapping[str, theme.Look] | None = None,
 ) -> Figure:
-    """Exploitability against iteration, both axes logarithmic: a panel per game, a line per program.
+    """Draw a metric against budget: a panel per task, a line per program, standard errors as bands.
 
-    Panels and programs stand in the order in which they first appear; a program looks the same in all panels.
+    Axes are logarithmic for a metric on a log scale. Panels and programs stand in the order in which they first
+    appear; a program has one style in all panels. Where no program has more than one point, programs stand side by
+    side.
 
     Args:
-        curves: what to draw, at least one.
+        drawn: what to draw, at least one.
+        metric: of the values.
         title: above all panels.
         highlight: labels drawn thick and on top, such as a discovered program's.
         columns: panels per row, at most.
-        looks: of the programs, where a legend outside of the figure shows them; the figure has none then.
     """
-    with theme.drawing():
-        return _draw(
-            curves, title, looks or theme.looks([c.label for c in curves], highlight), columns, not looks
-        )
-
-
-def _draw(
-    curves: Sequence[Curve], title: str, looks: Mapping[str, theme.Look], columns: int, legend: bool
-) -> Figure:
-    panels = list(dict.fromkeys(curve.panel for curve in curves))
+    styles = theme.styles([curve.label for curve in drawn], highlight)
+    panels = list(dict.fromkeys(curve.panel for curve in drawn))
     down = math.ceil(len(panels) / columns)
     across = math.ceil(len(panels) / down)
-    legend_rows = math.ceil(len(looks) / _legend_columns(across)) if legend else 0
-    width, height = _PANEL if legend else _SINGLE
-    size = (width * across, height * down + 0.25 * legend_rows + (0.3 if title else 0.0))
-    figure = theme.blank(*size)
-    axes = figure.subplots(down, across, squeeze=False)
-    for place, axis in enumerate(axes.flat):
-        if place >= len(panels):
+    legend_columns = max(2, 2 * across - 1)
+    legend_height = 0.25 * math.ceil(len(styles) / legend_columns)
+    with theme.drawing():
+        figure = theme.blank(_PANEL[0] * across, _PANEL[1] * down + legend_height + (0.3 if title else 0.0))
+        axes = list(figure.subplots(down, across, squeeze=False).flat)
+        for place, (panel, axis) in enumerate(zip(panels, axes, strict=False)):
+            own = [curve for curve in drawn if curve.panel == panel]
+            _panel(axis, panel, own, metric, styles)
+            if place + across >= len(panels) and any(len(curve.points) > 1 for curve in own):
+                axis.set_xlabel(theme.label(metric.budget))
+            if place % across == 0:
+                axis.set_ylabel(theme.label(metric.name))
+        for axis in axes[len(panels) :]:
             axis.set_axis_off()
-            continue
-        _panel(axis, panels[place], [c for c in curves if c.panel == panels[place]], looks)
-        if place + across >= len(panels):
-            axis.set_xlabel("iteration")
-        if place % across == 0:
-            axis.set_ylabel("exploitability")
-    if legend:
-        _legend(figure, list(axes.flat), looks, _legend_columns(across))
-    if title:
-        figure.suptitle(theme.label(title), fontsize="medium")
-    return figure
+        theme.legend(figure, columns=legend_columns, where="outside lower center")
+        if title:
+            figure.suptitle(theme.label(title), fontsize="medium")
+        return figure
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], looks: Mapping[str, theme.Look], columns: int) -> None:
-    handles: dict[str, Any] = {}
-    for axis in axes:
-        lines, labels = axis.get_legend_handles_labels()
-        handles |= {label: line for label, line in zip(labels, lines, strict=True) if label not in handles}
-    names = [theme.label(label) for label in looks]
-    shown = [(name, handles[name]) for name in names if name in handles]
-    figure.legend(
-        [line for _, line in shown], [name for name, _ in shown],
-        loc="outside lower center", ncols=columns, frameon=False, fontsize="small",
-    )  # fmt: skip
-
-
-def _panel(axis: Axes, name: str, curves: Sequence[Curve], looks: Mapping[str, theme.Look]) -> None:
-    theme.powers(axis, "x")
-    theme.powers(axis, "y")
-    for curve in curves:
-        iterations = [max(k, 1) for k, _ in curve.points]
-        values = [max(value, SMALLEST) for _, value in curve.points]
-        axis.plot(iterations, values, label=theme.label(curve.label), **looks[curve.label].line())
+def _panel(
+    axis: Axes, name: str, own: Sequence[Curve], metric: Metric, styles: Mapping[str, theme.Style]
+) -> None:
+    lines = any(len(curve.points) > 1 for curve in own)
+    log = metric.scale == "log"
+    for which in ("x", "y") if lines else ("y",):
+        if log:
+            theme.powers(axis, which)
+    for place, curve in enumerate(own):
+        at = [max(budget, 1) if lines else place for budget, _ in curve.points]
+        values = [max(value, SMALLEST) if log else value for _, value in curve.points]
+        style = styles[curve.label].line() | {"label": theme.label(curve.label)}
+        if lines:
+            axis.plot(at, values, **style)
+        errors = curve.stderrs if any(curve.stderrs) else [0.0] * (not lines)
+        if errors:
+            known = slice(-len(errors), None)
+            bars = style if not lines else style | {"linestyle": "", "label": "_"}
+            axis.errorbar(at[known], values[known], yerr=errors, capsize=2, marker="o", markersize=3, **bars)
+    limits = axis.get_ylim()
+    for floor in {curve.floor for curve in own if curve.floor is not None}:
+        axis.axhline(floor, color=theme.INK, linewidth=0.8, linestyle=(0, (1, 3)), zorder=1)
+    axis.set_ylim(limits)  # A floor that is far away does not matter.
+    if not lines:
+        axis.set_xticks([])
+        axis.margins(x=0.1)
     axis.set_title(theme.label(name))
     theme.dress(axis)
-
-
-def _legend_columns(across: int) -> int:
-    return max(2, 2 * across - 1)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ INK = "#3d4148"
 
 _PALETTE = ("#1F7FC0", "#009E73", "#CC79A7", "#C98500", "#7A68B8", "#4AA8C8", INK)
 """After Okabe and Ito, whom colour-blind readers tell apart; each is seen on white and on nearly black paper."""
-_STRONG = "#D55E00"
+STRONG = "#D55E00"
 """Theirs too, kept for what a figure is about."""
 _DASHES: tuple[str, ...] = ("", "5 1.5", "1 1.2")
 _LONGEST_LABEL = 48
@@ -55,8 +55,11 @@ _SETTINGS: dict[Any, Any] = {
 _lock = threading.RLock()
 
 
-class Look(NamedTuple):
-    """How a program's line looks: colour, SVG dash pattern in line widths ("" is solid), width in points."""
+Legend = Literal["outside upper center", "outside lower center"]
+
+
+class Style(NamedTuple):
+    """How a program's line is drawn: colour, SVG dash pattern in line widths ("" is solid), width in points."""
 
     colour: str
     dashes: str
@@ -64,7 +67,7 @@ class Look(NamedTuple):
     strong: bool
 
     def line(self) -> dict[str, Any]:
-        """The same as keywords of `Axes.plot`."""
+        """Return it as keywords of `Axes.plot`."""
         dashes = tuple(float(part) for part in self.dashes.split())
         return {
             "color": self.colour,
@@ -74,41 +77,36 @@ class Look(NamedTuple):
         }
 
 
-def looks(labels: Iterable[str], highlight: Sequence[str] = ()) -> dict[str, Look]:
-    """Label -> look, by its place in the order; the first highlighted one has the colour kept for it."""
-    found: dict[str, Look] = {}
+def styles(labels: Iterable[str], highlight: Sequence[str] = ()) -> dict[str, Style]:
+    """Return label -> style, by its position; the first highlighted one has the colour kept for it."""
+    made: dict[str, Style] = {}
     strong = [label for label in dict.fromkeys(labels) if label in highlight][:1]
     plain = 0
     for label in dict.fromkeys(labels):
         bold = label in highlight
         if label in strong:
-            found[label] = Look(_STRONG, "", 2.4, strong=True)
+            made[label] = Style(STRONG, "", 2.4, strong=True)
             continue
         dashes = _DASHES[plain // len(_PALETTE) % len(_DASHES)]
-        found[label] = Look(_PALETTE[plain % len(_PALETTE)], dashes, 2.4 if bold else 1.2, strong=bold)
+        made[label] = Style(_PALETTE[plain % len(_PALETTE)], dashes, 2.4 if bold else 1.2, strong=bold)
         plain += 1
-    return found
+    return made
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """Name -> colour, by its place in the order: hand in the same order (of first appearance) everywhere."""
-    return {name: look.colour for name, look in looks(names).items()}
-
-
-def strong() -> str:
-    """The colour of what a figure is about."""
-    return _STRONG
+    """Return name -> colour, by its position: hand in the same order (of first appearance) everywhere."""
+    return {name: style.colour for name, style in styles(names).items()}
 
 
 def label(text: str) -> str:
-    """`text` as a label: on one line, not too long, and without characters that XML or a reader cannot take."""
+    """Return `text` as a label: on one line, not too long, and without characters that XML or a reader cannot take."""
     plain = _one_line(text)
     return plain if len(plain) <= _LONGEST_LABEL else plain[: _LONGEST_LABEL - 1] + "…"
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """The settings that figures are made and written under. They are matplotlib's globals: one thread at a time."""
+    """Apply the settings that figures are made and written under: matplotlib's globals, for one thread at a time."""
     import matplotlib
 
     with _lock, matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
@@ -118,21 +116,21 @@ def drawing() -> Iterator[None]:
 
 
 def blank(width: float, height: float) -> Figure:
-    """An empty figure, in inches."""
+    """Return an empty figure of this size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def dress(axis: Axes, *, grid: str = "both") -> None:
-    """A quiet grid behind the data."""
+    """Put a quiet grid behind the data."""
     axis.grid(visible=True, which="major", axis=grid, alpha=0.25, linewidth=0.6, color=INK)  # type: ignore[arg-type]
     axis.set_axisbelow(True)
 
 
 def powers(axis: Axes, which: str) -> None:
     """Make the x or y axis logarithmic, with 10⁻³ as its labels: plain characters that need no mathematics."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter
 
     (axis.set_xscale if which == "x" else axis.set_yscale)("log")
     side = axis.xaxis if which == "x" else axis.yaxis
@@ -141,8 +139,26 @@ def powers(axis: Axes, which: str) -> None:
         exponent = round(math.log10(value)) if value > 0 else 0
         return f"10{str(exponent).translate(_SUPERSCRIPTS)}" if which == "y" else f"{value:g}"
 
+    def between(value: float, _: int | None) -> str:
+        low, high = sorted(side.get_view_interval())
+        return f"{value:.2g}" if which == "y" and 0 < high < 10 * low else ""
+
     side.set_major_formatter(FuncFormatter(name))
-    side.set_minor_formatter(NullFormatter())
+    side.set_minor_formatter(FuncFormatter(between))  # Less than a decade may hold no power of ten.
+
+
+def legend(figure: Figure, *, columns: int = 4, where: Legend = "outside upper center") -> None:
+    """Explain every line and mark of a figure once, in the order of their first appearance; nothing for none."""
+    known: dict[str, Any] = {}
+    for axis in figure.axes:
+        handles, labels = axis.get_legend_handles_labels()
+        for name, handle in zip(labels, handles, strict=True):
+            known.setdefault(name, handle)
+    if known:
+        ncols = min(columns, len(known))
+        figure.legend(
+            list(known.values()), list(known), loc=where, ncols=ncols, frameon=False, fontsize="small"
+        )
 
 
 def save(figure: Figure, path: Path | str) -> None:
@@ -159,7 +175,7 @@ def save(figure: Figure, path: Path | str) -> None:
 
 
 def svg(figure: Figure, *, name: str, title: str, page: bool = True) -> str:
-    """A figure as SVG text, without scripts, style sheets, fonts, dates or random names.
+    """Return a figure as SVG text, without scripts, style sheets, fonts, dates or random names.
 
     Args:
         figure: what to draw.
@@ -204,22 +220,22 @@ def _one_line(text: str) -> str:
 
 
 def _plain(attributes: Mapping[str, str], name: str) -> dict[str, str]:
-    """Attributes with styles as attributes of their own (a page's policy may forbid style), and ids made unique."""
-    found: dict[str, str] = {}
+    """Return attributes with styles as attributes of their own (a page may forbid style), and ids made unique."""
+    plain: dict[str, str] = {}
     for key, value in attributes.items():
         if key == "style":
             pairs = (part.partition(":") for part in value.split(";") if part.strip())
-            found |= {property_.strip(): setting.strip() for property_, _, setting in pairs}
+            plain |= {property_.strip(): setting.strip() for property_, _, setting in pairs}
         elif key == f"{_XLINK}href":
-            found["href"] = value.replace("#", f"#{name}-", 1)
+            plain["href"] = value.replace("#", f"#{name}-", 1)
         elif key == "id":
-            found["id"] = f"{name}-{value}"
+            plain["id"] = f"{name}-{value}"
         elif not key.startswith("{"):
-            found[key] = value
-    found.pop("font-family", None)
-    for key, value in found.items():
+            plain[key] = value
+    plain.pop("font-family", None)
+    for key, value in plain.items():
         if value.lower() == INK:
-            found[key] = "currentColor"
+            plain[key] = "currentColor"
         elif "url(#" in value:
-            found[key] = re.sub(r"url\(#", f"url(#{name}-", value)
-    return found
+            plain[key] = re.sub(r"url\(#", f"url(#{name}-", value)
+    return plain

@@ -26,21 +26,11 @@ _ROOM_FOR_FDS = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
 class Stream(Protocol):
     """Bytes in both directions, and descriptors beside them where the machine can pass any."""
 
-    def fileno(self) -> int:
-        """Return the descriptor to poll."""
-        ...
-
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Write all of `data`; duplicates of `fds` go with its first byte."""
-        ...
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
         """Return at most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
-        ...
-
-    def detach(self) -> None:
-        """Detach from the descriptor without closing it, in a process that was forked."""
-        ...
 
 
 class Frame(NamedTuple):

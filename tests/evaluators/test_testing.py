@@ -79,7 +79,8 @@ def test_what_is_no_number_with_a_fate_is_no_program():
         fake_answer("class Answer:\n    def value(self):\n        return 3\n")
 
 
-TOYS = Path(__file__).parent.parent / "toy_domains"
+ROOT = Path(__file__).parent.parent.parent
+TOYS = ROOT / "tests" / "toy_domains"
 
 
 class TestRoots(DomainContract):
@@ -95,3 +96,7 @@ class TestSacks(DomainContract):
 class TestHiring(DomainContract):
     domain = get_domain(str(TOYS / "hiring"))
     first = 6
+
+
+class TestCirclePacking(DomainContract):
+    domain = get_domain(str(ROOT / "examples" / "circle_packing"))

@@ -16,7 +16,9 @@ from results.comparison import (
     pair,
     ranking,
     standing,
+    standing_over,
     tied,
+    tied_over,
     with_chaos,
 )
 
@@ -109,6 +111,28 @@ def test_a_standing_names_the_best_and_who_is_tied_with_it():
     assert standing(LOSS, {"alone": Value(1.0)}) is None
 
 
+def test_an_error_beyond_the_floor_ties_a_value_with_nothing_above_it():
+    # Programs on 3-player Kuhn, of which rounding took the first one to 1e-16; its copies spread by 5e-11.
+    winner, close, far = (
+        Value(1.3e-16, 4.9e-11, 7e-7),
+        Value(6.1e-7, 1.8e-11, 7e-7),
+        Value(1.3e-3, 1e-4, 7e-7),
+    )
+    assert tied(LOSS, winner, close)
+    assert not tied(LOSS, winner, far)
+
+
+def test_an_error_larger_than_its_value_counts_by_its_order_of_magnitude():
+    # Programs on Leduc poker: the first one's copies spread by six times its value.
+    winner, close, far = (
+        Value(3.2e-6, 1.8e-5, 2.4e-6),
+        Value(3.3e-5, 1.2e-6, 2.4e-6),
+        Value(2.4e-4, 1.5e-6, 2.4e-6),
+    )
+    assert tied(LOSS, winner, close)
+    assert not tied(LOSS, winner, far)
+
+
 def test_chaos_is_what_copies_of_a_task_spread_by():
     def result(value):
         return TaskResult(Task("a", "a"), value, floor=1e-6)
@@ -158,3 +182,25 @@ def test_the_best_of_some_values():
     assert best_of(LOSS, [0.3, 0.1, 0.2]) == 0.1
     assert best_of(RADII, [0.3, 0.1, 0.2]) == 0.3
     assert best_of(RADII, []) is None
+
+
+def test_over_several_tasks_differences_are_paired():
+    # One task is ten times as hard as the other for everybody; the first program is better on both, by as much.
+    hard, easy = [Value(0.5), Value(0.05)], [Value(1.0), Value(0.1)]
+    assert not tied_over(LOSS, hard, easy)
+    assert standing_over(LOSS, {"easy": easy, "hard": hard}) == ("hard", ())
+    # Better on one and worse on the other: the mean says nothing.
+    assert tied_over(LOSS, [Value(0.5), Value(0.1)], [Value(1.0), Value(0.07)])
+
+
+def test_over_one_task_standings_are_those_of_the_task():
+    values = {"a": Value(2.5, 0.01), "b": Value(2.49, 0.02), "c": Value(2.0)}
+    assert (
+        standing_over(RADII, {k: [v] for k, v in values.items()}) == standing(RADII, values) == ("a", ("b",))
+    )
+
+
+def test_the_standard_error_of_a_mean_shrinks_with_the_tasks():
+    one, other = Value(2.0, 0.1), Value(2.2, 0.1)
+    assert tied_over(RADII, [one], [other])
+    assert not tied_over(RADII, [one] * 9, [other] * 9)

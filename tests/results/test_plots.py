@@ -7,10 +7,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from evaluators.records import SMALLEST, Metric
 from results import plots
 from results.plots import Advantage, Curve
-from results.progress import Share, Trial
+from results.progress import Trial
 
+METRIC = Metric(
+    "exploitability", "exploitability (NashConv / N)", "min", "log", 0.1, task="game", budget="iteration"
+)
+LINEAR = Metric("radii", "sum of radii", "max", "linear", 0.01, task="packing", budget="move")
 GAMES = ("kuhn3", "leduc2", "goofspiel4", "liars_dice5", "kuhn2")
 
 
@@ -27,7 +32,7 @@ def panels(figure):
 
 
 def test_a_panel_per_game_and_a_line_per_program():
-    found = panels(plots.exploitability(curves()))
+    found = panels(plots.curves(curves(), METRIC))
     assert tuple(found) == GAMES
     for axis in found.values():
         assert [line.get_label() for line in axis.lines] == ["cfr", "cfr_plus"]
@@ -40,46 +45,46 @@ def test_a_panel_per_game_and_a_line_per_program():
     ("count", "shape"), [(1, (1, 1)), (4, (1, 4)), (5, (2, 3)), (7, (2, 4)), (11, (3, 4))]
 )
 def test_panels_fill_rows_evenly(count, shape):
-    figure = plots.exploitability(curves(panels=[f"game {k}" for k in range(count)]))
+    figure = plots.curves(curves(panels=[f"game {k}" for k in range(count)]), METRIC)
     assert figure.axes[0].get_gridspec().get_geometry() == shape
     assert len(panels(figure)) == count
 
 
 def test_the_legend_has_every_program_once():
     uneven = [*curves(panels=["kuhn2"]), *curves(("cfr", "dcfr"), panels=["kuhn3"])]
-    (legend,) = plots.exploitability(uneven).legends
+    (legend,) = plots.curves(uneven, METRIC).legends
     assert [text.get_text() for text in legend.get_texts()] == ["cfr", "cfr_plus", "dcfr"]
 
 
 def test_a_program_looks_the_same_everywhere_and_like_no_other():
     labels = tuple(f"program {k}" for k in range(20))
-    found = panels(plots.exploitability(curves(labels)))
-    looks = [
+    found = panels(plots.curves(curves(labels), METRIC))
+    styles = [
         [
             (str(line.get_color()), line.get_linestyle(), str(line._unscaled_dash_pattern))
             for line in axis.lines
         ]
         for axis in found.values()
     ]
-    assert all(look == looks[0] for look in looks)
-    assert len(set(looks[0])) == 20
+    assert all(style == styles[0] for style in styles)
+    assert len(set(styles[0])) == 20
 
 
 def test_highlighted_programs_are_thick_and_on_top():
-    axis = panels(plots.exploitability(curves(), highlight=["cfr_plus"]))["kuhn2"]
+    axis = panels(plots.curves(curves(), METRIC, highlight=["cfr_plus"]))["kuhn2"]
     plain, bold = axis.lines
     assert bold.get_linewidth() > plain.get_linewidth()
     assert bold.get_zorder() > plain.get_zorder()
 
 
 def test_values_that_a_log_axis_has_no_place_for_are_drawn_at_the_bottom():
-    figure = plots.exploitability([Curve("cfr", "kuhn2", [(1, 0.5), (10, 0.0), (100, -4e-16)])])
-    assert list(panels(figure)["kuhn2"].lines[0].get_ydata()) == [0.5, plots.SMALLEST, plots.SMALLEST]
+    figure = plots.curves([Curve("cfr", "kuhn2", [(1, 0.5), (10, 0.0), (100, -4e-16)])], METRIC)
+    assert list(panels(figure)["kuhn2"].lines[0].get_ydata()) == [0.5, SMALLEST, SMALLEST]
 
 
 def test_title():
     assert (
-        plots.exploitability(curves(), title="after 100 iterations").get_suptitle() == "after 100 iterations"
+        plots.curves(curves(), METRIC, title="after 100 iterations").get_suptitle() == "after 100 iterations"
     )
 
 
@@ -88,14 +93,14 @@ def test_saved_files_are_what_their_name_says_and_repeat(tmp_path, ending, magic
     written = []
     for name in ("a", "b"):
         path = tmp_path / f"{name}.{ending}"
-        plots.save(plots.exploitability(curves(panels=["kuhn2"])), path)
+        plots.save(plots.curves(curves(panels=["kuhn2"]), METRIC), path)
         written.append(path.read_bytes())
     assert written[0].startswith(magic)
     assert written[0] == written[1]
 
 
 def test_an_svg_names_games_and_programs(tmp_path):
-    plots.save(plots.exploitability(curves(panels=["kuhn2"])), tmp_path / "a.svg")
+    plots.save(plots.curves(curves(panels=["kuhn2"]), METRIC), tmp_path / "a.svg")
     comments = re.findall(r"<!-- (.*?) -->", (tmp_path / "a.svg").read_text())
     assert {"kuhn2", "cfr", "cfr_plus", "iteration", "exploitability"} <= set(comments)
 
@@ -127,14 +132,12 @@ def every_figure(trials):
     return {
         "best": plots.best_so_far(trials, objective="train", references={"cfr": 2.5}),
         "cost": plots.best_so_far(trials, objective="train", against="cost"),
-        "shares": plots.shares(
-            [Share("symbolic", 3, 2, 1, 2.5, 3.0, 0.0), Share("llm", 1, 1, 0, 0.0, 1.0, 0.5)]
-        ),
-        "outcomes": plots.outcomes({"ok": 4, "timeout": 1}),
         "islands": plots.islands({0: [(0, 1.0), (2, 3.0)], 1: [(3, 2.0)]}, objective="train"),
         "ancestry": plots.ancestry(trials, objective="train"),
-        "advantage": plots.advantage([Advantage("cfr", 1.0, 0.5), Advantage("dcfr", None, -0.25)]),
-        "curves": plots.exploitability(curves(panels=["kuhn2"])),
+        "advantage": plots.advantages(
+            [Advantage("cfr", 1.0, 0.5), Advantage("dcfr", None, -0.25)], unit="orders of magnitude"
+        ),
+        "curves": plots.curves(curves(panels=["kuhn2"]), METRIC),
     }
 
 
@@ -156,11 +159,6 @@ def test_the_way_to_the_best_is_drawn_out(trials):
     axis = every_figure(trials)["ancestry"].axes[0]
     assert list(axis.lines[0].get_xdata()) == [0, 2, 3, 4]  # what has no score is left out
     assert {text.get_text() for text in axis.texts} == {"0", "2", "3", "4"}
-
-
-def test_shares_fill_their_bars(trials):
-    bars = every_figure(trials)["shares"].axes[0].patches
-    assert [round(bar.get_width(), 3) for bar in bars] == [0.75, 0.25, 0.667, 0.333, 1.0, 0.0]
 
 
 def test_many_candidates_are_few_elements():
@@ -189,7 +187,7 @@ def test_svg_is_the_same_to_the_byte_and_carries_no_style(trials):
 
 
 def test_a_file_chooses_its_ink(trials):
-    text = plots.svg(plots.outcomes({"ok": 1}), name="a", title="t", page=False)
+    text = plots.svg(plots.best_so_far(trials, objective="train"), name="a", title="t", page=False)
     assert "prefers-color-scheme:dark" in text
 
 
@@ -207,14 +205,57 @@ def test_names_are_only_text(name, trials):
 
 def test_nothing_to_draw():
     for figure in (
-        plots.best_so_far([], objective="train"), plots.shares([]), plots.outcomes({}), plots.advantage([]),
+        plots.best_so_far([], objective="train"), plots.advantages([], unit="units"),
         plots.islands({}, objective="train"), plots.ancestry([], objective="train"),
     ):  # fmt: skip
         assert plots.svg(figure, name="a", title="empty").startswith("<svg")
 
 
-def test_looks_are_kept_for_what_a_figure_is_about():
-    found = plots.looks(["cfr", "discovered", "dcfr"], ["discovered"])
+def test_a_style_is_kept_for_what_a_figure_is_about():
+    found = plots.styles(["cfr", "discovered", "dcfr"], ["discovered"])
     assert found["discovered"].strong
     assert found["discovered"].colour not in {found["cfr"].colour, found["dcfr"].colour}
     assert plots.colours(["a", "b"])["a"] == plots.colours(["a"])["a"]
+
+
+def test_a_linear_metric_has_linear_axes_in_its_own_words():
+    figure = plots.curves([Curve("greedy", "circles", [(1, -0.5), (10, 0.0), (100, 2.5)])], LINEAR)
+    axis = panels(figure)["circles"]
+    assert (axis.get_xscale(), axis.get_yscale()) == ("linear", "linear")
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("move", "radii")
+    assert list(axis.lines[0].get_ydata()) == [-0.5, 0.0, 2.5]
+
+
+def test_standard_errors_are_bars_at_the_last_points():
+    points = [(1, 5.0), (10, 4.0), (100, 3.0)]
+    (bars,) = panels(plots.curves([Curve("a", "p", points, (0.5,))], LINEAR))["p"].containers
+    ((low, high),) = bars.lines[2][0].get_segments()
+    assert (list(low), list(high)) == ([100.0, 2.5], [100.0, 3.5])
+    exact = panels(plots.curves([Curve("a", "p", points, (0.0,))], LINEAR))["p"]
+    assert exact.containers == []
+
+
+def test_programs_with_a_single_point_stand_side_by_side():
+    drawn = [Curve(name, "p", [(500, value)], (0.25,)) for name, value in (("a", 2.0), ("b", 2.5))]
+    figure = plots.curves(drawn, LINEAR)
+    axis = panels(figure)["p"]
+    assert [list(bars.lines[0].get_xdata()) for bars in axis.containers] == [[0], [1]]
+    assert [list(bars.lines[0].get_ydata()) for bars in axis.containers] == [[2.0], [2.5]]
+    assert (list(axis.get_xticks()), axis.get_xlabel()) == ([], "")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+
+
+def test_a_floor_is_a_level_line():
+    drawn = [Curve(name, "p", [(1, 1.0), (10, 0.1)], floor=1e-3) for name in "ab"]
+    axis = panels(plots.curves(drawn, METRIC))["p"]
+    assert [list(line.get_ydata()) for line in axis.lines[2:]] == [[1e-3, 1e-3]]
+
+
+def test_the_best_so_far_has_a_band_where_scores_are_noisy(trials):
+    (exact,) = {len(plots.best_so_far(trials, objective="train").axes[0].collections)}
+    noisy = [t._replace(best_stderr=0.25) for t in trials]
+    axis = plots.best_so_far(noisy, objective="train").axes[0]
+    band = axis.collections[exact]
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.75, 3.75)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
+from evaluators.records import Metric
 from results import text
+
+LOG = Metric("exploitability", "exploitability", "min", "log", 0.1)
+LINEAR = Metric("radii", "sum of radii", "max", "linear", 1e-4)
 
 
 def plain(html):
@@ -62,8 +67,22 @@ def test_very_long_sources_are_not_compared():
         (text.score(None), text.NONE),
         (text.signed(0.3), "+0.3000"),
         (text.signed(1.2e-5), "+1.2e\N{MINUS SIGN}05"),
-        (text.small(0.000123), "1.23e\N{MINUS SIGN}04"),
-        (text.small(None), text.NONE),
+        (text.score(-2.5, 0.125), "\N{MINUS SIGN}2.5000 ± 0.12"),
+        (text.signed(None), text.NONE),
+        (text.measured(LOG, 0.000123), "1.23e\N{MINUS SIGN}04"),
+        (text.measured(LOG, 0.000123, 0.00002), "1.23e\N{MINUS SIGN}04 ± 2e\N{MINUS SIGN}05"),
+        (text.measured(LOG, None), text.NONE),
+        (text.measured(LINEAR, 2.63586), "2.6359"),
+        (text.measured(LINEAR, -2.5, 0.1), "\N{MINUS SIGN}2.5000 ± 0.1"),
+        (text.measured(replace(LINEAR, resolution=5.0), 1234.5), "1234"),
+        (text.measured(replace(LINEAR, resolution=0.0), 2.63586), "2.63586"),
+        (text.count(1, "task"), "1 task"),
+        (text.count(1200, "game"), "1,200 games"),
+        (text.plural("policy"), "policies"),
+        (text.plural("loss"), "losses"),
+        (text.plural("day"), "days"),
+        (text.percent(1, 4), "25%"),
+        (text.percent(0, 0), text.NONE),
         (text.duration(1.25), "1.2 s"),
         (text.duration(150), "2.5 min"),
         (text.duration(86400 * 3), "3.0 d"),

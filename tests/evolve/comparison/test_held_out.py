@@ -40,6 +40,7 @@ def promotion(runs, horizons=(300, 1000)):
         held_out=tuple(r for r in runs if r.task.budget != 900),
         checks=tuple(r for r in runs if r.task.budget == 900),
         total=9,
+        drawn=frozenset({"leduc3/generic"}),
     )
 
 

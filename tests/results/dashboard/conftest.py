@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import insert
 from starlette.testclient import TestClient
 
-from results.columns import storable
+from evaluators.records import Outcome, Tag, Task
 from results.dashboard.app import ADDRESS, create_app, listen
-from results.records import CallAnswer, CallRecord
-from results.schema import Candidate, Evaluation, Parent, Program, Score
+from results.database import writing
+from results.records import CallAnswer, CallRecord, HeldOutEvaluation
+from results.schema import Candidate, Evaluation, Parent, Program, Score, storable
 from results.store import Store, open_store
-from results.transactions import writing
 from results.writer import CampaignWriter
 
 OPERATORS = ("symbolic", "llm", "crossover")
@@ -41,7 +41,7 @@ class Making:
         self.make = make
 
     def small(self, where: Path, name: str = "first", candidates: int = 12) -> None:
-        """A campaign with parents, a baseline, a failed candidate, calls, a look and an event."""
+        """A campaign with parents, a baseline, a failed candidate, calls, a held-out evaluation and an event."""
         with (
             open_store(where, clock=self.make.clock()) as store,
             store.begin_campaign(self.make.spec(name)) as writer,
@@ -57,8 +57,17 @@ class Making:
             )
             writer.tell(candidates)
             self.call(writer, 2)
-            writer.record_promotion(
-                keys[1], game="kuhn4", iterations=300, exploitability=0.012, purpose="promote"
+            writer.record_held_out(
+                HeldOutEvaluation(
+                    program_id=keys[1],
+                    task=Task("kuhn4", "kuhn4", "exact", 300),
+                    outcome=Outcome(Tag.OK),
+                    value=0.012,
+                    stderr=0.0,
+                    score=2.0,
+                    isolation="kernel",
+                    purpose="promotion",
+                )
             )
             writer.add_event("resumed", {"by": "test"})
             writer.set_status("finished")
@@ -66,7 +75,7 @@ class Making:
     def baseline(self, writer: CampaignWriter, name: str = "plain") -> str:
         source = f"class Plain:\n    name = {name!r}\n"
         key = writer.add_program(source, tree_hash=name, name=name)
-        writer.record_evaluation(self.make.evaluation(None, key, scores={"train": 1.5}))
+        self.make.store(writer, self.make.evaluation(None, key, scores={"train": 1.5}))
         return key
 
     def candidate(self, writer: CampaignWriter, ordinal: int, parent: str, **changes) -> str:
@@ -76,9 +85,13 @@ class Making:
             name = changes.pop("name", "")
             key = writer.add_program(source, tree_hash=f"tree-{ordinal}", name=name)
             evaluated = self.make.evaluation(ordinal, key, **changes.pop("evaluation", {}))
-            values = {"operator": OPERATORS[ordinal % 3], "outcome": evaluated.outcome, "parents": (parent,)}
+            values = {
+                "operator": OPERATORS[ordinal % 3],
+                "outcome": evaluated.evaluation.outcome.tag,
+                "parents": (parent,),
+            }
             writer.record_candidate(self.make.candidate(ordinal, key, **values | changes))
-            writer.record_evaluation(evaluated)
+            self.make.store(writer, evaluated)
             writer.tell(ordinal)
         return key
 
@@ -110,7 +123,9 @@ class Making:
             bad = f"# {ATTACK}{UNSEEN}\nclass A:\n    '''{ATTACK}'''\n"
             text = ATTACK + UNSEEN
             named = {"name": text, "source": bad, "note": text, "message": text, "operator": text}
-            self.candidate(writer, 1, seed, evaluation={"log": text, "message": text}, **named)
+            self.candidate(
+                writer, 1, seed, evaluation={"log": text, "message": text, "outcome": "ok"}, **named
+            )
             writer.record_candidate(
                 self.make.candidate(
                     2, operator="llm", outcome="rejected", message="=cmd|' /C calc'!A0", note=text
@@ -151,14 +166,21 @@ class Making:
         yield Evaluation, [
             {
                 "id": k + 1, "campaign_id": 1, "ordinal": k, "program_id": key, "plan": "train", "outcome": outcomes[k],
-                "message": "", "isolation": "kernel", "cpu_s": 0.5, "wall_s": 0.6, "log": "", "finished_at": start,
+                "message": "", "isolation": "kernel", "cpu_s": 0.5, "wall_s": 0.6, "candidate_cpu_s": 0.1,
+                "oracle_calls": 0, "stages": None, "log": "", "finished_at": start,
             }
             for k, key in enumerate(ids)
         ]  # fmt: skip
         yield (
             Score,
             [
-                {"evaluation_id": k + 1, "objective": "train", "value": (k * 7919 % 10007) / 10007}
+                {
+                    "evaluation_id": k + 1,
+                    "name": "train",
+                    "mean": (k * 7919 % 10007) / 10007,
+                    "stderr": 0.0,
+                    "n": 1,
+                }
                 for k in range(count)
                 if outcomes[k] == "ok"
             ],

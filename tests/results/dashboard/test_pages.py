@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 from sqlalchemy import event
 
+from evaluators.records import Metric, Outcome, Score, Tag, Task, TaskResult
 from results.dashboard import table
 from results.errors import DatabaseError, UnknownNameError
+from results.records import HeldOutEvaluation
 from results.store import open_store
 
 PAGES = (
@@ -35,9 +38,7 @@ FIGURES = (
     "/campaigns/first/figures/best-by-cost.svg",
     "/campaigns/first/figures/islands.svg",
     "/campaigns/first/figures/ancestry.svg",
-    "/programs/first:best/curves.svg",
-    "/compare/curves.svg?a=first:best&b=plain",
-    "/compare/campaigns.svg?name=first&name=second",
+    "/campaigns/first/figures/curves.svg",
 )
 
 
@@ -84,12 +85,12 @@ def test_campaigns_are_listed_with_their_best(small):
 
 def test_a_campaign_shows_whom_improvements_came_from(small):
     shown = text_of(small.get("/campaigns/first"))
-    assert "best train 2.5714" in shown
-    assert "best baseline 1.5000 plain" in shown
-    assert "rejected 1" in shown
-    assert re.search(r"symbolic 3 3 3 \+0\.4286", shown)
-    assert re.search(r"gemini:flash 1 1 1 \+0\.1429", shown)
-    assert "1 looks" in shown
+    assert "best train 2.5714 ± 0.16 #11" in shown
+    assert "best baseline 1.5000 ± 0.094 plain" in shown
+    assert "rejected 1 8% no class" in shown
+    assert re.search(r"symbolic 3 3 \(100%\) 3 \+0\.4286 27%", shown)
+    assert re.search(r"gemini:flash 1 1 \(100%\) 1 \+0\.1429 9%", shown)
+    assert "1 held-out evaluation:" in shown
     assert 'resumed {"by": "test"}' in shown
 
 
@@ -118,7 +119,7 @@ def test_lineage_goes_from_the_first_program_to_the_best(small):
 
 def test_programs_are_compared_line_by_line_and_game_by_game(small):
     shown = text_of(small.get("/compare?a=first:1&b=first:3"))
-    assert re.search(r"leduc2 ↓ 7\.69e.02 6\.67e.02 1\.15", shown)
+    assert re.search(r"leduc2 ↓ = 7\.69e.02 ★ 6\.67e.02 .0\.0621", shown)
     assert "Lines: 1 added, 1 removed." in shown
 
 
@@ -140,7 +141,6 @@ def test_campaigns_are_compared(small):
         ("/campaigns/first/programs?page=x", "Expected a number as page"),
         ("/compare?a=first:best&b=nothing", "nothing fits 'nothing'"),
         ("/compare/campaigns?name=frist", "Did you mean 'first'?"),
-        ("/compare/campaigns.svg", "No campaign was named"),
         ("/elsewhere", "There is no such page."),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_file_has_all_rows_and_no_formulas(small, hostile, attack):
     assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''first.csv"
     lines = file.text.splitlines()
     assert lines[0].startswith(
-        "ordinal,program_id,operator,island,outcome,note,message,created_at,score,cpu_s"
+        "ordinal,program_id,operator,island,outcome,note,message,created_at,score,stderr,cpu_s"
     )
     assert [line.split(",")[0] for line in lines[1:]] == [str(k) for k in range(13)]
     assert len(small.get("/campaigns/first/programs.csv?outcome=rejected").text.splitlines()) == 2
@@ -337,3 +337,59 @@ def test_a_postgresql_database_is_shown_without_its_password(viewing, make, post
 def test_a_sort_that_is_none_is_our_error_and_not_the_databases():
     with pytest.raises(UnknownNameError, match="no column 'ordinal; drop'"):
         table.parse({"sort": "ordinal; drop"})
+
+
+def test_programs_that_are_measured_by_different_metrics_are_not_compared(viewing, make, tmp_path):
+    other = replace(make.spec().metric, name="sum", label="sum of radii", direction="max", scale="linear")
+    with open_store(tmp_path / "evolve.db", clock=make.clock()) as store:
+        for name, metric in (("first", make.spec().metric), ("other", other)):
+            with store.begin_campaign(make.spec(name, metric=metric)) as writer:
+                make.record(writer, len(name))
+    with viewing(tmp_path / "evolve.db") as client:
+        answer = client.get("/compare?a=first:best&b=other:best")
+    assert answer.status_code == 404
+    assert "exploitability (NashConv / N) and sum of radii" in text_of(answer)
+
+
+WORDS_OF_GAMES = re.compile(
+    r"game|exploitab|nashconv|decade|uniform policy|iteration|kuhn|sealed|looks", re.IGNORECASE
+)
+
+
+def test_no_page_has_words_that_the_metric_does_not_bring(viewing, make, tmp_path):
+    """The words for a task and its budget are the campaign's, on every page and in every figure."""
+    metric = Metric("radii", "sum of radii", "max", "linear", 0.001, task="packing", budget="move")
+    task = Task("circles26", "circles26", "plain", 500)
+    with open_store(tmp_path / "evolve.db", clock=make.clock()) as store:
+        spec = make.spec("up", metric=metric, domain="packing", objective="score", config={"candidates": 3})
+        with store.begin_campaign(spec) as writer:
+            for ordinal, value in ((0, 2.0), (1, 2.5), (None, 2.25)):
+                name = "greedy" if ordinal is None else ""
+                key = writer.add_program(make.source(ordinal or 9), tree_hash=str(ordinal), name=name)
+                if ordinal is not None:
+                    writer.record_candidate(make.candidate(ordinal, key))
+                result = TaskResult(task, value, stderr=0.125, curve=((100, 1.0), (500, value)))
+                scores = {"score": Score(value, 0.125, 4)}
+                own = make.evaluation(ordinal, key, plan="train", results=(result,), scores={}, log="")
+                evaluation = replace(own.evaluation, scores=scores, stages={})
+                writer.record_evaluation(evaluation, program_id=key, ordinal=ordinal, plan="train")
+                unseen = {"stderr": 0.125, "score": value, "isolation": "kernel", "purpose": "promotion"}
+                writer.record_held_out(
+                    HeldOutEvaluation(
+                        program_id=key, task=task, outcome=Outcome(Tag.OK), value=value, **unseen
+                    )
+                )
+    with viewing(tmp_path / "evolve.db") as client:
+        pages = ("", "/programs", "/candidates/1", "/lineage")
+        kinds = ("best-by-candidate", "best-by-cpu", "curves", "ancestry", "advantages")
+        shown = [client.get(f"/campaigns/up{part}") for part in pages]
+        shown += [client.get(f"/campaigns/up/figures/{kind}.svg") for kind in kinds]
+        shown += [client.get(path) for path in ("/", "/compare?a=up:0&b=up:1", "/compare/campaigns?name=up")]
+    assert [answer.status_code for answer in shown] == [200] * len(shown)
+    assert [WORDS_OF_GAMES.findall(text_of(answer)) for answer in shown] == [[]] * len(shown)
+    campaign = text_of(shown[0])
+    assert "sum of radii after 500 moves on each packing (larger is better)" in campaign
+    assert re.search(
+        r"best candidate 2\.5000 ± 0\.12 ★ 2\.500 ± 0\.12 greedy baseline .* = 2\.250 ± 0\.12", campaign
+    )
+    assert "On held-out packings #1 is ahead of greedy by 0.25 in sum of radii" in campaign
