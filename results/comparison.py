@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
 from evaluators.records import Metric, Score, Task, TaskResult
@@ -109,6 +109,21 @@ def ranking(scores: Mapping[str, Score | None]) -> list[str]:
     """Return names, the best score first; those without one last, in their order: a failure is no score of 0."""
     known = {name: score.mean for name, score in scores.items() if score is not None}
     return [*sorted(known, key=lambda name: -known[name]), *(name for name in scores if name not in known)]
+
+
+def rewards(gains: Sequence[float]) -> list[float]:
+    """Return a reward from 0 to 1 for each gain, in the same order: g / (g + m) for g > 0, else 0.
+
+    m is the median of the positive gains, so that a typical improvement is worth a half whatever the objective's
+    unit, and one lucky jump does not make all others worthless. The choice among several models goes by it, and
+    reports show it.
+
+    Args:
+        gains: child's objective minus that of its first parent; 0 for a child that was not scored.
+    """
+    positive = [gain for gain in gains if gain > 0]
+    typical = median(positive) if positive else 1.0
+    return [gain / (gain + typical) if gain > 0 else 0.0 for gain in gains]
 
 
 def with_chaos(result: TaskResult, copies: Sequence[TaskResult]) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
 
 from evaluators.records import (
     Candidate,
@@ -22,6 +22,7 @@ from evaluators.records import (
 from results import schema
 from results.errors import UnknownNameError, nearest
 from results.records import (
+    CallRecord,
     CampaignRecord,
     CampaignState,
     HeldOutEvaluation,
@@ -29,9 +30,14 @@ from results.records import (
     StoredCandidate,
     StoredEvaluation,
 )
-from results.schema import Campaign, Parent, Program
+from results.schema import Campaign, ModelCall, ModelText, Parent, Program
 
 _CAMPAIGN_FIELDS = tuple(CampaignRecord.__dataclass_fields__)
+
+CALL_FIELDS = tuple(
+    name for name in CallRecord.__dataclass_fields__ if name not in ("number", "messages", "answer")
+)
+"""Those that columns of the same names hold as they are."""
 
 
 def find_campaign(connection: Connection, name: str) -> CampaignRecord | None:
@@ -178,6 +184,38 @@ def load_held_out(connection: Connection, campaign_id: int) -> list[HeldOutEvalu
             isolation=row.isolation,
             purpose=row.purpose,
             evaluated_at=row.evaluated_at,
+        )
+        for row in rows
+    ]
+
+
+def load_calls(
+    connection: Connection, campaign_id: int, ordinal: int | None = None, *, messages: bool
+) -> list[CallRecord]:
+    """Return the calls of a campaign, as they were sent; without `messages` only what the model said."""
+    where = [ModelCall.campaign_id == campaign_id]
+    if ordinal is not None:
+        where.append(ModelCall.ordinal == ordinal)
+    rows = connection.execute(
+        select(
+            ModelCall.id,
+            ModelCall.messages,
+            ModelText.text.label("answer"),
+            *(getattr(ModelCall, n) for n in CALL_FIELDS),
+        )
+        .outerjoin(ModelText, ModelText.id == ModelCall.answer_id)
+        .where(*where)
+        .order_by(ModelCall.id)
+    ).all()
+    text = select(ModelText.text).where(ModelText.id == bindparam("key"))
+    wanted = {key for row in rows for _, key in row.messages} if messages else set()
+    texts = {key: connection.execute(text, {"key": key}).scalar_one() for key in wanted}
+    return [
+        CallRecord(
+            number=row.id,
+            messages=tuple((role, texts[key]) for role, key in row.messages) if messages else (),
+            answer=row.answer or "",
+            **{name: row._mapping[name] for name in CALL_FIELDS},
         )
         for row in rows
     ]

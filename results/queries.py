@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select
 
 from evaluators.records import Metric, Score, Tag
-from results.calls import load_calls
 from results.errors import UnknownNameError, nearest
 from results.loading import (
     all_campaigns,
     get_campaign,
+    load_calls,
     load_evaluations,
     load_held_out,
     load_programs,

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from evaluators.records import Candidate, Curve, Evaluation, Provenance, Score, Task, TaskResult
 from results import schema
-from results.calls import Texts, finish_call, load_calls, write_call
-from results.loading import load_campaign, load_held_out, load_programs, load_state
+from results.database import HeldConnection
+from results.loading import (
+    CALL_FIELDS,
+    load_calls,
+    load_campaign,
+    load_held_out,
+    load_programs,
+    load_state,
+)
 from results.locks import Locks
 from results.records import (
     CallAnswer,
@@ -28,7 +35,6 @@ from results.records import (
     Status,
 )
 from results.statements import Change, insert_new, of, table
-from results.transactions import HeldConnection
 
 Clock = Callable[[], datetime]
 
@@ -39,9 +45,11 @@ TaskNumbers = dict[tuple[Task, float | None, float | None, Curve], int]
 _PROGRAMS, _CANDIDATES, _PARENTS = map(table, (schema.Program, schema.Candidate, schema.Parent))
 _EVALUATIONS, _SCORES = map(table, (schema.Evaluation, schema.Score))
 _TASKS, _TASK_RESULTS = map(table, (schema.Task, schema.TaskResult))
+_CALLS, _TEXTS = map(table, (schema.ModelCall, schema.ModelText))
 _KEY = ("campaign_id", "ordinal")
 _OURS = of(_CANDIDATES, _KEY)
-_ADD_PROGRAM, _ADD_CANDIDATE, _ADD_TASK = map(insert_new, (_PROGRAMS, _CANDIDATES, _TASKS))
+_ADD_PROGRAM, _ADD_CANDIDATE = map(insert_new, (_PROGRAMS, _CANDIDATES))
+_ADD_TASK, _ADD_TEXT = map(insert_new, (_TASKS, _TEXTS))
 _NAME_PROGRAM = update(_PROGRAMS).where(*of(_PROGRAMS, ["id"]), _PROGRAMS.c.name == "")
 # PostgreSQL: another campaign may be about to change it as well.
 _FIND_PROVENANCE = select(_PROGRAMS.c.provenance).where(*of(_PROGRAMS, ["id"])).with_for_update()
@@ -57,7 +65,8 @@ _ADD_PARENT, _ADD_SCORE, _ADD_TASK_RESULT = (Change(insert(t)) for t in (_PARENT
 _ADD_HELD_OUT = Change(insert(table(schema.HeldOut)))
 _FIND_EVALUATION = select(_EVALUATIONS.c.id).where(*of(_EVALUATIONS, ("campaign_id", "ordinal", "plan")))
 _FIND_TASK = select(_TASKS.c.id).where(*of(_TASKS, ["key"]))
-_ADD_EVALUATION = Change(insert(_EVALUATIONS).returning(_EVALUATIONS.c.id))
+_ADD_EVALUATION, _ADD_CALL = (Change(insert(t).returning(t.c.id)) for t in (_EVALUATIONS, _CALLS))
+_FINISH_CALL = Change(update(_CALLS).where(*of(_CALLS, ["id"])))
 
 
 def normalised(source: str) -> str:
@@ -73,7 +82,7 @@ def program_id(source: str) -> str:
     return sha256(normalised(source).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class CampaignWriter:
+class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
     """Writes one campaign, whose lock it holds until it is closed. A context manager."""
 
     def __init__(self, engine: Engine, locks: Locks, clock: Clock, campaign_id: int) -> None:
@@ -83,7 +92,8 @@ class CampaignWriter:
         self._id = campaign_id
         self._current: Connection | None = None
         self._tasks: TaskNumbers = {}
-        self._texts: Texts = {}
+        # A text -> its id: those of the last call, whose first messages the next one repeats.
+        self._texts: dict[str, str] = {}
 
     def close(self) -> None:
         """Give the lock back. The campaign's status stays as it was set last."""
@@ -91,10 +101,6 @@ class CampaignWriter:
             self._held.close()
         finally:
             self._locks.release(self._id)
-
-    def __enter__(self) -> Self:
-        """The writer itself."""
-        return self
 
     def __exit__(self, *exc: object) -> None:
         """Close it."""
@@ -339,16 +345,30 @@ class CampaignWriter:
             return load_held_out(connection, self._id)
 
     def begin_call(self, call: CallRecord) -> int:
-        """Store a call to a model before it is sent; its number, for `end_call`."""
+        """Store a call to a model before it is sent; return its number, for `end_call`."""
         with self._connection() as connection:
-            return write_call(connection, self._id, call, self._clock(), texts=self._texts)
+            known = self._texts
+            keys = {text: known.get(text) or _add_text(connection, text) for _, text in call.messages}
+            self._texts = keys
+            row = {name: getattr(call, name) for name in CALL_FIELDS} | {
+                "campaign_id": self._id,
+                "messages": [[role, keys[text]] for role, text in call.messages],
+                "answer_id": None,
+                "sent_at": self._clock(),
+                "ended_at": None,
+            }
+            return _ADD_CALL.number(connection, row)
 
     def end_call(
         self, number: int, *, state: CallState, answer: CallAnswer | None = None, message: str = ""
     ) -> None:
         """Store what came of a call: an answer, or why there is none."""
+        values: dict[str, object] = {"state": state, "message": message, "ended_at": self._clock()}
         with self._connection() as connection:
-            finish_call(connection, number, state=state, answer=answer, message=message, now=self._clock())
+            if answer is not None:
+                values |= vars(answer) | {"answer_id": _add_text(connection, answer.text)}
+                del values["text"]
+            _FINISH_CALL.run(connection, values | {"its_id": number})
 
     def load_calls(self) -> list[CallRecord]:
         """The calls of this campaign in the order in which they were sent, without what was asked."""
@@ -364,6 +384,14 @@ class CampaignWriter:
     def _update(self, **values: Any) -> None:
         with self._connection() as connection:
             connection.execute(update(schema.Campaign).where(schema.Campaign.id == self._id).values(**values))
+
+
+def _add_text(connection: Connection, text: str) -> str:
+    """Store a text unless it is known, and return its id."""
+    text = schema.storable(text)
+    key = sha256(text.encode("utf-8")).hexdigest()
+    _ADD_TEXT.run(connection, {"id": key, "text": text})
+    return key
 
 
 def _json(provenance: Provenance | None) -> dict[str, Any] | None:

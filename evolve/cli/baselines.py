@@ -29,6 +29,7 @@ from results.comparison import Value, with_chaos
 
 if TYPE_CHECKING:
     from evaluators.contract import Plan
+    from evaluators.records import Metric, Outcome
     from evaluators.task_domain import TaskDomain
     from evolve.comparison import tables
     from evolve.programs import Program
@@ -119,7 +120,7 @@ def baselines(
     evaluated = _evaluate(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
     rows = [Row(program, *own) for program, own in zip(programs, zip(*evaluated, strict=True), strict=True)]
     if figure:
-        _draw(figure, rows, plans[0])
+        _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
         about = {
             "schema_version": SCHEMA_VERSION,
@@ -187,15 +188,15 @@ def _evaluate(
         return asyncio.run(all_plans(service, count))
 
 
-def _draw(path: Path, rows: Sequence[Row], plan: Plan) -> None:
+def _draw(path: Path, rows: Sequence[Row], plan: Plan, metric: Metric) -> None:
     from results import plots
 
     runs = [(row.program.name, result) for row in rows for result in row.evaluated.evaluation.results]
     # Panels stand as they first appear, and the first program may have refused the first task.
     runs.sort(key=lambda run: plan.tasks.index(run[1].task))
-    curves = [plots.Curve(name, result.task.name, result.curve) for name, result in runs]
+    curves = [plots.Curve(name, r.task.name, r.curve, (r.stderr,), r.floor) for name, r in runs]
     if curves:
-        plots.save(plots.curves(curves, rows[0].program.domain.metric), path)
+        plots.save(plots.curves(curves, metric), path)
         console(stderr=True).print(f"Figure: {path}")
 
 

@@ -28,8 +28,8 @@ def calls(
 
     Example: evolve results calls cfr-llm-s0:3
     """
-    from results.models import model_report
     from results.programs import BEST, best, check_candidate
+    from results.progress import model_report
     from results.queries import calls as calls_of
     from results.store import open_store
 

@@ -11,7 +11,7 @@ from evaluators.records import Candidate, Evaluation, Outcome, Tag
 from evaluators.task_domain import TaskDomain
 from evolve.errors import EvolveError
 from evolve.evaluation.barrier import engine_error
-from evolve.operators.base import Context, Operator, Proposal, ProposalError
+from evolve.operators.base import Context, Operator, ProposalError
 from evolve.search import population as populations
 from evolve.search.log import LogView
 from evolve.search.ordinal_gate import CutOff
@@ -30,9 +30,9 @@ class SeedOperator:
     def __init__(self, source: str) -> None:
         self._source = source
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return the seed."""
-        return Proposal(self._source, self.kind)
+        return context.child(self.kind, parents, self._source)
 
 
 class Proposer:
@@ -130,18 +130,15 @@ class Proposer:
     ) -> Candidate:
         """Return a candidate with a source; with an outcome where the operator makes none, or fails."""
         parents = members[: operator.num_parents]
-        candidate = Candidate(
-            context.ordinal, operator.kind, parents=tuple(str(parent.program_id) for parent in parents)
-        )
         try:
-            proposal = await operator.propose(parents, context, rng)
+            return await operator.propose(parents, context, rng)
         except ProposalError as error:
-            return replace(candidate, outcome=Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
+            outcome = Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
+            return replace(context.child(operator.kind, parents), outcome=outcome)
         except (EvolveError, StoreError, CutOff):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            return _failed(candidate, error)
-        return replace(candidate, source=proposal.source, note="; ".join(proposal.notes))
+            return _failed(context.child(operator.kind, parents), error)
 
     def _judged(self, candidate: Candidate) -> tuple[Candidate, str]:
         if candidate.outcome is not None:

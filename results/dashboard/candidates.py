@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from results.calls import load_calls
 from results.errors import UnknownNameError
-from results.loading import get_campaign, load_programs
+from results.loading import get_campaign, load_calls, load_programs
 from results.programs import Origin, ProgramDetails, program
 from results.records import CallRecord, CampaignRecord, ProgramRecord
 from results.schema import Candidate, Parent, Program

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from results.database import writing
 from results.schema import Event, ModelText, Program, Task
 from results.statements import Change, insert_new, of, table
-from results.transactions import writing
 
 PROGRAMS, TEXTS, EVENTS, TASKS = map(table, (Program, ModelText, Event, Task))
 
