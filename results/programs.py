@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, func, select
 
 from results.errors import AmbiguousError, UnknownNameError, nearest
-from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
+from results.loading import get_campaign, load_campaigns, load_evaluations, load_programs
 from results.queries import RankedCandidate, top
 from results.records import CampaignRecord, ProgramRecord, StoredEvaluation
 from results.schema import Candidate, Evaluation, Parent, Program
@@ -85,7 +85,7 @@ def program(store: Store, ref: str) -> ProgramDetails:
         ref = best(store, campaign).program_id
     with store.reading() as connection:
         key = _resolve(connection, ref)
-        names = {record.id: record.name for record in all_campaigns(connection)}
+        names = {record.id: record.name for record in load_campaigns(connection)}
         numbers = connection.execute(
             select(Evaluation.id, Evaluation.campaign_id).where(Evaluation.program_id == key)
         )
