@@ -56,11 +56,13 @@ class Change:
         self._compiled: dict[tuple[str, ...], _Compiled] = {}
 
     def run(self, connection: Connection, *rows: Row) -> int:
-        """Change with these values, once for each row of them; how many rows that changed, where only one is given.
+        """Change with these values, once for each row of them; return how many rows that changed, where one is given.
 
         Raises:
             sqlalchemy.exc.DBAPIError: the one that SQLAlchemy itself would raise.
         """
+        if not rows:
+            return 0
         cursor = self._execute(connection, rows)
         changed = cursor.rowcount
         cursor.close()

@@ -231,9 +231,9 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
                     raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
                 connection.execute(_DROP_PARENTS, its)
             parents = enumerate(candidate.parents)
-            rows = [key | {"position": position, "program_id": parent} for position, parent in parents]
-            if rows:
-                _ADD_PARENT.run(connection, *rows)
+            _ADD_PARENT.run(
+                connection, *(key | {"position": n, "program_id": parent} for n, parent in parents)
+            )
 
     def record_evaluation(
         self, evaluation: Evaluation, *, program_id: str, ordinal: int | None, plan: str
@@ -279,14 +279,12 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
                 }
                 for position, result in enumerate(evaluation.results)
             ]
-            if results:
-                _ADD_TASK_RESULT.run(connection, *results)
+            _ADD_TASK_RESULT.run(connection, *results)
 
     @staticmethod
     def _add_scores(connection: Connection, evaluation: int, scores: Mapping[str, Score]) -> None:
         rows = [{"evaluation_id": evaluation, "name": name, **vars(score)} for name, score in scores.items()]
-        if rows:
-            _ADD_SCORE.run(connection, *rows)
+        _ADD_SCORE.run(connection, *rows)
 
     def _task(self, connection: Connection, result: TaskResult) -> int:
         """Return the number of a result's task, which is stored if it is new."""
@@ -321,9 +319,10 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
     def record_held_out(self, evaluation: HeldOutEvaluation) -> None:
         """Store what a program achieved on a task that the search did not see, as of now."""
         row: dict[str, Any] = vars(evaluation.task) | vars(evaluation)
-        outcome = {"outcome": evaluation.outcome.tag.value, "message": evaluation.outcome.message}
-        row |= outcome | {
+        row |= {
             "task": evaluation.task.name,
+            "outcome": evaluation.outcome.tag.value,
+            "message": evaluation.outcome.message,
             "campaign_id": self._id,
             "evaluated_at": self._clock(),
         }
