@@ -175,7 +175,6 @@ def test_a_pair_counts_tasks_that_both_finished():
     assert (found.wins, found.ties, found.losses) == (1, 0, 0)
     nothing = pair(LOSS, "m", "t", {a: Value(0.1)}, {})
     assert (nothing.mean, nothing.wins, nothing.ties, nothing.losses) == (None, 0, 0, 0)
-<<<<<<< HEAD
 
 
 def test_the_best_of_some_values():
@@ -204,5 +203,3 @@ def test_the_standard_error_of_a_mean_shrinks_with_the_tasks():
     one, other = Value(2.0, 0.1), Value(2.2, 0.1)
     assert tied_over(RADII, [one], [other])
     assert not tied_over(RADII, [one] * 9, [other] * 9)
-=======
->>>>>>> 42685934e8e21aede29b43484abeae5397e417e2
