@@ -32,7 +32,7 @@ lint: dev  ## style and types
 	$(BIN)/mypy
 
 docs: $(VENV)/docs  ## the pages and the API reference as a site in site/ that fetches nothing; a broken link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	! grep -rlE '<(script|link|img)[^>]* (src|href)="?https?:' site --include='*.html'
 
 $(VENV)/docs: $(VENV)/installed

@@ -8,7 +8,8 @@ process and the evaluation worker's until the next candidate's parents are chose
 Not counted, because it is no step of the way:
 
 * what lies below a plug-in's own entry (`PLUG_INS`): how an operator makes a source, how a domain reads a program's
-  interface, runs it and scores it, how a sandbox ends it. The entry itself counts, and so does a record that it returns;
+  interface, runs it and scores it, how a sandbox ends it. The entry itself counts, and so does a record
+  that it returns;
 * properties, lambdas and a record's own checks: reading a value, and building one;
 * what a library other than the standard one calls back, such as the column types of the database;
 * the next candidate's preparation, where it is a task of its own.

@@ -17,9 +17,9 @@ from benchmarks.sandbox import GUEST
 from evolve.cli.output import console
 from evolve.evaluation.job import warm_sandbox
 from evolve.evaluation.local import LocalExecutor
-from sandbox.attacks import ATTACKS, Attack, Planted, attempt, planted
+from sandbox.attacks import ATTACKS, Attack
 from sandbox.base import Limits, Sandbox, SandboxFault, Verdict
-from sandbox.selfcheck import may_try
+from sandbox.selfcheck import Planted, attempt, may_try, planted
 
 HOSTILE_EVERY = 10
 WORKERS = 2
@@ -72,7 +72,7 @@ def soak(candidates: int, kind: str = "process", progress: Callable[[int], None]
 
     Args:
         candidates: how many.
-        kind: of sandbox, see `sandbox.kinds`.
+        kind: of sandbox, see `sandbox.process.make`.
         progress: called with how many are done.
     """
     began = time.monotonic()
@@ -177,8 +177,7 @@ def _left(pids: set[int], patience_s: float = 5.0) -> list[int]:
 
 
 def _containers() -> int:
-    from sandbox.daemon import connect
-    from sandbox.docker import sweep
+    from sandbox.docker import connect, sweep
 
     time.sleep(1.0)  # A daemon takes a moment to remove what has ended.
     with contextlib.closing(connect()) as client:

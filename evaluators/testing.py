@@ -29,7 +29,7 @@ from evaluators.records import (
 )
 from evaluators.task_domain import TaskDomain
 from sandbox.base import Limits, Sandbox, SandboxFault, Verdict
-from sandbox.kinds import make
+from sandbox.process import make
 
 BAD_ANSWERS = {
     "a list": "return []",
@@ -127,6 +127,9 @@ class DomainContract:
         for mechanism in self.domain.mechanisms:
             assert mechanism.component in {component.name for component in self.domain.components}
             assert all(p.low <= p.default <= p.high for p in mechanism.parameters), mechanism.name
+            # Operators make no line longer than 110 characters, and so would never insert it.
+            lines = [f"# {mechanism.name}: {mechanism.summary}", *mechanism.body.splitlines()]
+            assert max(map(len, lines)) <= 102, mechanism.name
 
     def test_the_seeds_exist(self) -> None:
         """Seed, baselines and reference name seeds, all of which are programs of the domain."""
@@ -141,6 +144,13 @@ class DomainContract:
         for source in ("", "x = 1\n", "class Other:\n    pass\n", "def (\n"):
             with pytest.raises(ProgramError):
                 self.domain.check(source)
+
+    def test_the_prompt_is_of_these_programs(self) -> None:
+        """A search with a model tells it what programs are; without a prompt there is no such search."""
+        prompt = self.domain.resources("prompts") / "system.md.j2"
+        text = prompt.read_text(encoding="utf-8") if prompt.is_file() else None
+        for component in self.domain.components:
+            assert text is None or (component.name in text and component.method in text)
 
     # Its tasks.
 
@@ -340,7 +350,7 @@ class FakeDomain(TaskDomain):
         if not self.noise:
             return [Task(name, name, budget=budget or 1) for name in _SUITES[suite]]
         chosen = range(self.samples) if seeds is None else seeds
-        return [Task(f"{n}/{s}", n, budget=budget or 1, seed=s) for n in _SUITES[suite] for s in chosen]
+        return [Task(f"{n}/{s}", n, budget=budget or 1, seed=s) for s in chosen for n in _SUITES[suite]]
 
     def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
         """See `TaskDomain.stages`."""

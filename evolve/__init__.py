@@ -10,6 +10,8 @@ The public interface; everything else may change between versions:
 ...     policy = solver.average_policy()                     # OpenSpiel's TabularPolicy
 >>> method = evolve.load_program("nash").meta_strategy_method() # for OpenSpiel's psro_v2.PSROSolver
 
+>>> best = evolve.optimize(program=source, inputs=[(3,), (7,)], score=lambda output, n: ...)   # a function of yours
+
 `evaluate` scores a program on games, `run` searches for new ones, `campaigns` and `top` read what searches found,
 `frame` makes a pandas frame of such records, `load_policy` reads what ``evolve solve --save`` wrote. Importing this
 package is quick: what a function needs is loaded when it is called for the first time.
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
     from evolve.frames import frame
+    from evolve.optimization import Optimized, optimize
     from evolve.programs import Program
     from evolve.search.events import Summary
     from results.queries import CampaignSummary, RankedCandidate
@@ -34,6 +37,7 @@ __all__ = [
     "CampaignConfig",
     "CampaignSummary",
     "Evaluation",
+    "Optimized",
     "Program",
     "RankedCandidate",
     "StoredPolicy",
@@ -44,6 +48,7 @@ __all__ = [
     "frame",
     "load_policy",
     "load_program",
+    "optimize",
     "run",
     "top",
 ]
@@ -53,6 +58,7 @@ _HOMES = {
     "CampaignSummary": "results.queries",
     "Evaluation": "evaluators.records",
     "TaskResult": "evaluators.records",
+    "Optimized": "evolve.optimization",
     "Program": "evolve.programs",
     "RankedCandidate": "results.queries",
     "StoredPolicy": "evaluators.games.policies",
@@ -62,6 +68,7 @@ _HOMES = {
     "frame": "evolve.frames",
     "load_policy": "evolve.api",
     "load_program": "evolve.api",
+    "optimize": "evolve.optimization",
     "run": "evolve.api",
     "top": "evolve.api",
 }

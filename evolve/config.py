@@ -15,7 +15,7 @@ from evaluators.contract import nearest
 from evolve.errors import ConfigError
 from evolve.models.config import DECISIVE, LlmConfig
 from evolve.search.population import Settings as PopulationSettings
-from sandbox.kinds import Kind
+from sandbox.process import Kind
 
 RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
 """Budgets: a continued campaign may have them raised."""

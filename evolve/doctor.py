@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from sandbox.attacks import Result
-    from sandbox.selfcheck import Row
-    from sandbox.warm import WarmSandbox
+    from sandbox.process import WarmSandbox
+    from sandbox.selfcheck import Result, Row
 
 _FEW_TOKENS, _PATIENCE_S = 64, 60.0
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
@@ -121,7 +120,7 @@ def open_sandbox(kind: str) -> WarmSandbox:
         SandboxFault: it does not start.
     """
     from evolve.errors import ConfigError
-    from sandbox.kinds import make
+    from sandbox.process import make
 
     try:
         return make(kind)

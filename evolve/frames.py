@@ -10,7 +10,7 @@ from evolve.errors import ConfigError
 
 
 def frame(records: Iterable[Any]) -> Any:
-    """Return a ``pandas.DataFrame`` with a row for each record: campaigns, programs, results of an evaluation, and so on.
+    """Return a ``pandas.DataFrame`` with a row for each record: campaigns, programs, results, and so on.
 
     A record or mapping within a record becomes columns of its own, with a dot: ``scores.decades.mean``, ``task.name``.
     Sequences, such as curves, stay as they are.

@@ -112,7 +112,11 @@ def _plugged(host: type[Any], program: Program, demanded: Provenance, what: Any)
     """Return a program in one of its domain's hosts, in a sandbox and under limits as demanded."""
     sandbox = open_sandbox(program.domain.sandbox_modules, demanded)
     limits = limited(Plan((), host.limits), demanded).limits
-    return host(program.source, what, sandbox=sandbox, limits=limits)
+    try:
+        return host(program.source, what, sandbox=sandbox, limits=limits)
+    except BaseException:
+        sandbox.close()
+        raise
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:

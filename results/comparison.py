@@ -10,12 +10,12 @@ their difference, or when both are beyond the task's floor, where values cannot 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
-from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
+from evaluators.records import Metric, Score, Task, TaskResult
 
 Z95 = 1.96
 """Half the width of a 95 % interval, in standard errors."""
@@ -45,10 +45,16 @@ class Value(NamedTuple):
         return min(metric.oriented(self.value), best)
 
     def spread(self, metric: Metric) -> float:
-        """Return the standard error in decades or units."""
-        if metric.scale == "log":
-            return self.stderr / (max(self.value, SMALLEST) * math.log(10)) if self.stderr else 0.0
-        return self.stderr / metric.unit
+        """Return the standard error in decades or units; no value beyond the floor counts on a log scale.
+
+        On a log scale it is by how many decades the error can move the value: as good as the relative error where that
+        is small, where it is large no more than its order of magnitude. Otherwise a value that rounding took to 1e-16,
+        with an error of 1e-11, would be tied with everything.
+        """
+        if metric.scale == "linear":
+            return self.stderr / metric.unit
+        decades = self.position(metric)
+        return math.log10(1 + self.stderr / 10 ** (decades if metric.direction == "max" else -decades))
 
 
 class Standing(NamedTuple):
@@ -105,6 +111,21 @@ def ranking(scores: Mapping[str, Score | None]) -> list[str]:
     return [*sorted(known, key=lambda name: -known[name]), *(name for name in scores if name not in known)]
 
 
+def rewards(gains: Sequence[float]) -> list[float]:
+    """Return a reward from 0 to 1 for each gain, in the same order: g / (g + m) for g > 0, else 0.
+
+    m is the median of the positive gains, so that a typical improvement is worth a half whatever the objective's
+    unit, and one lucky jump does not make all others worthless. The choice among several models goes by it, and
+    reports show it.
+
+    Args:
+        gains: child's objective minus that of its first parent; 0 for a child that was not scored.
+    """
+    positive = [gain for gain in gains if gain > 0]
+    typical = median(positive) if positive else 1.0
+    return [gain / (gain + typical) if gain > 0 else 0.0 for gain in gains]
+
+
 def with_chaos(result: TaskResult, copies: Sequence[TaskResult]) -> Value:
     """Return an exact value with the standard deviation over it and copies of the task that differ by next to nothing.
 
@@ -141,8 +162,3 @@ def pair(
         ties=sum(sign == 0 for sign in decided),
         losses=sum(sign < 0 for sign in decided),
     )
-
-
-def best_of(metric: Metric, values: Iterable[float]) -> float | None:
-    """Return the best of some values, None where there is none."""
-    return max(values, key=metric.oriented, default=None)

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +157,6 @@ class Session(Protocol):
             RuntimeError: the session has ended.
             Exception: what a callback raised, as it is; the session is dead then.
         """
-        ...
 
     def close(self) -> Usage:
         """End the program (SIGKILL), reap it and return what it cost. Safe to call after a fault, and twice.
@@ -165,7 +164,6 @@ class Session(Protocol):
         Raises:
             SandboxFault: `SANDBOX_ERROR`: its cost is unknown, since the runner is gone.
         """
-        ...
 
 
 class Sandbox(Protocol):
@@ -174,7 +172,6 @@ class Sandbox(Protocol):
     @property
     def level(self) -> Level:
         """Return the isolation that this sandbox achieved when it tried (never what was asked for)."""
-        ...
 
     def open(
         self,
@@ -203,16 +200,14 @@ class Sandbox(Protocol):
             ValueError: a seed out of range.
             RuntimeError: the session before is still open.
         """
-        ...
 
     def close(self) -> None:
         """Stop the runner and everything below it."""
-        ...
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         """Return the sandbox itself."""
-        ...
+        return self
 
     def __exit__(self, *exc: object) -> None:
         """Close it."""
-        ...
+        self.close()

@@ -1,46 +1,63 @@
-"""Runs the process sandbox's warm runner in a hardened Docker container, as a second wall around its own.
+"""Runs the process sandbox's warm runner in a hardened container, as a second wall around its own; or under gVisor.
 
 The container has no network, no capabilities, no writable file and no user of the host; the only thing mounted
 is a read-only directory with the socket that driver and runner talk over. Arrays lie in memory files that pass
 through that socket, so a call costs what it costs without Docker. A runner ends with its driver and its
 container with it; containers that a killed engine left behind are removed when the next one starts.
 
+Under gVisor a program's system calls reach a kernel of its own, which is an ordinary program, written in a memory-safe
+language and confined by the host's filters, in place of the host's. No memory and no socket passes its boundary, so
+tokens and arrays travel over the container's standard streams, which costs a call a hundred times what it costs
+elsewhere: for programs that are hostile in earnest, not for searching. gVisor has no Landlock. The system call filter,
+which it has, lets nothing be opened for writing, nothing writable is mounted, and what can be read are the image's own
+files, which hold nothing secret.
+
 Needs the Python package ``docker`` (``pip install 'evolve-marl[docker]'``), a daemon (``DOCKER_HOST`` or the
 usual socket) whose file system is this one, and the image that ``make sandbox-image`` builds. Access to a Docker
-daemon amounts to root on its host: the process sandbox asks for less.
+daemon amounts to root on its host: the process sandbox asks for less. gVisor needs a daemon that knows the runtime
+``runsc``.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import socket
+import struct
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.attached import AttachedStreams
 from sandbox.base import Level, SandboxFault, Verdict
-from sandbox.daemon import connect, missing
-from sandbox.image import SITE, reference
-from sandbox.link import ENVIRONMENT, START_S, RunnerLink
-from sandbox.runner.frames import SocketStream
-from sandbox.warm import WarmSandbox, packages
+from sandbox.link import ENVIRONMENT, START_S, RunnerLink, StreamTransport
+from sandbox.process import RUNNER, WarmSandbox, packages
+from sandbox.runner.frames import SocketStream, readable
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from docker.models.containers import Container
+    from docker.models.containers import Container as DockerContainer
 
 OWNER = "evolve.sandbox.owner"
 """Label of every container: the process that it belongs to (see `owner`)."""
+
+RUNTIME = "runsc"
+
+PYTHON, SITE, RUNNER_INSIDE = "/usr/local/bin/python3", "/opt/site", "/opt/runner"
+"""Where an image has the interpreter, the packages and the runner."""
 
 _CONTROL = "/control"
 _MEMORY = "2g"
 _PIDS = 128
 _NOFILE = 256
+
+_HEADER = struct.Struct(">BxxxI")
+"""Before every piece of output: 1 or 2 for the stream, and its length."""
+_ERRORS = 2
+_CHUNK = 1 << 16
 
 
 class DockerSandbox(WarmSandbox):
@@ -93,7 +110,7 @@ class DockerSandbox(WarmSandbox):
         """Return the runner's configuration: the container brings namespaces and cores."""
         return {"modules": self.modules, "namespaces": False, "cpu": None, "parent": None}
 
-    def _run(self, arguments: Sequence[str], **options: Any) -> ContainerHost:
+    def _run(self, arguments: Sequence[str], **options: Any) -> Container:
         """Return a started container.
 
         Args:
@@ -106,9 +123,9 @@ class DockerSandbox(WarmSandbox):
         from docker.errors import APIError
 
         try:
-            host = ContainerHost(self._create(arguments, options), stdin=bool(options.get("stdin_open")))
+            host = Container(self._create(arguments, options), stdin="stdin_open" in options)
             try:
-                host.container.start()
+                host.docker.start()
             except BaseException:
                 host.kill()
                 host.release()
@@ -118,7 +135,7 @@ class DockerSandbox(WarmSandbox):
             raise SandboxFault(Verdict.SANDBOX_ERROR, text[:2000]) from None
         return host
 
-    def _create(self, arguments: Sequence[str], options: dict[str, Any]) -> Container:
+    def _create(self, arguments: Sequence[str], options: dict[str, Any]) -> DockerContainer:
         from docker.errors import ImageNotFound
         from docker.types import LogConfig, Ulimit
 
@@ -149,29 +166,173 @@ class DockerSandbox(WarmSandbox):
             raise missing(f"no image {reference()}", "`make sandbox-image` builds it") from None
 
 
-class ContainerHost:
-    """Implements `sandbox.link.Host`: the runner is the first process of a container."""
+class GvisorSandbox(DockerSandbox):
+    """Implements `sandbox.base.Sandbox`: a container under gVisor, and a child of its runner per session."""
 
-    def __init__(self, container: Container, *, stdin: bool = False) -> None:
-        """Attach to `container`, which does not run yet; with `stdin`, its input stays open for frames."""
-        self.container = container
-        self.streams = AttachedStreams(container, stdin=stdin)
+    _transport = StreamTransport
+
+    @property
+    def level(self) -> Level:
+        """Return the isolation that the runner achieved: `GVISOR` needs a filter, and a kernel that is not this one."""
+        return Level.GVISOR if self._holds("seccomp", "kernel") else super().level
+
+    @property
+    def layers(self) -> Mapping[str, str]:
+        """Return what holds; `kernel` is ``on`` where the runner's is not this machine's."""
+        kernel = "on: its own" if self._link.own_kernel else "off: it is this machine's"
+        landlock = self._link.layers["landlock"]
+        if self._link.own_kernel and not landlock.startswith("on"):
+            landlock = "none: gVisor has none"
+        return {**self._link.layers, "landlock": landlock, "kernel": kernel}
+
+    def _start(self) -> RunnerLink:
+        if RUNTIME not in self._client.info().get("Runtimes", {}):
+            raise missing(
+                f"the daemon has no runtime {RUNTIME}",
+                f"install gVisor and start the daemon with --add-runtime {RUNTIME}=<path of {RUNTIME}>",
+            )
+        # gVisor mounts a writable directory there unless something is mounted already.
+        nothing = {"/tmp": "ro,size=4k"}
+        options: dict[str, Any] = {"runtime": RUNTIME, "stdin_open": True, "tmpfs": nothing}
+        host = self._run(["--streams"], **options)
+        return RunnerLink.start(host, host, self._config())
+
+
+class Container:
+    """Implements `sandbox.link.Host`: the runner is the first process of a container.
+
+    Implements `sandbox.link.Control` too, over input and output, which the daemon carries in one connection; what the
+    error stream says is kept apart.
+    """
+
+    def __init__(self, container: DockerContainer, *, stdin: bool) -> None:
+        """Attach to `container`, which does not run yet.
+
+        Args:
+            container: the container.
+            stdin: whether to keep its input open for frames; with the connection it ends.
+        """
+        self.docker = container
+        params = {"stdout": 1, "stderr": 1, "stream": 1} | ({"stdin": 1} if stdin else {})
+        self._attached: Any = container.attach_socket(params=params)
+        # The client wraps the socket in a file for reading only.
+        self._socket = socket.socket(fileno=os.dup(self._attached.fileno()))
+        self._pieces = bytearray()
+        self._output = bytearray()
+        self._ended = False
+        self._errors = bytearray()
+
+    def settimeout(self, timeout_s: float) -> None:
+        """Limit how long sending or receiving may stand still before it raises `TimeoutError`."""
+        self._socket.settimeout(timeout_s)
+
+    def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
+        """Write all of `data` to the container's input.
+
+        Raises:
+            OSError: there are descriptors, which do not pass; or the connection is closed.
+        """
+        if fds:
+            raise OSError(f"standard streams: expected no descriptors, got {len(fds)}")
+        self._socket.sendall(data)
+
+    def receive(self, size: int) -> tuple[bytes, list[int]]:
+        """Return at most `size` bytes of the container's output, none when it has ended."""
+        while not self._output and not self._ended:
+            self._read()
+        data = bytes(self._output[:size])
+        del self._output[:size]
+        return data, []
 
     def wait(self, timeout_s: float) -> bool:
-        """Return whether it has ended by itself within `timeout_s`, which the end of its output shows."""
-        return self.streams.wait_for_end(timeout_s)
+        """Return whether there is output, or no more to come, within `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while not self._output and not self._ended:
+            if not readable(self._socket, deadline - time.monotonic()):
+                return False
+            self._read()
+        return True
+
+    def ended(self, timeout_s: float) -> bool:
+        """Return whether the container ends by itself within `timeout_s`, which the end of its output shows."""
+        deadline = time.monotonic() + timeout_s
+        while not self._ended and readable(self._socket, deadline - time.monotonic()):
+            self._read()
+        return self._ended
 
     def kill(self) -> None:
         """End and remove the container."""
-        _remove(self.container)
+        _remove(self.docker)
 
     def printed(self) -> str:
         """Return what it printed on its error stream."""
-        return self.streams.errors.decode(errors="replace")
+        return self._errors.decode(errors="replace")
+
+    def close(self) -> None:
+        """End the container's input; its output can still be read."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def release(self) -> None:
-        """Close the connection that its output came over."""
-        self.streams.release()
+        """Close the connection."""
+        self._ended = True
+        self._socket.close()
+        # The file is part of an HTTP response, which closes it and would miss it.
+        getattr(self._attached, "_response", self._attached).close()
+
+    def _read(self) -> None:
+        """Read what there is, and sort the complete pieces into output and errors."""
+        got = self._socket.recv(_CHUNK)
+        self._ended = not got
+        self._pieces += got
+        while len(self._pieces) >= _HEADER.size:
+            stream, length = _HEADER.unpack_from(self._pieces)
+            end = _HEADER.size + length
+            if len(self._pieces) < end:
+                return
+            kept = self._errors if stream == _ERRORS else self._output
+            kept += self._pieces[_HEADER.size : end]
+            del self._pieces[:end]
+
+
+def connect() -> DockerClient:
+    """Return a client of the daemon.
+
+    Raises:
+        SandboxFault: `SANDBOX_ERROR`, in one line what is missing and what to do.
+    """
+    try:
+        import docker
+    except ImportError:
+        raise missing(
+            "the Python package is not installed", "pip install 'evolve-marl[docker]' installs it"
+        ) from None
+    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    try:
+        # The SDK leaves a socket open that it could not connect.
+        if where.startswith("unix://"):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(where.removeprefix("unix://"))
+        client = docker.from_env()
+        client.ping()
+    except (OSError, docker.errors.DockerException):
+        raise missing(
+            f"no daemon answers at {where}", "start one, or set DOCKER_HOST to its address"
+        ) from None
+    return client
+
+
+def missing(what: str, remedy: str) -> SandboxFault:
+    """Return the fault for a machine where Docker sandboxes cannot run: what is missing, and what to do."""
+    return SandboxFault(Verdict.SANDBOX_ERROR, f"docker: {what}; {remedy}.")
+
+
+def reference() -> str:
+    """Return name and tag of the image that belongs to this version of the runner."""
+    digest = hashlib.sha256()
+    for path in sorted(RUNNER.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"evolve-sandbox:{digest.hexdigest()[:16]}"
 
 
 def owner() -> str:
@@ -203,7 +364,7 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _remove(container: Container) -> None:
+def _remove(container: DockerContainer) -> None:
     from docker.errors import APIError
 
     # It is gone already, or going.
@@ -227,7 +388,7 @@ def _listening() -> Iterator[tuple[Path, socket.socket]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _accept(listener: socket.socket, host: ContainerHost) -> socket.socket:
+def _accept(listener: socket.socket, host: Container) -> socket.socket:
     """Return the connection from the runner in `host`.
 
     Raises:
@@ -238,7 +399,7 @@ def _accept(listener: socket.socket, host: ContainerHost) -> socket.socket:
     while time.monotonic() < deadline:
         with contextlib.suppress(TimeoutError):
             return listener.accept()[0]
-        if host.wait(0.0):
+        if host.ended(0.0):
             raise SandboxFault(
                 Verdict.SANDBOX_ERROR, f"docker: the container ended: {host.printed()[-1500:]}"
             )

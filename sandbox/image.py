@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import compileall
 import contextlib
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -20,28 +19,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.daemon import connect
-from sandbox.process import FLAGS, RUNNER, interpreter
-from sandbox.warm import packages, root
+from sandbox.docker import PYTHON, RUNNER_INSIDE, SITE, connect, reference
+from sandbox.process import FLAGS, RUNNER, interpreter, packages, root
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-PYTHON, SITE, RUNNER_INSIDE = "/usr/local/bin/python3", "/opt/site", "/opt/runner"
-"""Where an image has the interpreter, the packages and the runner."""
 
 _LEFT_OUT = shutil.ignore_patterns(
     "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
     "config-*", "lib2to3", "pydoc_data", "__pycache__", "*.a", "*.pyi",
 )  # fmt: skip
-
-
-def reference() -> str:
-    """Return name and tag of the image that belongs to this version of the runner."""
-    digest = hashlib.sha256()
-    for path in sorted(RUNNER.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"evolve-sandbox:{digest.hexdigest()[:16]}"
 
 
 def build_offline(client: DockerClient, modules: Sequence[str] = ("numpy",)) -> None:

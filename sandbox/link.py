@@ -1,17 +1,22 @@
-"""Controls a warm runner from the driver's side: has it start and end sessions, and stops it.
+"""Controls a warm runner from the driver's side: has it start and end sessions, and carries calls to its children.
 
-Where the runner lives, in a process or in a container, is its `Host`'s business.
+Where the runner lives, in a process or in a container, is its `Host`'s business. How calls reach a child is its
+`Transport`'s: over pipes and shared memory, or where nothing is shared through the stream that controls the runner.
 """
 
 from __future__ import annotations
 
+import contextlib
+import mmap
+import os
+import select
 import time
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from sandbox.base import SandboxFault, Verdict
-from sandbox.runner import frames
-from sandbox.runner.wire import WireError
+from sandbox.runner import frames, wire
 
 START_S = 60.0
 ANSWER_S = 10.0
@@ -30,21 +35,17 @@ ENVIRONMENT = {
 class Host(Protocol):
     """What a runner lives in."""
 
-    def wait(self, timeout_s: float) -> bool:
-        """Return whether it has ended by itself within `timeout_s`."""
-        ...
+    def ended(self, timeout_s: float) -> bool:
+        """Return whether it ends by itself within `timeout_s`."""
 
     def kill(self) -> None:
         """End it, with everything below it, and wait for that."""
-        ...
 
     def printed(self) -> str:
         """Return what the runner printed, once it has ended."""
-        ...
 
     def release(self) -> None:
         """Free what it held here, once it has ended."""
-        ...
 
 
 class Control(frames.Stream, Protocol):
@@ -52,15 +53,12 @@ class Control(frames.Stream, Protocol):
 
     def settimeout(self, timeout_s: float) -> None:
         """Limit how long sending or receiving may stand still before it raises `TimeoutError`."""
-        ...
 
     def wait(self, timeout_s: float) -> bool:
         """Return whether there is something to receive, or the end of the stream, within `timeout_s`."""
-        ...
 
     def close(self) -> None:
         """Close it, which ends the runner."""
-        ...
 
 
 class Ended(NamedTuple):
@@ -138,12 +136,9 @@ class RunnerLink:
         Raises:
             SandboxFault: `SANDBOX_ERROR`: the runner is gone, or answers something else.
         """
-        try:
+        with self._unbroken("the runner is gone"):
             if not self._control.wait(patience_s):
                 return None
-        except BaseException:
-            self.stop()
-            raise
         head, raw, _ = self._receive("token", ANSWER_S)
         if "token_bytes" not in head:
             raise self.fail(f"the runner answered {head}")
@@ -176,43 +171,201 @@ class RunnerLink:
         self.alive = False
         # Without its driver a runner ends, and with it everything below; else it is killed.
         self._control.close()
-        if not self.host.wait(_STOP_S):
+        if not self.host.ended(_STOP_S):
             self.host.kill()
         self.host.release()
 
     def fail(self, message: str) -> SandboxFault:
         """Stop a runner that cannot be used any more, and return the fault to raise."""
         self._control.close()
-        printed = self.host.printed()[-1500:] if self.host.wait(_STOP_S) else ""
+        printed = self.host.printed()[-1500:] if self.host.ended(_STOP_S) else ""
         self.stop()
         return SandboxFault(Verdict.SANDBOX_ERROR, f"{message}\n{printed}".strip()[:2000])
 
     def _send(self, head: dict[str, Any], *, fds: Sequence[int] = (), raw: bytes = b"") -> None:
         if not self.alive:
             raise SandboxFault(Verdict.SANDBOX_ERROR, "the runner is gone")
-        try:
+        with self._unbroken("the runner is gone"):
             self._control.settimeout(ANSWER_S)
             frames.send_frame(self._control, head, raw, fds)
-        except OSError as error:
-            raise self.fail(f"the runner is gone: {error}") from error
-        except BaseException:
-            # An interrupt between two halves of a frame: what follows could not be read any more.
-            self.stop()
-            raise
 
     def _receive(self, doing: str, patience_s: float) -> frames.Frame:
-        started = time.monotonic()
-        try:
+        with self._unbroken(f"the runner did not answer {doing!r}"):
             self._control.settimeout(patience_s)
             return frames.recv_frame(self._control, cap=self._cap)
-        except (OSError, EOFError, WireError) as error:
-            waited = time.monotonic() - started
-            raise self.fail(f"the runner did not answer {doing!r} ({waited:.1f} s): {error}") from error
-        except BaseException:
-            self.stop()
-            raise
 
     def _ask(self, head: dict[str, Any], patience_s: float) -> tuple[dict[str, Any], bytes]:
         self._send(head)
         answer, raw, _ = self._receive(head.get("do", "start"), patience_s)
         return answer, raw
+
+    @contextlib.contextmanager
+    def _unbroken(self, failure: str) -> Iterator[None]:
+        """Stop the runner when a frame breaks off, be it by an interrupt: what follows could not be read any more.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`, with `failure` and how long it took.
+        """
+        started = time.monotonic()
+        try:
+            yield
+        except (OSError, EOFError, wire.WireError) as error:
+            raise self.fail(f"{failure} ({time.monotonic() - started:.1f} s): {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+
+
+class ChannelClosed(Exception):
+    """The child's end is closed: it is dead, or as good as."""
+
+
+class ChannelTimeout(Exception):
+    """The child did not answer, or did not read, in time."""
+
+
+class Transport(ABC):
+    """One session's memory and channel. Used once.
+
+    Attributes:
+        memory: where arrays lie; it starts with the sources of guest and program until the first call.
+    """
+
+    def __init__(self, link: RunnerLink, memory: mmap.mmap, guest: bytes, program: bytes) -> None:
+        """Write the sources into `memory`."""
+        self._link = link
+        self.memory = memory
+        self._sources = guest + program
+        memory[: len(self._sources)] = self._sources
+        self._sizes = {
+            "shared_bytes": len(memory),
+            "guest_bytes": len(guest),
+            "program_bytes": len(program),
+        }
+
+    @abstractmethod
+    def open(self, head: dict[str, Any]) -> None:
+        """Have the runner fork the child; `head` has the session's limits.
+
+        Raises:
+            SandboxFault: `SANDBOX_ERROR`: the runner is gone.
+        """
+
+    @abstractmethod
+    def exchange(self, token: bytes, patience_ms: float) -> bytes:
+        """Send `token` with its arrays and receive the answer.
+
+        Raises:
+            ChannelClosed: the child is gone.
+            ChannelTimeout: it takes longer than `patience_ms`.
+        """
+
+    @abstractmethod
+    def receive(self, patience_ms: float) -> bytes:
+        """Receive one token, with its arrays.
+
+        Raises:
+            ChannelClosed: the child is gone, or takes its own tokens back.
+            ChannelTimeout: it takes longer than `patience_ms`.
+        """
+
+    def close(self) -> None:
+        """Free everything; may be called twice. While a view of the memory is held, the garbage collector unmaps it."""
+        with contextlib.suppress(BufferError):
+            self.memory.close()
+
+
+class SharedTransport(Transport):
+    """Shares memory with the child, and sends tokens over two pipes in packet mode: half the cost of a socket pair."""
+
+    def __init__(self, link: RunnerLink, room: int, guest: bytes, program: bytes) -> None:
+        """Make memory with `room` bytes for arrays, and a channel."""
+        size = wire.rounded_room(max(room, len(guest) + len(program)))
+        descriptor = wire.sealed(size)
+        super().__init__(link, mmap.mmap(descriptor, size), guest, program)
+        calls, self._out = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+        self._in, results = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+        # Neither a child that does not read may hold us up, nor one that takes back what we were about to read.
+        os.set_blocking(self._out, False)
+        os.set_blocking(self._in, False)
+        self._theirs, self._ours = [descriptor, calls, results], [self._out, self._in]
+        poll = select.poll()
+        poll.register(self._in, select.POLLIN)
+        self._poll = poll.poll
+
+    def open(self, head: dict[str, Any]) -> None:
+        """Pass the runner the child's descriptors, and keep none: its death is to close the channel for good."""
+        self._link.open(head | self._sizes, fds=self._theirs)
+        _close_all(self._theirs)
+
+    def exchange(self, token: bytes, patience_ms: float) -> bytes:
+        """See `Transport.exchange`."""
+        try:
+            os.write(self._out, token)
+        except BlockingIOError:
+            raise ChannelTimeout from None
+        except BrokenPipeError:
+            raise ChannelClosed from None
+        if not self._poll(patience_ms):
+            raise ChannelTimeout
+        try:
+            answer = os.read(self._in, wire.MAX_TOKEN)
+        except BlockingIOError:
+            raise ChannelClosed from None
+        if not answer:
+            raise ChannelClosed
+        return answer
+
+    def receive(self, patience_ms: float) -> bytes:
+        """See `Transport.receive`. Nothing is sent: to write no bytes to a pipe does nothing."""
+        return self.exchange(b"", patience_ms)
+
+    def close(self) -> None:
+        """Close the channel and unmap the memory."""
+        self._out = self._in = -1
+        _close_all(self._theirs)
+        _close_all(self._ours)
+        super().close()
+
+
+class StreamTransport(Transport):
+    """Sends tokens and arrays through the runner's control stream, where nothing is shared.
+
+    The memory here mirrors the child's: whatever a token speaks of follows it, and nothing else does.
+    """
+
+    def __init__(self, link: RunnerLink, room: int, guest: bytes, program: bytes) -> None:
+        """Make memory with `room` bytes for arrays."""
+        size = wire.rounded_room(max(room, len(guest) + len(program)))
+        super().__init__(link, mmap.mmap(-1, size), guest, program)
+        self._extents = wire.Extents(size)
+
+    def open(self, head: dict[str, Any]) -> None:
+        """Send the runner the sources, for memory that it makes."""
+        self._link.open(head | self._sizes, sources=self._sources)
+
+    def exchange(self, token: bytes, patience_ms: float) -> bytes:
+        """See `Transport.exchange`."""
+        self._link.send_token(token, self.memory[self._extents.of(token)])
+        return self.receive(patience_ms)
+
+    def receive(self, patience_ms: float) -> bytes:
+        """See `Transport.receive`."""
+        received = self._link.receive_token(patience_ms / 1000)
+        if received is None:
+            raise ChannelTimeout
+        token, arrays = received
+        if not token:
+            raise ChannelClosed
+        extent = self._extents.of(token)
+        expected = extent.stop - extent.start
+        if len(arrays) != expected:
+            raise self._link.fail(f"the runner sent {len(arrays)} bytes for a token about {expected}")
+        self.memory[extent] = arrays
+        return token
+
+
+def _close_all(descriptors: list[int]) -> None:
+    """Close descriptors, and forget them."""
+    while descriptors:
+        os.close(descriptors.pop())

@@ -3,63 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any
 
 from numpy import ndarray
 
 from sandbox.base import Array, Callback, Limits, SandboxFault, Usage, Verdict
-from sandbox.exit_status import cpu_message, exit_verdict, parse_error
-from sandbox.link import Ended, RunnerLink
-from sandbox.pipes import ChannelClosed, ChannelTimeout
+from sandbox.link import ChannelClosed, ChannelTimeout, Ended, RunnerLink, Transport
 from sandbox.runner import wire
-from sandbox.runner.execute import clean
-from sandbox.transport import Transport
+from sandbox.runner.execute import FAILURES, clean
 
 _DEATH_GRACE_S = 2.0
 """How long a child with a closed channel may take to end (to free its memory) before it is killed."""
 _CHARGE_STEP_S = 0.02
-_REMEMBERED = 256
-
-# Programs of one domain are called alike, so what was read for one is known for the next.
-_pack_header = lru_cache(_REMEMBERED)(wire.pack_header)
-_read_header = lru_cache(_REMEMBERED)(wire.read_header)
-
-
-@dataclass(slots=True)
-class _Call:
-    """The layout of calls with one name and one set of shapes; read with every call, hence no tuple."""
-
-    head: bytes
-    """The token up to its scalars."""
-    pack: Callable[..., bytes]
-    targets: tuple[Array, ...]
-    end: int
-    answer: bytes = b""
-    """The last result's token; an equal one means equal shapes in the same place."""
-    copies: tuple[Callable[[], Array], ...] = ()
-    """Each copies an array that `answer` announces."""
-
-
-@dataclass(slots=True)
-class _Question:
-    """The layout of questions with one header within calls of one size."""
-
-    callback: Callback
-    name: str
-    length: int
-    """Bytes of the token, scalars included: a header does not tell what follows it."""
-    unpack: Callable[[bytes], tuple[float, ...]]
-    sources: tuple[Array, ...]
-    end: int
-    specs: list[Any] | None = None
-    """Of the last results; equal ones go to the same place."""
-    targets: tuple[Array, ...] = ()
-    answer: bytes = b""
-    """The token that announces them."""
 
 
 class ProcessSession:
@@ -88,8 +47,8 @@ class ProcessSession:
         self._last_full_call = self._deadline - limits.call_wall_s
         self._call_ms = 1000 * limits.call_wall_s
         self._callback_cpu_s = self._uncharged_s = 0.0
-        self._calls: dict[Any, _Call] = {}
-        self._questions: dict[tuple[int, bytes], _Question] = {}
+        self._calls: dict[Any, wire.Asking] = {}
+        self._questions: dict[Any, wire.Answering] = {}
         self._usage: Usage | None = None
 
     def start(self) -> None:
@@ -158,25 +117,19 @@ class ProcessSession:
             self._end(0.0)
         return self._usage or Usage(0.0, 0.0, 0.0, "")
 
-    def _new_call(self, key: Any, name: str, scalars: int, arrays: Sequence[Array]) -> _Call:
+    def _new_call(self, key: Any, name: str, scalars: int, arrays: Sequence[Array]) -> wire.Asking:
         """Lay out a call whose name and shapes are new."""
         try:
-            specs = tuple(wire.spec_of(value, f"{name}: array {i}") for i, value in enumerate(arrays))
-            header = _pack_header(wire.Header(name, scalars, specs))
-            views, end = self._transport.place(specs, 0)
+            header = wire.Header(name, scalars, wire.specs_of(arrays, f"{name}: array"))
+            call = wire.Asking(wire.CALL, header, self._transport.memory, 0)
         except wire.WireError as error:
             raise ValueError(str(error)) from None
-        call = _Call(wire.token(wire.CALL, header), wire.scalar_format(scalars).pack, views, end)
-        if len(self._calls) >= _REMEMBERED:
-            self._calls.clear()
-        self._calls[key] = call
-        return call
+        return wire.remember(self._calls, key, call)
 
-    def _read_answer(self, call: _Call, answer: bytes, deadline: float) -> None:
+    def _read_answer(self, call: wire.Asking, answer: bytes, deadline: float) -> None:
         """Serve an answer unlike the last one, and remember it if it is the result itself and no callback before it."""
         result = self._await_result(call.end, answer, deadline)
-        call.copies = tuple(view.copy for view in result)
-        call.answer = answer if answer[:1] == wire.RESULT else b""
+        call.remember(answer if answer[:1] == wire.RESULT else b"", result)
 
     def _await_confinement(self, patience_ms: float) -> None:
         """Wait until the child has confined itself, before which no program runs.
@@ -197,11 +150,10 @@ class ProcessSession:
             while answer[:1] == wire.ASK:
                 answer = self._serve_callback(end, answer, deadline)
             if answer[:1] == wire.ERROR:
-                raise self._fault(*parse_error(answer))
+                raise self._fault(*_parse_error(answer))
             if answer[:1] != wire.RESULT:
                 raise wire.WireError(f"token: expected a result, got kind {answer[:1]!r}")
-            header = _read_header(answer)
-            return self._transport.place(header.specs, end)[0]
+            return wire.views(self._transport.memory, wire.read_header(answer).specs, end)[0]
         except wire.NoRoomError as error:
             raise self._fault(Verdict.OUTPUT_LIMIT, str(error)) from None
         except wire.WireError as error:
@@ -210,19 +162,20 @@ class ProcessSession:
     def _serve_callback(self, end: int, token: bytes, deadline: float) -> bytes:
         """Run the callback that the child asks for, send what it returns, and return the next token."""
         # The call's arrays come first: equal headers lie elsewhere when it ends elsewhere.
-        key = (end, token[: wire.body_end(token)])
+        at = wire.body_end(token)
+        key = (end, token[:at])
         question = self._questions.get(key)
-        if question is None or len(token) != question.length:
+        if question is None or len(token) != at + question.scalar_bytes:
             question = self._new_question(key, token)
         began = time.process_time()
-        results = question.callback(
-            question.unpack(token), tuple([source.copy() for source in question.sources])
+        results = question.function(
+            question.unpack(token, at), tuple([source.copy() for source in question.arrays])
         )
         self._charge(time.process_time() - began)
         if question.specs != [
             (value.dtype, value.shape) if type(value) is ndarray else None for value in results
         ]:
-            self._place_results(question, results, end)
+            self._lay_out(question, results, end)
         for target, value in zip(question.targets, results):  # noqa: B905 - as many, by their specs
             target[...] = value
         left_s = deadline - time.monotonic()
@@ -230,22 +183,17 @@ class ProcessSession:
             raise ChannelTimeout
         return self._exchange(question.answer, 1000 * left_s)
 
-    def _new_question(self, key: tuple[int, bytes], token: bytes) -> _Question:
+    def _new_question(self, key: tuple[int, bytes], token: bytes) -> wire.Answering:
         """Read a question that is new, or malformed."""
         header = wire.read_header(token)
-        sources, end = self._transport.place(header.specs, key[0])
         function = self._callbacks.get(header.name)
         if function is None:
             known = ", ".join(self._callbacks) or "none"
             raise wire.WireError(f"callback: expected one of {known}; got {header.name!r}")
-        unpack = partial(wire.scalar_format(header.scalars).unpack_from, offset=len(key[1]))
-        question = _Question(function, header.name, len(token), unpack, sources, end)
-        if len(self._questions) >= _REMEMBERED:
-            self._questions.clear()
-        self._questions[key] = question
-        return question
+        question = wire.Answering(function, header, self._transport.memory, key[0])
+        return wire.remember(self._questions, key, question)
 
-    def _place_results(self, question: _Question, results: Sequence[Array], end: int) -> None:
+    def _lay_out(self, question: wire.Answering, results: Sequence[Array], end: int) -> None:
         """Check results whose shapes differ from last time's, and lay them out after the question's arrays.
 
         Raises:
@@ -253,20 +201,16 @@ class ProcessSession:
                 arrays, which end at `end`.
             NoRoomError: the question's arrays leave it no room.
         """
-        name = question.name
+        name = f"callback {question.name}"
         try:
-            specs = tuple(
-                wire.spec_of(value, f"callback {name}: result {i}") for i, value in enumerate(results)
-            )
-            header = wire.pack_header(wire.Header(specs=specs))
-            self._transport.place(specs, end)
+            specs = wire.specs_of(results, f"{name}: result")
+            wire.pack_header(wire.Header(specs=specs))
+            wire.place(specs, end, len(self._transport.memory))
         except wire.NoRoomError as error:
-            raise ValueError(f"callback {name}: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
         except wire.WireError as error:
             raise ValueError(str(error)) from None
-        question.targets, _ = self._transport.place(specs, question.end)
-        question.answer = wire.token(wire.ANSWER, header)
-        question.specs = [tuple(spec) for spec in specs]
+        question.lay_out(wire.ANSWER, specs, self._transport.memory)
 
     def _charge(self, cpu_s: float) -> None:
         """Count the CPU time of a callback as the program's own."""
@@ -276,21 +220,15 @@ class ProcessSession:
             self._link.charge(self._uncharged_s)
             self._uncharged_s = 0.0
         if self._callback_cpu_s > self._limits.cpu_s:
-            raise self._fault(Verdict.CPU_LIMIT, cpu_message(self._limits))
+            raise self._fault(Verdict.CPU_LIMIT, self._cpu_message())
 
     def _channel_fault(self, ending: ChannelClosed | ChannelTimeout) -> SandboxFault:
-        """Return the fault of a session whose child is gone or late."""
-        return self._exit_fault() if isinstance(ending, ChannelClosed) else self._timeout()
-
-    def _timeout(self) -> SandboxFault:
+        """Return the fault of a session whose child is gone, by the runner's report on it, or late."""
+        if isinstance(ending, ChannelClosed):
+            return SandboxFault(*self._exit_verdict(self._end(_DEATH_GRACE_S)))
         if time.monotonic() >= self._deadline:
             return self._fault(Verdict.TIMEOUT, f"the session took longer than {self._limits.wall_s:g} s")
         return self._fault(Verdict.TIMEOUT, f"a call took longer than {self._limits.call_wall_s:g} s")
-
-    def _exit_fault(self) -> SandboxFault:
-        """Return the fault of a child that ended, by the runner's report on it."""
-        ended = self._end(_DEATH_GRACE_S)
-        return SandboxFault(*self._exit_verdict(ended))
 
     def _fault(self, verdict: Verdict, message: str) -> SandboxFault:
         """End the session and return its fault, with `verdict` unless the runner knows a better reason."""
@@ -300,7 +238,30 @@ class ProcessSession:
         return SandboxFault(verdict, clean(message))
 
     def _exit_verdict(self, ended: Ended) -> tuple[Verdict, str]:
-        return exit_verdict(ended, self._limits, callback_cpu_s=self._callback_cpu_s)
+        """Return the verdict on a child that ended without an answer, as runner and kernel report it, and why."""
+        number = os.WTERMSIG(ended.status) if os.WIFSIGNALED(ended.status) else 0
+        if ended.reason == Verdict.LOG_FLOOD:
+            kept = self._limits.log_bytes
+            return Verdict.LOG_FLOOD, f"printed {ended.log_total} bytes; {kept} are kept"
+        spent = ended.cpu_s + self._callback_cpu_s >= self._limits.cpu_s
+        if (
+            ended.reason == Verdict.CPU_LIMIT
+            or number == signal.SIGXCPU
+            or (number == signal.SIGKILL and spent)
+        ):
+            return Verdict.CPU_LIMIT, self._cpu_message()
+        if ended.reason is not None:
+            return Verdict.NO_RESULT, "closed its channel without a result"
+        if number == signal.SIGSYS:
+            return Verdict.VIOLATION, "made a system call that no program needs"
+        if number:
+            return Verdict.CRASH, f"killed by {_signal_name(number)}"
+        status = os.waitstatus_to_exitcode(ended.status)
+        return Verdict.NO_RESULT, f"exited with status {status} without a result"
+
+    def _cpu_message(self) -> str:
+        """Return the message for a program that used too much CPU time."""
+        return f"used more than {self._limits.cpu_s:g} s of CPU"
 
     def _abandon(self) -> None:
         """End a session that an exception of the caller's left between question and answer."""
@@ -330,3 +291,25 @@ class ProcessSession:
         called = self._callback_cpu_s
         self._usage = Usage(ended.cpu_s + called, wall_s, ended.rss_kib / 1024, log, called)
         return ended
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal, or ``signal 40``: most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _parse_error(token: bytes) -> tuple[Verdict, str]:
+    """Return the verdict and the message of an error token, which may only claim what is in `FAILURES`.
+
+    Raises:
+        WireError: it claims another verdict, or is malformed.
+    """
+    body = token[3 : wire.body_end(token)]
+    if not body or body[0] >= len(FAILURES):
+        raise wire.WireError(
+            f"error: expected a verdict below {len(FAILURES)} and a text, got {len(body)} bytes"
+        )
+    return Verdict(FAILURES[body[0]]), body[1:].decode(errors="replace")

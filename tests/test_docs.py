@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 import benchmarks.app
 import evolve
+from evaluators.contract import SequentialGate, Stage
 from evolve.cli.app import app
 from evolve.cli.output import SCHEMA_VERSION
 from evolve.config import parse_config
@@ -210,12 +211,22 @@ def test_the_domain_of_the_guide_runs_as_the_guide_says(folder):
     for title, text in files:
         Path(title).parent.mkdir(parents=True, exist_ok=True)
         Path(title).write_text(text)
-    commands = [words for _, words in whole_commands(GUIDE) if "descent" in " ".join(words)]
+    commands = [words for _, words in whole_commands(GUIDE) if "bins" in " ".join(words)]
     assert [words[0] for words in commands] == ["evaluate", "baselines", "run", "promote"]
     for words in commands:
         typed([*words, *SHORT.get(words[0], "").split()])
-    tests = Path("descent/test_domain.py").resolve()
+    tests = Path("bins/test_domain.py").resolve()
     assert pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-c", "/dev/null", str(tests)]) == 0
+
+
+def test_the_guide_s_domain_with_gate_and_refinements_has_a_plan():
+    (own,) = [text for title, text in blocks(GUIDE, "python") if title == "bins/domain.py"]
+    (noisy,) = [text for _, text in blocks(GUIDE, "python") if "SequentialGate(" in text]
+    names = {"Stage": Stage, "SequentialGate": SequentialGate}
+    exec(compile(own + noisy, GUIDE, "exec"), names)
+    (stage,) = names["NoisyBinsDomain"]().plan(seeds=(7,)).stages
+    assert isinstance(stage.gate, SequentialGate)
+    assert {task.seed for task in stage.tasks} == {7}
 
 
 def test_the_first_domain_of_the_guide_runs(folder):

@@ -22,6 +22,7 @@ from evolve.cli import (
     db,
     distill,
     export,
+    new,
     programs,
     promote,
     report,
@@ -71,6 +72,7 @@ stored.app.command("lineage")(compare.lineage)
 stored.app.command("export")(export.export)
 app.add_typer(stored.app, name="results")
 app.command("dashboard")(dashboard.dashboard)
+app.command("new")(new.new)
 app.command("games")(checks.games)
 app.command("config")(config.config)
 app.add_typer(db.app, name="db")

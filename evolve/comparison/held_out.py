@@ -147,6 +147,7 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
             held_out=tuple(evaluations[PURPOSE]),
             checks=tuple(evaluations[_CHECK]),
             total=len(writer.held_out()),
+            drawn=frozenset(task.name for task in domain.draw(seed)),
         )
         writer.add_event(VERDICT, verdict(promotion))
         return promotion

@@ -38,6 +38,7 @@ class Promotion:
         held_out: every contender on every held-out task.
         checks: every contender on the campaign's own tasks, in all tiers.
         total: held-out evaluations that the campaign has had so far.
+        drawn: names of the held-out tasks that were drawn after the finalists were fixed.
     """
 
     campaign: str
@@ -50,6 +51,7 @@ class Promotion:
     held_out: tuple[HeldOutEvaluation, ...]
     checks: tuple[HeldOutEvaluation, ...]
     total: int
+    drawn: frozenset[str] = frozenset()
 
     @property
     def finalists(self) -> list[Contender]:
@@ -95,13 +97,13 @@ def summary(promotion: Promotion, contender: Contender) -> Summary:
     near = [r for r in held_out if r.task.budget == promotion.horizon]
     first = checks[0].task.tier if checks else ""
     training = mean_score(r for r in checks if r.task.tier == first)
-    test = mean_score(r for r in near if r.task.seed is None)
+    test = mean_score(r for r in near if r.task.name not in promotion.drawn)
     return Summary(
         program_id=contender.program_id,
         training=training,
         test=test,
         gap=None if training is None or test is None else training - test,
-        drawn=mean_score(r for r in near if r.task.seed is not None),
+        drawn=mean_score(r for r in near if r.task.name in promotion.drawn),
         tiers={
             tier: _largest_change(checks, first, tier)
             for tier in dict.fromkeys(r.task.tier for r in checks)

@@ -10,7 +10,7 @@ from evaluators.records import Evaluation, Score
 from evaluators.registry import get_domain
 from sandbox.base import Sandbox
 from sandbox.inprocess import InProcessSandbox
-from sandbox.kinds import make
+from sandbox.process import make
 
 IN_PROCESS = "in-process"
 """In place of a kind of sandbox: the program runs in the worker itself. For programs of one's own only."""
@@ -30,7 +30,7 @@ def run_job(
         source: the program.
         plan: what to run, with limits.
         against: stage -> score that the stage's gate compares with.
-        sandbox: its kind (`sandbox.kinds`), or `IN_PROCESS`.
+        sandbox: its kind (`sandbox.process.Kind`), or `IN_PROCESS`.
     """
     brought = get_domain(domain)
     return brought.evaluate(source, plan, warm_sandbox(brought.sandbox_modules, sandbox), against=against)

@@ -25,7 +25,7 @@ from evolve.evaluation.job import IN_PROCESS, Work, run_job, warm_sandbox, warm_
 from evolve.evaluation.local import LocalExecutor
 from sandbox.base import Sandbox, SandboxFault
 from sandbox.inprocess import InProcessSandbox
-from sandbox.kinds import make
+from sandbox.process import make
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Contract of an operator: parents in, a child's source out.
+"""Contract of an operator: parents in, a child out.
 
 An operator knows nothing of games, scores' meaning or databases. Everything random comes from the `rng` it
 is handed, so that the same parents, context and rng state always give the same child; an operator that
@@ -45,24 +45,14 @@ class Context:
     baselines: Mapping[str, Evaluation] = field(default_factory=dict)
     objection: Callable[[str], str] = field(default=lambda source: "")
 
-
-@dataclass(frozen=True)
-class Proposal:
-    """A child before screening.
-
-    Attributes:
-        source: the child's program.
-        kind: name of the operator that made it.
-        notes: one line per change, in the order in which they were made.
-    """
-
-    source: str
-    kind: str
-    notes: tuple[str, ...] = ()
+    def child(self, kind: str, parents: Sequence[Candidate], source: str = "", note: str = "") -> Candidate:
+        """Return the candidate that an operator called `kind` makes of `parents`; without a source, that it failed."""
+        ids = tuple(str(parent.program_id) for parent in parents)
+        return Candidate(self.ordinal, kind, parents=ids, note=note, source=source)
 
 
 class Operator(Protocol):
-    """Turns parents into a child's source."""
+    """Turns parents into a child."""
 
     @property
     def kind(self) -> str:
@@ -82,8 +72,8 @@ class Operator(Protocol):
         """
         ...
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
-        """Return a child of `parents`.
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
+        """Return a child of `parents` (`Context.child`), not screened yet; its note says what was changed.
 
         Raises:
             ProposalError: the operator can make no child of these parents.
@@ -105,7 +95,7 @@ class ScriptedOperator:
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = iter(sources)
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return the next source.
 
         Raises:
@@ -114,4 +104,4 @@ class ScriptedOperator:
         source = next(self._sources, None)
         if source is None:
             raise ProposalError("scripted: expected one more source; all have been handed out.")
-        return Proposal(source, self.kind)
+        return context.child(self.kind, parents, source)

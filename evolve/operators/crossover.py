@@ -14,7 +14,7 @@ from itertools import combinations
 
 from evaluators.contract import ProgramError
 from evaluators.records import Candidate
-from evolve.operators.base import Context, Proposal, ProposalError
+from evolve.operators.base import Context, ProposalError
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import Code, Edit, parsed
@@ -38,42 +38,33 @@ class CrossoverOperator:
     num_parents = 2
     waits = False
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return the first parent with component classes of the second.
 
         Raises:
-            ProposalError: if every such child is one of the parents.
+            ProposalError: if a parent does not parse, or every such child is one of the parents.
         """
-        return cross(parents[0].source, parents[1].source, context, rng)
-
-
-def cross(first: str, second: str, context: Context, rng: random.Random) -> Proposal:
-    """Return `first` with some component classes of `second`: `CrossoverOperator.propose` without waiting.
-
-    Raises:
-        ProposalError: if a parent does not parse, or every such child is one of the parents.
-    """
-    try:
-        recipient, donor = parsed(first), parsed(second)
-    except ProgramError as error:
-        raise ProposalError(f"crossover: expected parents that parse; got {error}.") from error
-    known = {canonical_hash(first), canonical_hash(second)}
-    altered = {MODULE} if is_module_altered(donor) else set()
-    bases = list(dict.fromkeys([*bases_of(recipient), *bases_of(donor)]))
-    for names in _choices(recipient, donor, context, rng):
         try:
-            child = graft(recipient, donor, names, context)
-            if child is None or canonical_hash(child.text) in known:
+            recipient, donor = (parsed(parent.source) for parent in parents)
+        except ProgramError as error:
+            raise ProposalError(f"crossover: expected parents that parse; got {error}.") from error
+        known = {canonical_hash(parent.source) for parent in parents}
+        altered = {MODULE} if is_module_altered(donor) else set()
+        bases = list(dict.fromkeys([*bases_of(recipient), *bases_of(donor)]))
+        for names in _choices(recipient, donor, context, rng):
+            try:
+                child = graft(recipient, donor, names, context)
+                if child is None or canonical_hash(child.text) in known:
+                    continue
+                child = describe(child, context, changed=(), altered=altered, bases=bases)
+            except ProgramError:  # a layout that edits by line do not suit
                 continue
-            child = describe(child, context, changed=(), altered=altered, bases=bases)
-        except ProgramError:  # a layout that edits by line do not suit
-            continue
-        note = f"{', '.join(names)} from the second parent"
-        return Proposal(child.text, CrossoverOperator.kind, (note,))
-    raise ProposalError(
-        "crossover: expected parents that differ in two components or more; every child equals one of them.",
-        "Choose a more distant second parent.",
-    )
+            note = f"{', '.join(names)} from the second parent"
+            return context.child(self.kind, parents, child.text, note)
+        raise ProposalError(
+            "crossover: expected parents that differ in two components or more; every child equals one of them.",
+            "Choose a more distant second parent.",
+        )
 
 
 def _choices(recipient: Code, donor: Code, context: Context, rng: random.Random) -> list[tuple[str, ...]]:

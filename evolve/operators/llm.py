@@ -14,7 +14,7 @@ from evaluators.records import Candidate
 from evolve.models.asking import Asker
 from evolve.models.base import Completion, Message, Request, Stop
 from evolve.operators.answers import FORMAT, PatchError
-from evolve.operators.base import Context, Proposal, ProposalError
+from evolve.operators.base import Context, ProposalError
 from evolve.operators.patch import patch
 
 _UNUSABLE = {
@@ -80,7 +80,7 @@ class LlmOperator:
         self._asker = asker
         self._choose_model = choose_model or self._choose_model
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return a child that the model made of the first parent.
 
         Raises:
@@ -89,22 +89,22 @@ class LlmOperator:
         """
         assert self._asker is not None, "connect comes before propose"
         messages, model = self._opening(parents, context, rng), self._choose_model(context)
-        problem, proposal = "", None
+        problem, child = "", None
         for attempt in range(self._repairs + 1):
             completion = await self._asker.ask(
                 Request(messages, self._max_output_tokens, self._temperature, context.ordinal, attempt, model)
             )
             try:
-                proposal = self._child(parents[0], completion, context)
-                problem = context.objection(proposal.source)
+                child = self._child(parents, completion, context)
+                problem = context.objection(child.source)
             except PatchError as error:
-                proposal, problem = None, f"{error.message}\n{error.hint}".strip()
-            if proposal is not None and not problem:
-                return proposal
-            reminder = self._prompter.repair(problem, patched=proposal is not None)
+                child, problem = None, f"{error.message}\n{error.hint}".strip()
+            if child is not None and not problem:
+                return child
+            reminder = self._prompter.repair(problem, patched=child is not None)
             messages = (*messages, Message("assistant", completion.text or "(no answer)"), reminder)
-        if proposal is not None:
-            return proposal  # screening says the same about it, and keeps it to look at
+        if child is not None:
+            return child  # screening says the same about it, and keeps it to look at
         raise ProposalError(
             f"{self.kind}: no usable answer in {self._repairs + 1} attempts; the last one: {problem}"
         )
@@ -114,16 +114,16 @@ class LlmOperator:
     ) -> tuple[Message, ...]:
         return self._prompter.first(parents[0], context, rng)
 
-    def _child(self, parent: Candidate, completion: Completion, context: Context) -> Proposal:
-        """Return what an answer makes of the parent.
+    def _child(self, parents: Sequence[Candidate], completion: Completion, context: Context) -> Candidate:
+        """Return what an answer makes of the first parent.
 
         Raises:
             PatchError: the answer cannot be used.
         """
         if completion.stop is not Stop.END:
             raise PatchError(_UNUSABLE[completion.stop].format(limit=self._max_output_tokens))
-        child = patch(parent.source, completion.text, context.components)
-        return Proposal(child.source, self.kind, (_idea(completion.text),))
+        changed = patch(parents[0].source, completion.text, context.components)
+        return context.child(self.kind, parents, changed.source, _idea(completion.text))
 
 
 class LlmCrossover(LlmOperator):

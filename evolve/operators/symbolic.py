@@ -4,8 +4,7 @@ A child differs from its parent by one edit or a few. An edit inserts a mechanis
 draws its constants anew, perturbs one constant anywhere, or replaces an operator or function by a near one.
 Edits are made on the text at the tree's positions, so comments and formatting survive, and work on any
 program of the domain, also one that a model wrote. Code inside recognised mechanism blocks changes in its
-constants only, within the mechanism's
-ranges: what the block's header says stays true.
+constants only, within the mechanism's ranges: what the block's header says stays true.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 
 from evaluators.contract import ProgramError
 from evaluators.records import Candidate
-from evolve.operators.base import Context, Proposal, ProposalError
+from evolve.operators.base import Context, ProposalError
 from evolve.operators.describe import describe
 from evolve.operators.mutations import MUTATIONS, Change, ReadProgram
 from evolve.source.canonical import canonical_hash
@@ -65,31 +64,23 @@ class SymbolicOperator:
         self.mix = mix or Mix()
         self.attempts = attempts
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return a mutated copy of the first parent.
 
         Raises:
             ProposalError: if the parent does not parse or has nothing that could be changed.
         """
-        return self.mutate(parents[0].source, context, rng)
-
-    def mutate(self, source: str, context: Context, rng: random.Random) -> Proposal:
-        """Return a mutated copy of `source`: `propose` without waiting.
-
-        Raises:
-            ProposalError: if `source` does not parse or has nothing that could be changed.
-        """
         try:
-            parent = parsed(source)
+            parent = parsed(parents[0].source)
         except ProgramError as error:
             raise ProposalError(f"symbolic: expected a parent that parses; got {error}.") from error
         for attempt in range(self.attempts):
             last = attempt == self.attempts - 1
             weights = {"perturb": 1.0} if last else {name: getattr(self.mix, name) for name in MUTATIONS}
             try:
-                child = self._chain(parent, context, rng, weights)
-                if child and is_sound(parent, Code(child.source), context):
-                    return child
+                child, notes = self._chain(parent, context, rng, weights)
+                if notes and is_sound(parent, child, context):
+                    return context.child(self.kind, parents, child.text, "; ".join(notes))
             except ProgramError:  # a layout that edits by line or position do not suit
                 continue
         raise ProposalError(
@@ -99,9 +90,9 @@ class SymbolicOperator:
 
     def _chain(
         self, parent: Code, context: Context, rng: random.Random, weights: Mapping[str, float]
-    ) -> Proposal | None:
-        """Return the parent after one edit or a few, or None where there is nothing to do."""
-        code, notes = parent, []
+    ) -> tuple[Code, list[str]]:
+        """Return the parent after one edit or a few, and a note of each; none where there is nothing to do."""
+        code, notes = parent, list[str]()
         for _ in range(self._num_edits(rng)):
             change = self._edit(ReadProgram.read(code, context), rng, weights)
             if change is None:
@@ -109,7 +100,7 @@ class SymbolicOperator:
             altered = {change.component} if change.altered else ()
             code = describe(change.code, context, changed={change.component}, altered=altered)
             notes.append(change.note)
-        return Proposal(code.text, self.kind, tuple(notes)) if notes else None
+        return code, notes
 
     def _num_edits(self, rng: random.Random) -> int:
         number = 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -111,6 +111,8 @@ class Campaign:
             attempts=config.attempts,
         )
         refinements = setup.domain.refinements if config.refinements is None else config.refinements
+        if all(task.seed is None for task in setup.plan.tasks):
+            refinements = 0
         self._history = History(setup.domain, setup.objective, config.population, refinements)
         self._baselines = Baselines(setup.baselines, writer, service, observer)
         self._pending: dict[int, StoredCandidate] = {}
@@ -191,12 +193,16 @@ class Campaign:
                     self._stored[stored.candidate.ordinal, one.plan] = one.evaluation
         self._programs = self._writer.load_programs()
         self._pending = dict(state.pending)
+        known: dict[int, Candidate] = {}
         for stored in state.told:
             candidate = self._from_store(stored)
             self._admit(candidate)
-            self._add_refinement(candidate.ordinal)
+            if (member := self._add_refinement(candidate.ordinal)) is not None:
+                known[member.ordinal] = member
             self._history.tell(candidate)
+            known[candidate.ordinal] = candidate
             self._begin_refinement(candidate.ordinal)
+        self._take_back(state.told, known)
         first = next(
             (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
         )
@@ -205,6 +211,14 @@ class Campaign:
                 f"campaign {self._config.campaign_name!r} started from another program than this one.",
                 "Start a new campaign with --name.",
             )
+
+    def _take_back(self, told: Sequence[StoredCandidate], known: Mapping[int, Candidate]) -> None:
+        """Store again what is known of candidates by now: an earlier run's end told refinements before their time."""
+        refined = {ordinal for ordinal, _ in self._stored}
+        for stored in told:
+            candidate = known[stored.candidate.ordinal]
+            if candidate.ordinal in refined and candidate.ok:
+                self._writer.replace_scores(candidate.ordinal, PLAN, candidate.scores)
 
     def _from_store(self, stored: StoredCandidate) -> Candidate:
         """Return a stored candidate with its evaluation, as it was when it was told first."""
@@ -326,13 +340,16 @@ class Campaign:
     def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
         """Store a candidate with its program and evaluation, and return it with the program's id."""
         provenance = self._setup.demanded if candidate.ordinal else None
-        stored = self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
-        if stored.program_id is None and stored.evaluation is not None:
-            # An evaluation belongs to a program, and the engine failed before there was one.
-            self._writer.add_event(
-                Tag.ENGINE_ERROR, {"ordinal": stored.ordinal, "log": stored.evaluation.log}
-            )
-        return stored
+        if candidate.source or candidate.evaluation is None:
+            return self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
+        # An evaluation belongs to a program, and the engine failed before there was one.
+        with self._writer.transaction():
+            self._record_fault(candidate.ordinal, candidate.evaluation)
+            return self._writer.record(candidate, PLAN)
+
+    def _record_fault(self, ordinal: int, evaluation: Evaluation) -> None:
+        """Store the traceback of a fault of ours that no evaluation in the database has."""
+        self._writer.add_event(Tag.ENGINE_ERROR, {"ordinal": ordinal, "log": evaluation.log})
 
     def _tell(self, candidate: Candidate) -> None:
         """Tell a candidate to the population; where that fails, by a fault of ours, tell that it failed."""
@@ -341,7 +358,9 @@ class Campaign:
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             evaluation = engine_error(error)
             candidate = replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)
-            self._writer.record_candidate(candidate)
+            with self._writer.transaction():
+                self._writer.record_candidate(candidate)
+                self._record_fault(candidate.ordinal, evaluation)
             improved = self._history.tell(candidate)
         self._writer.tell(candidate.ordinal)
         self._observe(Told(candidate, improved))
@@ -370,7 +389,12 @@ class Campaign:
         self._refining[ordinal + self._config.lookahead] = (member.ordinal, evaluation)
 
     async def _refined(self, member: Candidate, number: int) -> Evaluation:
-        evaluation = await self._service.evaluate(member.source, self._setup.refinement(number))
+        try:
+            plan = self._setup.refinement(number)
+        except Exception as error:  # noqa: BLE001 - a fault of the domain, which this member cannot help
+            evaluation = engine_error(error)
+        else:
+            evaluation = await self._service.evaluate(member.source, plan)
         assert member.program_id is not None
         self._writer.record_evaluation(
             evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)
@@ -393,7 +417,11 @@ class Campaign:
         if ordinal not in self._refining:
             return None
         member, evaluation = self._refining.pop(ordinal)
-        return self._history.refine(member, evaluation.result())
+        try:
+            return self._history.refine(member, evaluation.result())
+        except Exception as error:  # noqa: BLE001 - a fault of ours; the member stays as it is
+            self._record_fault(member, engine_error(error))
+            return None
 
     async def _evaluate_held_out(self) -> None:
         """Evaluate the best program, and every baseline, on the domain's held-out tasks that the search did not see."""
@@ -407,5 +435,5 @@ class Campaign:
         records = await evaluate_held_out(
             self._service, self._writer, domain, programs, plan, purpose=END_OF_CAMPAIGN, skip=seen
         )
-        for program_id, evaluations in records.items():
-            self._observe(HeldOut(program_id, evaluations, len(self._writer.held_out())))
+        for key, evaluations in records.items():
+            self._observe(HeldOut(key, evaluations, len(self._writer.held_out())))

@@ -1,6 +1,7 @@
 """The candidates of a search in the order in which they were told, as operators look back on them.
 
-A fault of the engine says nothing about a program or an idea: such candidates keep their place and are not looked back on.
+A fault of the engine says nothing about a program or an idea: such candidates keep their place and are not looked
+back on.
 
 What looking back needs is worked out once for each candidate, when it is told, so that a proposal costs the same
 however long the search is. A `LogView` is the log as it stood when the parents of a proposal were chosen.

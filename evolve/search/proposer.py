@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-from evaluators.contract import InputError
 from evaluators.records import Candidate, Evaluation, Outcome, Tag
 from evaluators.task_domain import TaskDomain
 from evolve.errors import EvolveError
 from evolve.evaluation.barrier import engine_error
-from evolve.operators.base import Context, Operator, Proposal, ProposalError
+from evolve.operators.base import Context, Operator, ProposalError
 from evolve.search import population as populations
 from evolve.search.log import LogView
 from evolve.search.ordinal_gate import CutOff
 from evolve.search.population import Population
 from evolve.search.screening import Screen
+from results.errors import StoreError
 
 
 class SeedOperator:
@@ -30,9 +30,9 @@ class SeedOperator:
     def __init__(self, source: str) -> None:
         self._source = source
 
-    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Proposal:
+    async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return the seed."""
-        return Proposal(self._source, self.kind)
+        return context.child(self.kind, parents, self._source)
 
 
 class Proposer:
@@ -93,9 +93,9 @@ class Proposer:
 
         Raises:
             EvolveError: the machine's or the user's fault, such as a budget that is reached.
+            StoreError: likewise, of the database.
             CutOff: the campaign ended before this candidate.
         """
-        members = populations.choose(population, ordinal, 2, rng) if ordinal else []
         context = replace(
             self._context,
             ordinal=ordinal,
@@ -103,15 +103,20 @@ class Proposer:
             baselines=baselines,
             objection=lambda source: self._objection(source, len(log)),
         )
+        try:
+            members = populations.choose(population, ordinal, 2, rng) if ordinal else []
+        except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
+            async with turn:
+                return _failed(Candidate(ordinal, self._operator.kind), error), ""
         operator, left = self._choose(members, rng), self._attempts
         candidate = await self._propose(operator, members, context, rng)
-        while not candidate.source and left > 1 and not operator.waits:
+        while _to_try_again(candidate, operator, left):
             # Two parents that do not cross still have one that can change.
             operator, left = self._operator, left - 1
             candidate = await self._propose(operator, members, context, rng)
         async with turn:
             candidate, tree_hash = self._judged(candidate)
-            while candidate.outcome is not None and left > 1 and not operator.waits:
+            while _to_try_again(candidate, operator, left):
                 left -= 1
                 candidate, tree_hash = self._judged(await self._propose(operator, members, context, rng))
                 if not candidate.source:
@@ -125,21 +130,18 @@ class Proposer:
     ) -> Candidate:
         """Return a candidate with a source; with an outcome where the operator makes none, or fails."""
         parents = members[: operator.num_parents]
-        candidate = Candidate(
-            context.ordinal, operator.kind, parents=tuple(str(parent.program_id) for parent in parents)
-        )
         try:
-            proposal = await operator.propose(parents, context, rng)
+            return await operator.propose(parents, context, rng)
         except ProposalError as error:
-            return replace(candidate, outcome=Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip()))
-        except (EvolveError, InputError, CutOff):
+            outcome = Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
+            return replace(context.child(operator.kind, parents), outcome=outcome)
+        except (EvolveError, StoreError, CutOff):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            return _failed(candidate, error)
-        return replace(candidate, source=proposal.source, note="; ".join(proposal.notes))
+            return _failed(context.child(operator.kind, parents), error)
 
     def _judged(self, candidate: Candidate) -> tuple[Candidate, str]:
-        if not candidate.source:
+        if candidate.outcome is not None:
             return candidate, ""
         try:
             tree_hash, outcome = self.screen.judge(candidate.source)
@@ -156,6 +158,12 @@ class Proposer:
             return self._seed
         crossed = rng.random() < self._share
         return self._crossover if crossed and len(members) > 1 else self._operator
+
+
+def _to_try_again(candidate: Candidate, operator: Operator, left: int) -> bool:
+    """Return whether another proposal may replace one that goes no further; a fault of ours would only come again."""
+    outcome = candidate.outcome
+    return outcome is not None and outcome.tag is not Tag.ENGINE_ERROR and left > 1 and not operator.waits
 
 
 def _failed(candidate: Candidate, error: Exception) -> Candidate:

@@ -35,13 +35,12 @@ def _connect(path: str) -> None:
 
 if __name__ == "__main__":
     _become_package()
-    importlib.import_module("runner.hooks").ignore_registrations()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--connect"]:
         _connect(arguments[1])
         arguments = arguments[2:]
     over_streams = arguments[:1] == ["--streams"]
-    importlib.import_module("runner.roots").install(arguments[over_streams:])
+    importlib.import_module("runner.imports").open_up(arguments[over_streams:])
     # Those need the packages, which are found from here on.
     frames, server = (importlib.import_module(f"runner.{name}") for name in ("frames", "server"))
     server.main(frames.StandardStreams() if over_streams else frames.SocketStream(socket.socket(fileno=0)))

@@ -6,7 +6,7 @@ import contextlib
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TextIO
 
 import numpy as np
@@ -14,9 +14,6 @@ import numpy as np
 from . import confine, execute, wire
 
 RESERVE_BYTES = 8 << 20
-_REMEMBERED = 256
-"""Headers remembered before all are forgotten; a domain uses a handful."""
-
 
 STARTED = wire.token(wire.RESULT, wire.pack_header(wire.Header()))
 """Sent when the child is confined (a fault before that is ours) and again when the program has started."""
@@ -54,7 +51,7 @@ class Streams(NamedTuple):
 class Job(NamedTuple):
     """One session, as the runner hands it to the child that it forked."""
 
-    descriptors: confine.Descriptors
+    descriptors: Sequence[int]
     limits: confine.Limits
     walls: confine.Walls
     streams: Streams
@@ -62,24 +59,21 @@ class Job(NamedTuple):
     """Given back when memory runs out, so that there is room to say so."""
     memory: int
     """Descriptor of the shared memory, which starts with the sources of guest and program."""
-    shared_bytes: int
-    guest_bytes: int
-    program_bytes: int
-    seed: int | None
-    """What generators start from; None: as the runner left them."""
+    head: Mapping[str, Any]
+    """The sizes of that memory and of the sources, and the seed that generators start from (None: as they are)."""
     parent: int
 
 
 def run(job: Job) -> NoReturn:
     """Serve one session in this process, which ends with it."""
-    shared = mmap.mmap(job.memory, job.shared_bytes)
-    sources_end = job.guest_bytes + job.program_bytes
-    guest = shared[: job.guest_bytes].decode()
-    program = shared[job.guest_bytes : sources_end].decode()
+    head = job.head
+    shared = mmap.mmap(job.memory, head["shared_bytes"])
+    guest = shared[: head["guest_bytes"]].decode()
+    program = shared[head["guest_bytes"] : head["guest_bytes"] + head["program_bytes"]].decode()
     confine.confine(job.descriptors, job.limits, job.walls, parent=job.parent)
     job.streams.install()
-    if job.seed is not None:
-        execute.seed_generators(job.seed)
+    if head["seed"] is not None:
+        execute.seed_generators(head["seed"])
     channel = Channel(shared)
     os.write(confine.RESULTS, STARTED)
     loaded: execute.Loaded | None = None
@@ -103,49 +97,14 @@ def _report(failure: execute.Failure) -> None:
     os.write(confine.RESULTS, wire.token(wire.ERROR, body[: wire.MAX_TOKEN - 3]))
 
 
-class _Call:
-    """What the header of a call means: who answers, where its arrays lie, and where the last result's lay.
-
-    Read with every call: slots are quicker than a tuple's names.
-    """
-
-    __slots__ = ("arrays", "end", "handler", "name", "specs", "targets", "token", "unpack")
-
-    def __init__(
-        self, name: str, handler: execute.Handler, scalars: int, arrays: tuple[wire.Array, ...], end: int
-    ) -> None:
-        self.name = name
-        self.handler = handler
-        self.unpack = wire.scalar_format(scalars).unpack_from
-        self.arrays = arrays
-        self.end = end
-        self.specs: list[Any] | None = None
-        self.targets: tuple[wire.Array, ...] = ()
-        self.token = b""
-
-
-class _Question:
-    """What asking a callback with arrays of these shapes means: where they go, and where the last answer's lie."""
-
-    __slots__ = ("answer", "end", "head", "pack", "sources", "targets")
-
-    def __init__(self, head: bytes, scalars: int, targets: tuple[wire.Array, ...], end: int) -> None:
-        self.head = head
-        self.pack = wire.scalar_format(scalars).pack
-        self.targets = targets
-        self.end = end
-        self.answer = b""
-        self.sources: tuple[wire.Array, ...] = ()
-
-
 class Channel:
     """The child's end of a session: receives calls, sends results, asks callbacks."""
 
     def __init__(self, shared: mmap.mmap) -> None:
         self._shared = shared
         self._end = 0
-        self._calls: dict[bytes, _Call] = {}
-        self._questions: dict[Any, _Question] = {}
+        self._calls: dict[bytes, wire.Answering] = {}
+        self._questions: dict[Any, wire.Asking] = {}
 
     def serve(self, loaded: execute.Loaded) -> NoReturn:
         """Announce that the program has started, then answer calls for ever.
@@ -165,15 +124,15 @@ class Channel:
             if call is None:
                 call = self._new_call(data, end, loaded)
             self._end = call.end
-            values = call.handler(call.unpack(data, end), call.arrays)
+            values = call.function(call.unpack(data, end), call.arrays)
             if type(values) is not tuple or call.specs != [
                 (value.dtype, value.shape) if type(value) is ndarray else None for value in values
             ]:
-                self._lay_out_result(call, values)
+                call.lay_out(wire.RESULT, execute.result_specs(call.name, values), self._shared)
             for target, value in zip(call.targets, values):  # noqa: B905 - as many, by their specs
                 target[...] = value
             flush()
-            write(confine.RESULTS, call.token)
+            write(confine.RESULTS, call.answer)
 
     def ask(
         self, name: str, scalars: Sequence[float] = (), arrays: Sequence[wire.Array] = ()
@@ -191,42 +150,20 @@ class Channel:
         if answer != question.answer:
             if not answer:
                 os._exit(0)
-            question.sources, _ = self._place(wire.read_header(answer).specs, question.end)
-            question.answer = answer
-        return tuple([source.copy() for source in question.sources])
+            specs = wire.read_header(answer).specs
+            question.remember(answer, wire.views(self._shared, specs, question.end)[0])
+        return tuple([copy() for copy in question.copies])
 
-    def _place(self, specs: Sequence[wire.Spec], start: int) -> tuple[tuple[wire.Array, ...], int]:
-        offsets, end = wire.place(specs, start, len(self._shared))
-        return wire.views(self._shared, specs, offsets), end
-
-    def _new_call(self, data: bytes, end: int, loaded: execute.Loaded) -> _Call:
+    def _new_call(self, data: bytes, end: int, loaded: execute.Loaded) -> wire.Answering:
         """Read a header that is new."""
         header = wire.read_header(data)
-        arrays, arrays_end = self._place(header.specs, 0)
-        handler = loaded.handler(header.name)
-        call = _Call(header.name, handler, header.scalars, arrays, arrays_end)
-        if len(self._calls) >= _REMEMBERED:
-            self._calls.clear()
-        self._calls[data[:end]] = call
-        return call
+        call = wire.Answering(loaded.handler(header.name), header, self._shared, 0)
+        return wire.remember(self._calls, data[:end], call)
 
     def _new_question(
         self, key: tuple[Any, ...], name: str, scalars: int, arrays: Sequence[wire.Array]
-    ) -> _Question:
+    ) -> wire.Asking:
         """Lay out a question whose name and shapes are new, or whose arrays are no plain ones."""
-        specs = tuple(wire.spec_of(value, f"callback {name}: array {i}") for i, value in enumerate(arrays))
-        targets, end = self._place(specs, self._end)
-        header = wire.pack_header(wire.Header(name, scalars, specs))
-        question = _Question(wire.token(wire.ASK, header), scalars, targets, end)
-        if None not in key:
-            if len(self._questions) >= _REMEMBERED:
-                self._questions.clear()
-            self._questions[key] = question
-        return question
-
-    def _lay_out_result(self, call: _Call, values: Any) -> None:
-        """Check results whose shapes differ from last time's, and lay them out after the inputs."""
-        specs = execute.result_specs(call.name, values)
-        call.targets, _ = self._place(specs, call.end)
-        call.token = wire.token(wire.RESULT, wire.pack_header(wire.Header(specs=specs)))
-        call.specs = [tuple(spec) for spec in specs]
+        header = wire.Header(name, scalars, wire.specs_of(arrays, f"callback {name}: array"))
+        question = wire.Asking(wire.ASK, header, self._shared, self._end)
+        return question if None in key else wire.remember(self._questions, key, question)

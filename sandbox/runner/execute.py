@@ -101,7 +101,7 @@ def result_specs(name: str, results: Any) -> tuple[wire.Spec, ...]:
     if not isinstance(results, tuple | list):
         raise BadResult(f"{name}: expected a tuple of numpy arrays, got {type(results).__name__}")
     try:
-        return tuple(wire.spec_of(value, f"{name}: result {i}") for i, value in enumerate(results))
+        return wire.specs_of(results, f"{name}: result")
     except wire.WireError as error:
         raise BadResult(str(error)) from None
 

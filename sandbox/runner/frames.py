@@ -26,21 +26,11 @@ _ROOM_FOR_FDS = socket.CMSG_SPACE(MAX_FDS * array.array("i").itemsize)
 class Stream(Protocol):
     """Bytes in both directions, and descriptors beside them where the machine can pass any."""
 
-    def fileno(self) -> int:
-        """Return the descriptor to poll."""
-        ...
-
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Write all of `data`; duplicates of `fds` go with its first byte."""
-        ...
 
     def receive(self, size: int) -> tuple[bytes, list[int]]:
         """Return at most `size` bytes, none at the end of the stream, and the descriptors that came with them."""
-        ...
-
-    def detach(self) -> None:
-        """Detach from the descriptor without closing it, in a process that was forked."""
-        ...
 
 
 class Frame(NamedTuple):
@@ -84,6 +74,13 @@ def recv_frame(stream: Stream, *, cap: int = MAX_FRAME) -> Frame:
     return Frame(head, _exactly(stream, raw_length), fds)
 
 
+def readable(sock: socket.socket, timeout_s: float) -> bool:
+    """Return whether there is something to read from a socket, or its end, within `timeout_s`."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(max(1000 * timeout_s, 0.0)))
+
+
 def _exactly(stream: Stream, length: int) -> bytes:
     data = bytearray()
     while len(data) < length:
@@ -110,9 +107,7 @@ class SocketStream:
 
     def wait(self, timeout_s: float) -> bool:
         """Return whether there is something to receive within `timeout_s`."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(1000 * timeout_s))
+        return readable(self._socket, timeout_s)
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Write all of `data`; duplicates of `fds` go with its first byte."""

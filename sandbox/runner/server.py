@@ -11,12 +11,12 @@ import mmap
 import os
 import select
 import signal
+import socket
 import time
 import traceback
 from typing import Any, NoReturn
 
-from . import child, confine, execute, frames, prepare
-from .relay import Relay
+from . import child, confine, execute, frames, prepare, wire
 
 LOG_CAP = 1 << 20
 FLOOD_BYTES = 64 << 20
@@ -25,8 +25,11 @@ _SHORTEST_WATCH_S, _LONGEST_WATCH_S = 0.005, 600.0
 _BLIND_WATCH_S = 0.02
 """How often a child is polled that closed its log: the end of any other's shows that it has ended."""
 
+_GREETINGS = 2
+"""Tokens that a child sends unasked: that it is confined, and that its program has started."""
 
-def main(control: frames.Stream) -> NoReturn:
+
+def main(control: frames.SocketStream | frames.StandardStreams) -> NoReturn:
     """Serve at `control` until the driver goes away; in a child, run `child.run` on an empty stack."""
     config = frames.recv_frame(control).head
     try:
@@ -74,6 +77,66 @@ class Log:
         return self._view[: min(self.total, self._cap)]
 
 
+class Relay:
+    """Carries tokens to a child where no descriptor passes into the sandbox, with memory and a channel made in here.
+
+    Each token goes with the bytes that it speaks of. The runner reads one token for each that it sends, so that
+    whatever else a child says is read as late as over pipes.
+    """
+
+    def __init__(self, stream: frames.Stream, room: int, sources: bytes) -> None:
+        """Make memory of `room` bytes that starts with `sources`, and a channel."""
+        self._stream = stream
+        memory = wire.sealed(room)
+        os.pwrite(memory, sources, 0)
+        # Packets without limits on whole pages; pipes in packet mode are not known everywhere.
+        self._channel, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        end = child.detach()
+        self.theirs = [memory, end, os.dup(end)]
+        self.room = room
+        self._extents = wire.Extents(room)
+        self._owed = _GREETINGS
+
+    def forked(self) -> None:
+        """Map the memory once the child has its own mapping, whose size is part of its limit."""
+        self._memory = memoryview(mmap.mmap(self.theirs[0], self.room))
+        self._channel.setblocking(False)
+
+    @property
+    def waiting(self) -> bool:
+        """Return whether the driver waits for a token."""
+        return self._owed > 0
+
+    def fileno(self) -> int:
+        """Return the descriptor that the child's tokens arrive on."""
+        return self._channel.fileno()
+
+    def to_child(self, token_bytes: int, raw: bytes) -> None:
+        """Pass on what the driver sent: a token, then the bytes that it speaks of."""
+        token, arrays = raw[:token_bytes], raw[token_bytes:]
+        self._memory[self._extents.of(token)] = arrays
+        self._owed += 1
+        # A child that is dead or does not read does not answer: the driver's deadline shows that.
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            self._channel.send(token)
+
+    def to_driver(self) -> None:
+        """Pass on what the child sent, or that it is gone."""
+        try:
+            token = self._channel.recv(wire.MAX_TOKEN)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            token = b""
+        self._owed = self._owed - 1 if token else 0
+        arrays = self._memory[self._extents.of(token)]
+        frames.send_frame(self._stream, {"token_bytes": len(token)}, token + arrays)
+
+    def close(self) -> None:
+        """Close the channel; the memory goes with this object."""
+        self._channel.close()
+
+
 class _Child:
     """The child that is running or has ended, as the runner sees it."""
 
@@ -111,7 +174,9 @@ class _Child:
 class Runner:
     """Serves one driver: a session at a time."""
 
-    def __init__(self, control: frames.Stream, prepared: prepare.Prepared) -> None:
+    def __init__(
+        self, control: frames.SocketStream | frames.StandardStreams, prepared: prepare.Prepared
+    ) -> None:
         self._control = control
         self._prepared = prepared
         self._streams = child.Streams.open(prepared.empty)
@@ -145,10 +210,10 @@ class Runner:
     def _fork(self, order: frames.Frame) -> tuple[child.Job, _Child | None]:
         head = order.head
         relay = None if order.fds else Relay(self._control, head["shared_bytes"], order.raw)
-        memory, calls, results = theirs = list(relay.theirs if relay else order.fds)
+        memory, calls, results = theirs = relay.theirs if relay else order.fds
         log_pipe, log_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(log_pipe, False)
-        kept = confine.Descriptors(self._prepared.empty, log_end, calls, results)
+        kept = (self._prepared.empty, log_end, log_end, calls, results)
         space = (
             self._prepared.address_space + head["memory_bytes"] + head["shared_bytes"] + child.RESERVE_BYTES
         )
@@ -159,10 +224,7 @@ class Runner:
             self._streams,
             self._reserve,
             memory,
-            head["shared_bytes"],
-            head["guest_bytes"],
-            head["program_bytes"],
-            head["seed"],
+            head,
             os.getpid(),
         )
         # A guest that does not compile fails in the child, which says so.
@@ -176,9 +238,8 @@ class Runner:
         os.close(log_end)
         if relay:
             relay.forked()
-        else:
-            for descriptor in theirs:
-                os.close(descriptor)
+        for descriptor in theirs:
+            os.close(descriptor)
         return job, _Child(pid, log_pipe, head["cpu_s"], relay)
 
     def _watch(self, live: _Child) -> None:

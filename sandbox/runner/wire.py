@@ -14,11 +14,13 @@ and the product of a shape against the room there is, before anything is allocat
 
 from __future__ import annotations
 
+import fcntl
 import mmap
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,9 @@ MAX_ARRAYS = 64
 MAX_NAME = 64
 MAX_SCALARS = 128
 ALIGNMENT = 64
+
+_REMEMBERED = 256
+"""Layouts and headers remembered before all are forgotten; a domain uses a handful."""
 
 _CODES: dict[int, np.dtype[Any]] = {
     code: np.dtype(name)
@@ -76,6 +81,15 @@ def spec_of(value: object, what: str) -> Spec:
     return Spec(value.dtype, value.shape)
 
 
+def specs_of(values: Sequence[object], what: str) -> tuple[Spec, ...]:
+    """Return the specs of arrays, `what` naming them in the error.
+
+    Raises:
+        WireError: one of them is no array, or is of a type that is not carried.
+    """
+    return tuple(spec_of(value, f"{what} {i}") for i, value in enumerate(values))
+
+
 class Header(NamedTuple):
     """What a token has before its scalars: a handler's or callback's name (empty in results), then sizes."""
 
@@ -84,6 +98,7 @@ class Header(NamedTuple):
     specs: tuple[Spec, ...] = ()
 
 
+@lru_cache(_REMEMBERED)
 def pack_header(header: Header) -> bytes:
     """Return the bytes of `header`.
 
@@ -104,6 +119,7 @@ def pack_header(header: Header) -> bytes:
     return b"".join(parts)
 
 
+@lru_cache(_REMEMBERED)
 def parse_header(data: bytes) -> Header:
     """Return the header that `data` states; nothing is allocated by what it claims.
 
@@ -132,6 +148,14 @@ def parse_header(data: bytes) -> Header:
     return Header(name, scalars, tuple(specs))
 
 
+def sealed(size: int) -> int:
+    """Return a descriptor of `size` bytes of memory that cannot be resized: shrinking it would kill its readers."""
+    descriptor = os.memfd_create("session", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, size)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return descriptor
+
+
 def rounded_room(shared_bytes: int) -> int:
     """Return the size of a mapping with room for `shared_bytes` of arrays, alignment included."""
     return -(-(shared_bytes + ALIGNMENT * (MAX_ARRAYS + 1)) // mmap.PAGESIZE) * mmap.PAGESIZE
@@ -158,12 +182,18 @@ def place(specs: Sequence[Spec], start: int, room: int) -> tuple[tuple[int, ...]
     return tuple(offsets), start
 
 
-def views(buffer: mmap.mmap, specs: Sequence[Spec], offsets: Sequence[int]) -> tuple[Array, ...]:
-    """Return arrays that lie in `buffer` at `offsets`, which `place` has checked."""
-    return tuple(
+def views(buffer: mmap.mmap, specs: Sequence[Spec], start: int) -> tuple[tuple[Array, ...], int]:
+    """Return arrays that lie in `buffer` at or after `start`, and the byte after the last.
+
+    Raises:
+        NoRoomError: they do not fit.
+    """
+    offsets, end = place(specs, start, len(buffer))
+    arrays = tuple(
         np.ndarray(spec.shape, spec.dtype, buffer, offset)
         for spec, offset in zip(specs, offsets, strict=True)
     )
+    return arrays, end
 
 
 def token(kind: bytes, body: bytes) -> bytes:
@@ -229,3 +259,88 @@ class Extents:
 def scalar_format(count: int) -> struct.Struct:
     """Return how `count` scalars are written after a token's header."""
     return struct.Struct(f"<{count}d")
+
+
+class Asking:
+    """What asking for something with these shapes means: where its arrays go, and where the last answer's lie.
+
+    It and `Answering` are read with every call: slots are quicker than a tuple's names.
+
+    Attributes:
+        head: the token up to its scalars, which `pack` writes.
+        targets: where the arrays go.
+        end: the byte after them.
+        answer: the last answer's token; an equal one means equal shapes in the same place.
+        copies: each copies an array that `answer` announces.
+    """
+
+    __slots__ = ("answer", "copies", "end", "head", "pack", "targets")
+
+    def __init__(self, kind: bytes, header: Header, buffer: mmap.mmap, start: int) -> None:
+        """Lay out a token of `kind` whose arrays lie in `buffer` at or after `start`.
+
+        Raises:
+            WireError: the header is too long, or there is no room.
+        """
+        self.head = token(kind, pack_header(header))
+        self.pack = scalar_format(header.scalars).pack
+        self.targets, self.end = views(buffer, header.specs, start)
+        self.answer = b""
+        self.copies: tuple[Callable[[], Array], ...] = ()
+
+    def remember(self, answer: bytes, arrays: Sequence[Array]) -> None:
+        """Take the last answer and where its arrays lie."""
+        self.answer = answer
+        self.copies = tuple([array.copy for array in arrays])
+
+
+class Answering:
+    """What being asked with one header means: who answers, where the arrays lie, and where the last result's lay.
+
+    Attributes:
+        function: what is asked for.
+        name: what it is called.
+        scalar_bytes: how many bytes of scalars follow the header, which does not tell; `unpack` reads them.
+        arrays: those that it is asked with.
+        end: the byte after them.
+        specs: of the last result; equal ones go to the same place.
+        targets: where its arrays go.
+        answer: the token that announces them.
+    """
+
+    __slots__ = ("answer", "arrays", "end", "function", "name", "scalar_bytes", "specs", "targets", "unpack")
+
+    def __init__(self, function: Any, header: Header, buffer: mmap.mmap, start: int) -> None:
+        """Find arrays of `header` in `buffer` at or after `start`.
+
+        Raises:
+            NoRoomError: they do not fit.
+        """
+        self.function, self.name = function, header.name
+        self.unpack = scalar_format(header.scalars).unpack_from
+        self.scalar_bytes = 8 * header.scalars
+        self.arrays, self.end = views(buffer, header.specs, start)
+        self.specs: list[Any] | None = None
+        self.targets: tuple[Array, ...] = ()
+        self.answer = b""
+
+    def lay_out(self, kind: bytes, specs: tuple[Spec, ...], buffer: mmap.mmap) -> None:
+        """Lay out a result of `kind` whose shapes differ from the last one's, after what it is asked with.
+
+        Raises:
+            WireError: it has too many arrays, or there is no room.
+        """
+        self.targets, _ = views(buffer, specs, self.end)
+        self.answer = token(kind, pack_header(Header(specs=specs)))
+        self.specs = [tuple(spec) for spec in specs]
+
+
+_Layout = TypeVar("_Layout", Asking, Answering)
+
+
+def remember(layouts: dict[Any, _Layout], key: Any, layout: _Layout) -> _Layout:
+    """Return `layout`, kept in `layouts`, which forget all others when they are many."""
+    if len(layouts) >= _REMEMBERED:
+        layouts.clear()
+    layouts[key] = layout
+    return layout

@@ -8,7 +8,7 @@ import pytest
 from evaluators.contract import Component, InvalidAnswer
 from evaluators.functions import Function, array, number
 from sandbox.base import Limits, SandboxFault, Verdict
-from sandbox.kinds import make
+from sandbox.process import make
 
 COMPONENT = Component("Echo", "say", ("value",))
 LIMITS = Limits(cpu_s=2.0, wall_s=20.0, call_wall_s=4.0, memory_mib=256)

@@ -17,7 +17,7 @@ from evaluators.records import Provenance, Tag
 from evaluators.testing import FakeDomain, fake_answer, fake_program
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
-from evolve.operators.base import Proposal, ProposalError
+from evolve.operators.base import ProposalError
 from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
@@ -46,9 +46,10 @@ class ToyOperator:
         if kind < 0.03:
             raise ProposalError("toy: expected an idea; none came.")
         if kind < 0.15:
-            return Proposal("no program", self.kind)
+            return context.child(self.kind, parents, "no program")
         fate = rng.choice([Tag.EXCEPTION, Tag.TIMEOUT]) if kind < 0.4 else Tag.OK
-        return Proposal(fake_program(round(x + rng.gauss(0.2, 1.0), 1), fate), self.kind, ("a step",))
+        source = fake_program(round(x + rng.gauss(0.2, 1.0), 1), fate)
+        return context.child(self.kind, parents, source, "a step")
 
 
 class ToyCrossover:
@@ -58,7 +59,7 @@ class ToyCrossover:
 
     async def propose(self, parents, context, rng):
         (a, _), (b, _) = (fake_answer(p.source) for p in parents)
-        return Proposal(fake_program(round((a + b) / 2, 2)), self.kind)
+        return context.child(self.kind, parents, fake_program(round((a + b) / 2, 2)))
 
 
 class ThreadExecutor(ThreadPoolExecutor):

@@ -31,8 +31,8 @@ def test_no_file_and_no_option_is_a_campaign():
 
 
 def test_reads_a_file(toml):
-    config = load_config(toml('games = ["kuhn2"]\nseed = 3\n[population]\nislands = 4\n'), {})
-    assert (config.games, config.seed, config.population.islands) == (("kuhn2",), 3, 4)
+    config = load_config(toml('tasks = ["kuhn2"]\nseed = 3\n[population]\nislands = 4\n'), {})
+    assert (config.tasks, config.seed, config.population.islands) == (("kuhn2",), 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_unknown_key_names_the_nearest(toml, text, key, meant):
         ({"seed": "many"}, "seed"),
         ({"seed": -1}, "seed"),
         ({"candidates": 0}, "candidates"),
-        ({"games": "kuhn2"}, "games"),
+        ({"tasks": "kuhn2"}, "tasks"),
         ({"crossover": 1.5}, "crossover"),
         ({"model": ("openai:a", "openai:a")}, "model"),
         ({"llm": {"cost_exponent": 2}}, "llm.cost_exponent"),
@@ -125,7 +125,7 @@ def stored(**values):
 
 
 def test_the_stored_form_is_the_configuration():
-    config = CampaignConfig(games=("kuhn2",), limits={"cpu_s": 1.0}, population={"islands": 3})
+    config = CampaignConfig(tasks=("kuhn2",), limits={"cpu_s": 1.0}, population={"islands": 3})
     assert parse_config(config.model_dump(mode="json")) == config
 
 
@@ -152,8 +152,9 @@ def test_budgets_may_be_raised_and_the_machine_may_change(before, after):
         ({"candidates": 20}, {"candidates": 10}, "candidates"),
         ({"time_s": 20.0}, {"time_s": 10.0}, "time_s"),
         ({}, {"time_s": 10.0}, "time_s"),
-        ({}, {"iterations": 10}, "iterations"),
-        ({}, {"games": ("kuhn2",)}, "games"),
+        ({}, {"budget": 10}, "budget"),
+        ({}, {"tasks": ("kuhn2",)}, "tasks"),
+        ({}, {"refinements": 3}, "refinements"),
         ({}, {"lookahead": 4}, "lookahead"),
         ({"model": ("openai:a",)}, {"model": ("openai:a", "openai:b")}, "model"),
         ({}, {"llm": {"crossover": "model"}}, "llm"),
@@ -177,12 +178,12 @@ def test_a_refused_budget_says_both_values(field):
 
 
 def test_a_search_is_compared_with_the_domains_baselines_unless_seeds_are_named():
-    small = {"domain": "psro", "games": ["kuhn2"], "iterations": 2}
+    small = {"domain": "psro", "tasks": ["kuhn2"], "budget": 2}
     assert tuple(prepare(parse_config(small)).baselines) == DOMAIN.baselines
     named = prepare(parse_config(small | {"baselines": ["nash", "uniform"]})).baselines
     assert named == {name: seeds.source("psro", name) for name in ("nash", "uniform")}
 
 
 def test_a_baseline_of_another_domain_is_refused():
-    error = refused(lambda: prepare(parse_config({"games": ["kuhn2"], "baselines": ["dcfr", "uniform"]})))
+    error = refused(lambda: prepare(parse_config({"tasks": ["kuhn2"], "baselines": ["dcfr", "uniform"]})))
     assert error.message == "baselines: expected names of seeds; got 'uniform'."

@@ -6,13 +6,15 @@ from dataclasses import replace
 import pytest
 
 import seeds
-from evaluators.records import LIMIT_TAGS, Tag
+from evaluators.records import LIMIT_TAGS, Provenance, Tag
 from evaluators.registry import get_domain
 from evolve.config import CampaignConfig
 from evolve.evaluation.local import LocalExecutor
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import ScriptedOperator
 from evolve.operators.crossover import CrossoverOperator
+from evolve.operators.symbolic import SymbolicOperator
+from evolve.prompting.prompter import Prompter
 from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
@@ -113,7 +115,7 @@ def domain():
 
 @pytest.fixture(scope="module")
 def plan(domain):
-    return replace(domain.plan(["kuhn2"], tiers=("exact",), iterations=6), limits=LIMITS)
+    return replace(domain.plan(["kuhn2"], tiers=("exact",), budget=6), limits=LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -154,17 +156,35 @@ def test_a_file_cannot_be_read(domain, plan, runner, secret):
     assert SECRET not in outcome.message
 
 
-def test_an_outcome_other_than_ok_has_no_objectives_but_what_finished(domain, runner):
-    plan = replace(domain.plan(["kuhn2", "goofspiel3"], tiers=("exact",), iterations=4), limits=LIMITS)
-    last = max(plan.instances, key=plan.instances.index)
+def test_an_outcome_other_than_ok_has_no_scores_but_what_finished(domain, runner):
+    plan = replace(domain.plan(["kuhn2", "goofspiel3"], tiers=("exact",), budget=4), limits=LIMITS)
+    last = max(plan.tasks, key=plan.tasks.index)
     # Player 0 has another number of pairs in each game.
     first_pairs = {"kuhn2": 12, "goofspiel3": 9}
-    source = changed(POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.instances[0].game]}", POLICY)
+    source = changed(POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.tasks[0].family]}", POLICY)
     evaluation = domain.evaluate(source, plan, runner)
     assert evaluation.outcome.tag is Tag.EXCEPTION
     assert evaluation.outcome.message.startswith(last.name)
-    assert evaluation.objectives == {}
-    assert [r.instance for r in evaluation.results] == [plan.instances[0]]
+    assert evaluation.scores == {}
+    assert [r.task for r in evaluation.results] == [plan.tasks[0]]
+
+
+def campaign(domain, plan, config, operator, db, name, *, seed=None):
+    """Run a campaign in real workers; `operator` may be the programs that it hands out."""
+    spec = CampaignSpec(
+        name=name, domain=domain.name, metric=domain.metric, seed=0, objective="decades", plan="search",
+        config=config.model_dump(mode="json"), versions={}, machine={},
+    )  # fmt: skip
+    operator = ScriptedOperator(operator) if isinstance(operator, list) else operator
+    seed, demanded = seed or domain.seed_source(domain.seed), Provenance("none")
+    setup = Setup(config, domain, plan, seed, {}, operator, CrossoverOperator(), demanded)
+    with (
+        LocalExecutor(2) as executor,
+        open_store(db) as store,
+        store.begin_campaign(spec) as writer,
+    ):
+        service = EvaluationService(domain.name, executor, 2)
+        return asyncio.run(Campaign(setup, writer, service, lambda event: None).run())
 
 
 def test_a_campaign_goes_on_past_all_of_them(domain, plan, contents, tmp_path, secret):
@@ -174,22 +194,105 @@ def test_a_campaign_goes_on_past_all_of_them(domain, plan, contents, tmp_path, s
     working = [SEED.replace("+ 1", f"+ {k + 2}") for k in range(len(hostile))]
     sources = [source for pair in zip(hostile, working, strict=True) for source in pair]
     config = CampaignConfig(candidates=len(sources) + 1, attempts=1, crossover=0.0, workers=2, lookahead=4)
-    spec = CampaignSpec(
-        name="hostile", domain="cfr", seed=0, objective="decades", plan="search",
-        config=config.model_dump(mode="json"), versions={}, machine={},
-    )  # fmt: skip
-    setup = Setup(config, domain, plan, SEED, {}, ScriptedOperator(sources), CrossoverOperator())
     db = tmp_path / "evolve.db"
-    with (
-        LocalExecutor(2) as executor,
-        open_store(db) as store,
-        store.begin_campaign(spec) as writer,
-    ):
-        service = EvaluationService("cfr", executor, 2)
-        asyncio.run(Campaign(setup, writer, service, lambda event: None, "kernel").run())
+    campaign(domain, plan, config, sources, db, "hostile")
     rows = [candidate for candidate, *_ in contents(db, "hostile")]
-    assert [row["outcome"] for row in rows[1::2]] == [tag.value for tag in expected]
-    assert {row["outcome"] for row in rows[2::2]} == {"ok"}
-    ok = {row["program_id"] for row in rows if row["outcome"] == "ok"}
-    assert {parent for row in rows for parent in row["parents"]} <= ok
+    assert [row.outcome.tag for row in rows[1::2]] == expected
+    assert {row.outcome.tag for row in rows[2::2]} == {Tag.OK}
+    ok = {row.program_id for row in rows if row.outcome.ok}
+    assert {parent for row in rows for parent in row.parents} <= ok
     assert {Tag.CPU_LIMIT, Tag.MEMORY} <= set(expected) & LIMIT_TAGS
+
+
+# Programs that ended a campaign once, each by a fault of ours; the same command ended again each time.
+
+PSRO_SEED = seeds.source("psro", "uniform")
+_CALLBACK = "callback = type(game).deviation_payoffs.__globals__['callback']"
+
+
+def asking(player):
+    """The uniform meta-strategy, which asks for payoffs of a player behind the view of the game."""
+    method = "    def get_meta_strategy(self, game, policy_sets, meta_games):\n"
+    assert method in PSRO_SEED
+    question = f"        {_CALLBACK}\n        callback('deviation_payoffs', ({player}), (np.ones(2),))\n"
+    return PSRO_SEED.replace(method, method + question, 1)
+
+
+DIGITS = "1" * 4400
+
+
+def sum_of(terms):
+    return " + ".join(f"{n}.5" for n in range(terms))
+
+
+ENDED_A_CAMPAIGN = {
+    "a signal without a name": (
+        "cfr",
+        changed(POLICY, "import os", "os.kill(os.getpid(), 40)", POLICY),
+        {Tag.CRASH},
+    ),
+    "an integer of 4,400 digits": ("cfr", changed("iteration_number + 1", DIGITS), {Tag.REJECTED}),
+    "a hexadecimal integer of 4,000 digits": (
+        "cfr",
+        changed("iteration_number + 1", "min(1, 0x" + "f" * 4000 + ")"),
+        {Tag.REJECTED},
+    ),
+    "a backslash before an empty line": ("cfr", SEED + "\nx = 1 + \\\n\n", {Tag.REJECTED}),
+    "a sum of 330 terms": (
+        "cfr",
+        changed("iteration_number + 1", f"iteration_number + 1 + 0 * ({sum_of(330)})"),
+        {Tag.REJECTED},
+    ),
+    "a player that is no number": ("psro", asking("np.nan,"), {Tag.INVALID}),
+    "an infinite player": ("psro", asking("np.inf,"), {Tag.INVALID}),
+    "no player": ("psro", asking(""), {Tag.INVALID}),
+}
+
+
+@pytest.mark.parametrize("domain_name", ["cfr", "psro"])
+def test_no_program_ends_a_campaign(domain_name, contents, tmp_path):
+    """Each is told with an outcome of its own, and the campaign ends with its budget."""
+    domain = get_domain(domain_name)
+    plan = domain.plan(["kuhn2"], tiers=("exact",), budget=4)
+    cases = {name: case for name, case in ENDED_A_CAMPAIGN.items() if case[0] == domain_name}
+    sources = [source for _, source, _ in cases.values()]
+    config = CampaignConfig(
+        domain=domain_name, candidates=len(sources) + 1, attempts=1, crossover=0.0, workers=2, lookahead=4
+    )
+    db = tmp_path / "evolve.db"
+    assert campaign(domain, plan, config, sources, db, "ended").status == "finished"
+    rows = [candidate for candidate, *_ in contents(db, "ended")]
+    for row, (name, (_, _, tags)) in zip(rows[1:], cases.items(), strict=True):
+        assert row.outcome.tag in tags, (name, row.outcome)
+        assert row.outcome.message
+
+
+class Rendering(ScriptedOperator):
+    """Renders the prompt that a model would be asked, and makes what the symbolic operators make of the parents."""
+
+    num_parents = 2
+
+    def __init__(self, prompter):
+        super().__init__([])
+        self.prompter, self.made = prompter, []
+
+    async def propose(self, parents, context, rng):
+        self.made.append(self.prompter.first(parents[0], context, rng)[1].text)
+        if len(parents) > 1:
+            self.made.append(self.prompter.merge(*parents, context)[1].text)
+            return await CrossoverOperator().propose(parents, context, rng)
+        return await SymbolicOperator().propose(parents, context, rng)
+
+
+def test_the_longest_sum_that_is_a_program_can_be_a_parent(domain, plan, contents, tmp_path):
+    """A sum of 330 terms ended a campaign once it was a parent; so many are rejected now, and these are not."""
+    long = changed("iteration_number + 1", f"iteration_number + 1 + 0 * ({sum_of(90)})")
+    config = CampaignConfig(candidates=6, attempts=1, crossover=0.0, workers=2, lookahead=1)
+    operator = Rendering(Prompter(domain, families=plan.families, objective="decades", examples=2))
+    db = tmp_path / "evolve.db"
+    summary = campaign(domain, plan, config, operator, db, "long", seed=long)
+    assert summary.status == "finished"
+    assert Tag.ENGINE_ERROR not in summary.outcomes
+    rows = [candidate for candidate, *_ in contents(db, "long")]
+    assert sum(rows[0].program_id in row.parents for row in rows) >= 1
+    assert any("89.5" in text for text in operator.made)

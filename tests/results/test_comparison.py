@@ -12,7 +12,6 @@ from results.comparison import (
     Z95,
     Value,
     advantage,
-    best_of,
     pair,
     ranking,
     standing,
@@ -111,6 +110,28 @@ def test_a_standing_names_the_best_and_who_is_tied_with_it():
     assert standing(LOSS, {"alone": Value(1.0)}) is None
 
 
+def test_an_error_beyond_the_floor_ties_a_value_with_nothing_above_it():
+    # Programs on 3-player Kuhn, of which rounding took the first one to 1e-16; its copies spread by 5e-11.
+    winner, close, far = (
+        Value(1.3e-16, 4.9e-11, 7e-7),
+        Value(6.1e-7, 1.8e-11, 7e-7),
+        Value(1.3e-3, 1e-4, 7e-7),
+    )
+    assert tied(LOSS, winner, close)
+    assert not tied(LOSS, winner, far)
+
+
+def test_an_error_larger_than_its_value_counts_by_its_order_of_magnitude():
+    # Programs on Leduc poker: the first one's copies spread by six times its value.
+    winner, close, far = (
+        Value(3.2e-6, 1.8e-5, 2.4e-6),
+        Value(3.3e-5, 1.2e-6, 2.4e-6),
+        Value(2.4e-4, 1.5e-6, 2.4e-6),
+    )
+    assert tied(LOSS, winner, close)
+    assert not tied(LOSS, winner, far)
+
+
 def test_chaos_is_what_copies_of_a_task_spread_by():
     def result(value):
         return TaskResult(Task("a", "a"), value, floor=1e-6)
@@ -154,12 +175,6 @@ def test_a_pair_counts_tasks_that_both_finished():
     assert (found.wins, found.ties, found.losses) == (1, 0, 0)
     nothing = pair(LOSS, "m", "t", {a: Value(0.1)}, {})
     assert (nothing.mean, nothing.wins, nothing.ties, nothing.losses) == (None, 0, 0, 0)
-
-
-def test_the_best_of_some_values():
-    assert best_of(LOSS, [0.3, 0.1, 0.2]) == 0.1
-    assert best_of(RADII, [0.3, 0.1, 0.2]) == 0.3
-    assert best_of(RADII, []) is None
 
 
 def test_over_several_tasks_differences_are_paired():

@@ -32,7 +32,7 @@ from results.records import HeldOutEvaluation
 from results.store import open_store
 from results.writer import normalised
 from sandbox.base import Level
-from sandbox.kinds import Kind
+from sandbox.process import Kind
 
 
 def test_a_campaign_is_found_as_it_was_begun(store, make):

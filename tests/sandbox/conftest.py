@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.attacks import planted
 from sandbox.base import SandboxFault
-from sandbox.daemon import connect
-from sandbox.docker import DockerSandbox
-from sandbox.gvisor import RUNTIME, GvisorSandbox
-from sandbox.image import PYTHON, build_offline, reference
+from sandbox.docker import PYTHON, RUNTIME, DockerSandbox, GvisorSandbox, connect, reference
+from sandbox.image import build_offline
+from sandbox.link import StreamTransport
 from sandbox.process import ProcessSandbox
-from sandbox.transport import StreamTransport
+from sandbox.selfcheck import planted
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox.attacks import ATTACKS, CONTAINED, SHORT, Attack, attempt
-from sandbox.attacks.faking import FAKING
+from sandbox.attacks import ATTACKS, CONTAINED, FAKING, SHORT, Attack
 from sandbox.base import Level, Limits, Verdict
+from sandbox.selfcheck import attempt
 
 ACCEPTED = {69}
 """Rows that nothing stops: timing between programs that run at the same time."""

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox import docker, image, warm
+from sandbox import docker, process
 from sandbox.base import Level, Limits, SandboxFault, Verdict
-from sandbox.daemon import connect
-from sandbox.docker import OWNER, DockerSandbox, sweep
+from sandbox.docker import OWNER, DockerSandbox, connect, sweep
 
 GUEST = "def start(program):\n    return {'step': lambda s, a: (program.step(*a),)}\n"
 IDENTITY = "def step(x):\n    return x\n"
@@ -54,7 +53,7 @@ class TestContainers:
         return {c.id for c in client.containers.list(all=True, ignore_removed=True, filters={"label": OWNER})}
 
     def test_the_container_can_do_nothing_that_it_need_not(self, container, client):
-        found = client.containers.get(container._link.host.container.id).attrs
+        found = client.containers.get(container._link.host.docker.id).attrs
         host = found["HostConfig"]
         assert (host["NetworkMode"], host["IpcMode"], host["ReadonlyRootfs"]) == ("none", "none", True)
         assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False)
@@ -85,22 +84,22 @@ class TestContainers:
             sandbox = DockerSandbox()
             assert not left_over()
         with sandbox:
-            mine = sandbox._link.host.container.id
+            mine = sandbox._link.host.docker.id
             open_(sandbox).close()
         gc.collect()
         assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
         assert until(lambda: mine not in self.ours(client))
 
     def test_a_container_is_replaced_when_it_is_worn_or_killed(self, client, monkeypatch):
-        monkeypatch.setattr(warm, "SESSIONS_PER_RUNNER", 2)
+        monkeypatch.setattr(process, "SESSIONS_PER_RUNNER", 2)
         with DockerSandbox() as sandbox:
             seen = []
             for _ in range(3):
                 open_(sandbox).close()
-                seen.append(sandbox._link.host.container.id)
+                seen.append(sandbox._link.host.docker.id)
             assert len(set(seen)) == 2
             session = open_(sandbox)
-            sandbox._link.host.container.kill()
+            sandbox._link.host.docker.kill()
             with pytest.raises(SandboxFault) as caught:
                 session.call("step", (), (np.ones(1),))
             assert caught.value.verdict is Verdict.SANDBOX_ERROR
@@ -111,7 +110,7 @@ class TestContainers:
             f"import sys\nsys.path.insert(0, {str(request.config.rootpath)!r})\nimport numpy as np\n"
             "from sandbox.base import Limits\nfrom sandbox.docker import DockerSandbox\n"
             f"sandbox = DockerSandbox()\nsession = sandbox.open({GUEST!r}, 'def step(x):\\n    while True: pass',\n"
-            "    limits=Limits(), shared_bytes=64)\nprint(sandbox._link.host.container.id, flush=True)\n"
+            "    limits=Limits(), shared_bytes=64)\nprint(sandbox._link.host.docker.id, flush=True)\n"
             "session.call('step', (), (np.ones(1),))\n"
         )
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as engine:
@@ -131,14 +130,14 @@ class TestContainers:
             "mine": docker.owner(),
         }
         made = {
-            name: client.containers.create(image.reference(), labels={OWNER: label})
+            name: client.containers.create(docker.reference(), labels={OWNER: label})
             for name, label in owners.items()
         }
         try:
             assert sweep(client) == 2
             ids = self.ours(client)
             assert {name for name, c in made.items() if c.id in ids} == {"elsewhere", "mine"}
-            assert container._link.host.container.id in ids
+            assert container._link.host.docker.id in ids
         finally:
             for one in made.values():
                 docker._remove(one)
@@ -189,7 +188,7 @@ class TestContainers:
         from evolve.evaluation.isolation import probe
         from evolve.evaluation.job import Job, run_job, warm_sandbox
 
-        plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), iterations=5)
+        plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
         try:
             found = probe(get_domain("cfr").sandbox_modules, "docker")
             evaluation = run_job(Job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="docker"))
@@ -220,8 +219,8 @@ def test_without_the_package_one_line_says_what_to_do(monkeypatch):
 
 
 def test_the_image_belongs_to_this_runner(monkeypatch, tmp_path):
-    first = image.reference()
-    assert first == image.reference()
+    first = docker.reference()
+    assert first == docker.reference()
     (tmp_path / "server.py").write_text("other")
-    monkeypatch.setattr(image, "RUNNER", tmp_path)
-    assert image.reference() != first
+    monkeypatch.setattr(docker, "RUNNER", tmp_path)
+    assert docker.reference() != first

@@ -9,8 +9,8 @@ import pytest
 
 from sandbox import process
 from sandbox.base import Level, Limits, SandboxFault, Verdict
+from sandbox.link import StreamTransport
 from sandbox.process import ProcessSandbox
-from sandbox.transport import StreamTransport
 
 GUEST = "def start(program):\n    return {'step': lambda s, a: (program.step(*a),)}\n"
 PROGRAM = "print('an untrusted line')\ndef step(x):\n    return x\n"

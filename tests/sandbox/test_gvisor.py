@@ -12,12 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox import gvisor as module
+from sandbox import docker as module
 from sandbox.base import Level, Limits, SandboxFault, Verdict
-from sandbox.daemon import connect
-from sandbox.docker import OWNER
-from sandbox.gvisor import GvisorSandbox
-from sandbox.image import PYTHON, reference
+from sandbox.docker import OWNER, PYTHON, GvisorSandbox, connect, reference
 from sandbox.selfcheck import check, confirmed
 
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("docker")]
@@ -51,7 +48,7 @@ def client(docker_host):
 
 
 def test_the_container_can_do_nothing_that_it_need_not(gvisor, client):
-    found = client.containers.get(gvisor._link.host.container.id).attrs
+    found = client.containers.get(gvisor._link.host.docker.id).attrs
     host = found["HostConfig"]
     assert (host["Runtime"], host["Tmpfs"], found["Mounts"]) == ("runsc", {"/tmp": "ro,size=4k"}, [])
     assert (host["NetworkMode"], host["IpcMode"], host["ReadonlyRootfs"]) == ("none", "none", True)
@@ -107,7 +104,7 @@ def test_a_container_that_does_not_start_is_our_fault(docker_host, monkeypatch):
 def test_closing_removes_the_container(client, gvisor_host):
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with GvisorSandbox() as sandbox:
-        mine = sandbox._link.host.container.id
+        mine = sandbox._link.host.docker.id
         open_(sandbox).close()
     gc.collect()
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
@@ -117,7 +114,7 @@ def test_closing_removes_the_container(client, gvisor_host):
 def test_a_container_that_is_killed_is_our_fault_and_is_replaced(gvisor_host):
     with GvisorSandbox() as sandbox:
         session = open_(sandbox)
-        sandbox._link.host.container.kill()
+        sandbox._link.host.docker.kill()
         with pytest.raises(SandboxFault) as caught:
             session.call("step", (), (np.ones(1),))
         assert caught.value.verdict is Verdict.SANDBOX_ERROR
@@ -129,9 +126,9 @@ def test_a_container_that_is_killed_is_our_fault_and_is_replaced(gvisor_host):
 def test_an_engine_that_is_killed_takes_its_container_along(request, client, gvisor_host):
     code = (
         f"import sys\nsys.path.insert(0, {str(request.config.rootpath)!r})\nimport numpy as np\n"
-        "from sandbox.base import Limits\nfrom sandbox.gvisor import GvisorSandbox\n"
+        "from sandbox.base import Limits\nfrom sandbox.docker import GvisorSandbox\n"
         f"sandbox = GvisorSandbox()\nsession = sandbox.open({GUEST!r}, 'def step(x):\\n    while True: pass',\n"
-        "    limits=Limits(cpu_s=300.0), shared_bytes=64)\nprint(sandbox._link.host.container.id, flush=True)\n"
+        "    limits=Limits(cpu_s=300.0), shared_bytes=64)\nprint(sandbox._link.host.docker.id, flush=True)\n"
         "session.call('step', (), (np.ones(1),))\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as engine:
@@ -148,7 +145,7 @@ def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     from evolve.evaluation.job import Job, run_job, warm_sandbox
 
     modules = get_domain("cfr").sandbox_modules
-    plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), iterations=5)
+    plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
     try:
         found = probe(modules, "gvisor")
         evaluation = run_job(Job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="gvisor"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import signal
 import time
 from types import SimpleNamespace
@@ -13,12 +14,10 @@ from hypothesis import strategies as st
 
 from sandbox.base import Limits, SandboxFault, Verdict
 from sandbox.inprocess import InProcessSandbox
-from sandbox.link import Ended
-from sandbox.pipes import ChannelClosed, ChannelTimeout, Pipes
+from sandbox.link import ChannelClosed, ChannelTimeout, Ended, SharedTransport, Transport
 from sandbox.process import ProcessSandbox
 from sandbox.runner import wire
 from sandbox.session import ProcessSession
-from sandbox.transport import _Memory
 
 GUEST = "def start(program):\n    return {'step': lambda s, a: program.step(*a) or ()}\n"
 ROOM = 1 << 14
@@ -46,13 +45,12 @@ def tokens(draw):
     return draw(st.binary(min_size=1, max_size=99)) if damage == "any" else data
 
 
-class Scripted:
-    """Implements `sandbox.transport.Transport` with a child that says what it is to say, then no more."""
+class Scripted(Transport):
+    """A child that says what it is to say, then no more."""
 
     def __init__(self, script, last):
+        super().__init__(None, mmap.mmap(-1, wire.rounded_room(ROOM)), b"", b"")
         self._script, self._last = iter([b"confined", *script]), last
-        self._memory = _Memory(wire.rounded_room(ROOM), -1, (b"", b""))
-        self.place = self._memory.place
 
     def open(self, head):
         pass
@@ -65,9 +63,6 @@ class Scripted:
     def exchange(self, token, patience_ms):
         assert len(token) <= wire.MAX_TOKEN
         return self.receive(patience_ms)
-
-    def close(self):
-        self._memory.close()
 
 
 CALLBACKS = {
@@ -169,7 +164,7 @@ def test_every_signal_that_a_program_sends_itself_ends_as_a_verdict():
 
 
 def test_a_child_that_takes_its_answer_back_does_not_hold_its_caller_up():
-    pipes = Pipes()
+    pipes = SharedTransport(None, ROOM, b"", b"")
     pipes._poll = lambda patience_ms: [1]  # As it says while the answer is still there.
     for receive in (lambda: pipes.receive(1.0), lambda: pipes.exchange(b"C", 1.0)):
         with pytest.raises(ChannelClosed):

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sandbox import warm
+from sandbox import process
 from sandbox.base import Level, Limits, SandboxFault, Verdict
 from sandbox.process import ProcessSandbox
 
@@ -97,7 +97,7 @@ def test_faults_leave_nothing_behind(runner):
 
 
 def test_a_runner_is_replaced_after_many_sessions(monkeypatch):
-    monkeypatch.setattr(warm, "SESSIONS_PER_RUNNER", 3)
+    monkeypatch.setattr(process, "SESSIONS_PER_RUNNER", 3)
     with ProcessSandbox(namespaces=False) as sandbox:
         pids = []
         for _ in range(7):

@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.attached import AttachedStreams
 from sandbox.base import Limits, SandboxFault, Verdict
-from sandbox.link import RunnerLink
-from sandbox.pipes import ChannelClosed, ChannelTimeout
+from sandbox.docker import Container
+from sandbox.link import ChannelClosed, ChannelTimeout, RunnerLink, StreamTransport
 from sandbox.runner import frames, wire
 from sandbox.runner.frames import SocketStream
-from sandbox.transport import StreamTransport
 
 ROOM = 1 << 14
 KINDS = (wire.CALL, wire.RESULT, wire.ASK, wire.ANSWER, wire.ERROR)
@@ -24,7 +22,7 @@ ENDED = {"status": 0, "reason": None, "cpu_s": 0.5, "rss_kib": 1, "log_total": 0
 
 
 def token(kind, *shapes):
-    specs = tuple(wire.Spec(np.dtype(float), shape) for shape in shapes)
+    specs = tuple(wire.Spec(np.dtype(float), tuple(shape)) for shape in shapes)
     return wire.token(kind, wire.pack_header(wire.Header(specs=specs)))
 
 
@@ -52,7 +50,7 @@ def test_whatever_comes_stays_within_the_room_and_both_ends_agree(tokens):
 
 
 class NoHost:
-    def wait(self, timeout_s):
+    def ended(self, timeout_s):
         return True
 
     def kill(self):
@@ -86,13 +84,13 @@ def say(runner, data, arrays=b""):
 
 def test_a_token_goes_with_the_arrays_that_it_speaks_of(ends):
     _, transport, runner = ends
-    (view,), end = transport.place([wire.Spec(np.dtype(float), (2,))], 0)
+    (view,), end = wire.views(transport.memory, [wire.Spec(np.dtype(float), (2,))], 0)
     view[:] = (1.5, 2.5)
     say(runner, token(wire.RESULT, (1,)), bytes(48) + np.float64(7.0).tobytes())
     answer = transport.exchange(token(wire.CALL, (2,)), 1000.0)
     sent = frames.recv_frame(runner)
     assert sent.raw == token(wire.CALL, (2,)) + np.array([1.5, 2.5]).tobytes()
-    (result,), _ = transport.place(wire.read_header(answer).specs, end)
+    (result,), _ = wire.views(transport.memory, wire.read_header(answer).specs, end)
     assert result.tolist() == [7.0]
 
 
@@ -175,7 +173,7 @@ def piece(stream, data):
 def test_the_two_streams_of_a_container_are_told_apart():
     ours, theirs = socket.socketpair()
     with theirs:
-        streams = AttachedStreams(Attached(ours), stdin=True)
+        streams = Container(Attached(ours), stdin=True)
         theirs.sendall(piece(2, b"warning")[:9])
         assert not streams.wait(0.0)
         theirs.sendall(
@@ -184,14 +182,14 @@ def test_the_two_streams_of_a_container_are_told_apart():
         assert streams.wait(1.0)
         assert streams.receive(3) == (b"abc", [])
         assert streams.receive(3) == (b"d", [])
-        assert bytes(streams.errors) == b"warning!"
+        assert streams.printed() == "warning!"
         streams.send(b"to its input")
         assert theirs.recv(99) == b"to its input"
         streams.close()
         assert theirs.recv(99) == b""
-        assert not streams.wait_for_end(0.0)
+        assert not streams.ended(0.0)
         theirs.shutdown(socket.SHUT_WR)
-        assert streams.wait_for_end(1.0)
+        assert streams.ended(1.0)
         assert streams.receive(1) == (b"", [])
         streams.release()
 
@@ -199,7 +197,7 @@ def test_the_two_streams_of_a_container_are_told_apart():
 def test_descriptors_do_not_pass_into_a_container():
     ours, theirs = socket.socketpair()
     with theirs:
-        streams = AttachedStreams(Attached(ours), stdin=True)
+        streams = Container(Attached(ours), stdin=True)
         with pytest.raises(OSError, match="expected no descriptors, got 1"):
             streams.send(b"x", [0])
         streams.release()

@@ -63,8 +63,8 @@ class Arrays:
     """A seed's players; `state` is cumulative regret, policy and cumulative policy."""
 
     def __init__(self, guest, source):
-        prepared = module(source)
-        self.players = [guest.Player(rule, p, n, np.zeros_like(n)) for p, n in enumerate(NUM_ACTIONS)]
+        program = module(source)
+        self.players = [guest.Player(program, p, n, np.zeros_like(n)) for p, n in enumerate(NUM_ACTIONS)]
 
     def state(self, p):
         player = self.players[p]
@@ -75,8 +75,12 @@ class Dictionaries:
     """The same of a program over dictionaries."""
 
     def __init__(self, guest, source):
-        prepared = module(source)
-        components = rule.RegretAccumulator(), rule.PolicyFromRegretAccumulator(), rule.PolicyAccumulator()
+        program = module(source)
+        components = (
+            program.RegretAccumulator(),
+            program.PolicyFromRegretAccumulator(),
+            program.PolicyAccumulator(),
+        )
         actions = [[list(range(k)) for k in n.tolist()] for n in NUM_ACTIONS]
         self.players = [guest.NodePlayer(components, p, 100 * p, a) for p, a in enumerate(actions)]
 
@@ -174,7 +178,7 @@ def test_average_policy_is_that_of_openspiels_solver(name, game, iterations):
     session = InProcessSandbox().open(
         prepared.guest, prepared.source, limits=Limits(), shared_bytes=shared_bytes(ours)
     )
-    play, solver = CfrRun(rule, ours, session), SOLVERS[name](load_turn_based(ours.game_string))
+    play, solver = CfrRun(prepared, ours, session), SOLVERS[name](load_turn_based(ours.game_string))
     for _ in range(iterations):
         play.iterate()
         solver.evaluate_and_update_policy()

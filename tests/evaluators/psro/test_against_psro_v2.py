@@ -80,13 +80,13 @@ class Responder:
 
 
 class CppPolicy:
-    """One player's policy from a empirical_game: Python's calls over OpenSpiel's compiled class."""
+    """One player's policy from a table: Python's calls over OpenSpiel's compiled class."""
 
-    def __init__(self, empirical_game):
-        self.empirical_game = table
+    def __init__(self, table):
+        self.table = table
 
     def action_probabilities(self, state, player_id=None):
-        return self.empirical_game.action_probabilities(state.information_state_string())
+        return self.table.action_probabilities(state.information_state_string())
 
 
 def oracle(game, training_parameters, strategy_sampler, using_joint_strategies):

@@ -1,5 +1,6 @@
 """Every PSRO mechanism on programs that have nothing else: it runs, gives distributions, and says what it is."""
 
+import asyncio
 import itertools
 import random
 import re
@@ -10,7 +11,7 @@ import pytest
 import seeds
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.mechanisms import MECHANISMS
-from evaluators.records import Tag
+from evaluators.records import Candidate, Tag
 from evolve.operators.base import Context
 from evolve.operators.blocks import find_blocks, insert
 from evolve.operators.symbolic import Mix, SymbolicOperator
@@ -188,7 +189,8 @@ def test_children_of_the_symbolic_operator_run(name):
     seed = parent = seeds.source("psro", name).replace("10_000", "30")
     plan = DOMAIN.plan(["kuhn2"], tiers=("exact",), budget=2)
     for k in range(100):
-        child = operator.mutate(parent, CONTEXT, rng).source
+        parents = [Candidate(0, "seed", "id", source=parent)]
+        child = asyncio.run(operator.propose(parents, CONTEXT, rng)).source
         DOMAIN.check(child)
         found = DOMAIN.evaluate(child, plan, InProcessSandbox())
         assert found.outcome.tag is Tag.OK, (found.outcome.message, child)

@@ -39,7 +39,7 @@ def finished(tmp_path_factory):
     """A finished campaign: (its database, its events)."""
     db = tmp_path_factory.mktemp("campaign") / "evolve.db"
     result = invoke_app(
-        "run", "--games", "kuhn2", "--iterations", 5, "--candidates", 4, "--workers", 1, "--db", db, "--json"
+        "run", "--tasks", "kuhn2", "--budget", 5, "--candidates", 4, "--workers", 1, "--db", db, "--json"
     )
     assert result.exit_code == 0, result.stderr
     return db, [json.loads(line) for line in result.stdout.splitlines()]
@@ -53,7 +53,7 @@ def ask(invoke):
         result = invoke(*arguments, "--json")
         assert result.exit_code == code, result.stderr
         found = json.loads(result.stdout)
-        assert found["schema_version"] == 1
+        assert found["schema_version"] == 2
         return found
 
     return run

@@ -63,7 +63,7 @@ class TestLineage:
         assert steps[-1]["program_id"] == child["program"]
         assert steps[-1]["note"] == child["note"]
         assert [s["score"] for s in steps] == [
-            candidates[s["ordinal"]]["objectives"].get("decades") for s in steps
+            candidates[s["ordinal"]]["scores"]["decades"]["mean"] for s in steps
         ]
         assert all(s["diff"].startswith("--- candidate ") for s in steps[1:])
 
@@ -71,7 +71,7 @@ class TestLineage:
         result = invoke("results", "lineage", f"{NAME}:best", "--diff", "--db", finished[0])
         assert result.exit_code == 0, result.stderr
         assert "candidate 0 by cfr_plus" in result.stdout
-        best = max((c for c in candidates if c["outcome"] == "ok"), key=lambda c: c["objectives"]["decades"])
+        best = max((c for c in candidates if c["scores"]), key=lambda c: c["scores"]["decades"]["mean"])
         assert best["program"][:10] in result.stdout
 
     def test_a_baseline_has_none(self, invoke, finished):
@@ -104,14 +104,16 @@ class TestExport:
         rows = list(csv.DictReader(io.StringIO(result.stdout)))
         assert [row["program"] for row in rows] == [c["program"] for c in candidates]
         for row, c in zip(rows, candidates, strict=True):
-            assert row["outcome"] == c["outcome"]
-            score = c["objectives"].get("decades")
-            assert row["decades"] == ("" if score is None else repr(score))
+            assert row["outcome"] == c["outcome"]["tag"]
+            assert row["decades"] == repr(c["scores"]["decades"]["mean"])
+            assert row["decades stderr"] == repr(c["scores"]["decades"]["stderr"])
+        assert "decades_exact stderr" not in rows[0]
 
     def test_a_campaign_as_json(self, ask, finished, candidates):
         found = ask("results", "export", NAME, "--format", "json", "--db", finished[0])
         assert found["campaign"] == NAME
-        assert [c["scores"] for c in found["candidates"]] == [c["objectives"] for c in candidates]
+        assert [c["scores"] for c in found["candidates"]] == [c["scores"] for c in candidates]
+        assert [c["outcome"] for c in found["candidates"]] == [c["outcome"] for c in candidates]
 
     def test_curves_of_a_program(self, invoke, ask, finished):
         rows = list(
@@ -120,8 +122,9 @@ class TestExport:
             )
         )
         shown = ask("results", "show", f"{NAME}:0", "--db", finished[0])
-        points = [p for e in shown["evaluations"] for c in e["curves"] for p in c["points"]]
-        assert [[int(r["iteration"]), float(r["exploitability"])] for r in rows] == points
+        points = [p for e in shown["evaluations"] for t in e["tasks"] for p in t["curve"]]
+        assert [[int(r["budget"]), float(r["value"])] for r in rows] == points
+        assert {r["family"] for r in rows} == {"kuhn2"}
         assert ask("results", "export", f"{NAME}:0", "-f", "json", "--db", finished[0]) == shown
 
     def test_json_wraps_what_is_none(self, ask, finished, here):
@@ -129,7 +132,7 @@ class TestExport:
         assert found["format"] == "csv"
         assert found["content"].startswith("ordinal,program,")
         found = ask("results", "export", "cfr", "-o", "x.py")
-        assert found == {"schema_version": 1, "format": "py", "file": "x.py"}
+        assert found == {"schema_version": 2, "format": "py", "file": "x.py"}
         assert (here / "x.py").exists()
 
     @pytest.mark.parametrize(

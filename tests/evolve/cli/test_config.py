@@ -9,7 +9,7 @@ from evolve.cli.app import app
 from evolve.config import CampaignConfig, notes, parse_config
 
 FILE = """
-games = ["kuhn2"]
+tasks = ["kuhn2"]
 model = "openai:a"
 operator = "llm"
 [population]
@@ -44,10 +44,10 @@ def test_every_field_is_explained(printed):
 
 def test_the_file_with_options_over_it(printed, here):
     (here / "c.toml").write_text(FILE)
-    options = ("--seed", 3, "--time", "2m", "--games", "leduc2,kuhn_poker(players=4)", "--db", "mine.db")
+    options = ("--seed", 3, "--time", "2m", "--tasks", "leduc2,kuhn_poker(players=4)", "--db", "mine.db")
     found = parse_config(tomllib.loads(printed("c.toml", *options)))
     assert (found.seed, found.time_s, found.population.islands, found.db) == (3, 120.0, 3, "mine.db")
-    assert found.games == ("leduc2", "kuhn_poker(players=4)")
+    assert found.tasks == ("leduc2", "kuhn_poker(players=4)")
     assert found.model == ("openai:a",)
     assert found.llm.prices["openai:a"].output == 1e-7
 

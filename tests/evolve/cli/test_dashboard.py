@@ -25,7 +25,7 @@ def test_it_answers_until_ctrl_c(database):
     command = [*COMMAND, "--port", "0", "--db", str(database), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         said = json.loads(process.stdout.readline())
-        assert said["schema_version"] == 1
+        assert said["schema_version"] == 2
         assert said["database"] == str(database)
         with urlopen(said["url"], timeout=30) as answer:
             assert "No campaign has been started" in answer.read().decode()

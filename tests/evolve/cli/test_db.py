@@ -96,16 +96,20 @@ class TestUpgrade:
         (campaign,) = ask("results", "campaigns", "--db", "old.db")["campaigns"]
         assert (campaign["name"], campaign["candidates"], campaign["cpu_s"]) == ("frozen", 3, 3.0)
         (best,) = ask("results", "top", "frozen", "--db", "old.db")["programs"]
-        assert best["scores"] == {"train": 0.1, "worst": -1e300}
+        assert {name: score["mean"] for name, score in best["scores"].items()} == {
+            "train": 0.1,
+            "worst": -1e300,
+        }
         program = ask("results", "show", "frozen:best", "--db", "old.db")
         assert program["program"]["source"] == "x = 2\n"
         assert [o["ordinal"] for o in program["origins"]] == [1]
         assert program["evaluations"][0]["log"] == "Grüße 😀"
-        assert program["evaluations"][0]["curves"][0]["points"] == [[1, 4.5], [1000, 5e-324]]
+        assert program["evaluations"][0]["tasks"][0]["curve"] == [[1, 4.5], [1000, 5e-324]]
         calls = ask("results", "calls", "frozen", "--db", "old.db")["calls"]
         assert len(calls) == 3
         exported = invoke("results", "export", "frozen", "--format", "json", "--db", "old.db")
-        assert [c["outcome"] for c in json.loads(exported.stdout)["candidates"]] == ["ok", "ok", None]
+        outcomes = [c["outcome"] for c in json.loads(exported.stdout)["candidates"]]
+        assert [outcome and outcome["tag"] for outcome in outcomes] == ["ok", "ok", None]
 
     def test_says_where_the_old_one_is(self, invoke, old, here):
         old("0003")

@@ -11,7 +11,7 @@ from evolve.source.code import Code
 from evolve.source.sites import find_sites
 from evolve.source.size import size_of
 
-SHORT = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
+SHORT = ("--tasks", "kuhn2", "--budget", 20, "--workers", 1)
 TOLERANCE = 0.01
 
 
@@ -52,7 +52,7 @@ def test_what_went_is_said_as_it_goes_and_at_the_end(distilled):
     for said in ("mechanism floor of RegretAccumulator", "mechanism delayed_averaging of PolicyAccumulator"):
         assert said in " ".join(result.stdout.split())
     assert "nodes" in result.stdout
-    assert "evaluate wordy_distilled.py --games kuhn2 --tier exact,generic --iterations 20" in result.stdout
+    assert "evaluate wordy_distilled.py --tasks kuhn2 --tier exact,generic --budget 20" in result.stdout
 
 
 def test_the_score_stays_and_workers_do_not_matter(distilled, ask, here):
@@ -64,8 +64,9 @@ def test_the_score_stays_and_workers_do_not_matter(distilled, ask, here):
         found["before"]["score"] - found["distilled"]["score"]
     )
     assert found["evaluations"] <= 8
-    scored = ask("evaluate", found["file"], "--games", "kuhn2", "--tier", "exact,generic", "--iterations", 20)
-    assert scored["objectives"]["decades"] == found["distilled"]["score"]
+    scored = ask("evaluate", found["file"], "--tasks", "kuhn2", "--tier", "exact,generic", "--budget", 20)
+    assert scored["scores"]["decades"] == found["distilled"]["scores"]["decades"]
+    assert scored["scores"]["decades"]["mean"] == found["distilled"]["score"]
 
 
 def test_standard_output_holds_the_program_alone(invoke):
@@ -92,7 +93,7 @@ def test_ctrl_c_keeps_the_smallest_so_far(evolve_command, here):
     "arguments, said",
     [
         (("nonsense",), "program: expected a file, a seed's name"),
-        (("cfr_plus", "--games", "nonsense"), "game: expected"),
+        (("cfr_plus", "--tasks", "nonsense"), "game: expected"),
         (("cfr_plus", "--output", "nowhere/small.py"), "--output: expected a file in a folder that exists"),
         (("own.py", "--output", "own.py"), "--output: expected another file than the program's own"),
         (("broken.py", *SHORT), "distill: expected a program that runs; it ended as exception"),

@@ -8,14 +8,8 @@ import sys
 import pytest
 
 import seeds
-from results.records import (
-    CallAnswer,
-    CallRecord,
-    CampaignSpec,
-    CandidateRecord,
-    CurveRecord,
-    EvaluationRecord,
-)
+from evaluators.records import Candidate, Evaluation, Metric, Outcome, Score, Tag, Task, TaskResult
+from results.records import CallAnswer, CallRecord, CampaignSpec
 from results.store import open_store
 
 SEED = seeds.source("cfr", "cfr_plus")
@@ -30,30 +24,28 @@ NOTE = f"changed [bold]{EVIL}"
 def hostile(tmp_path_factory):
     path = tmp_path_factory.mktemp("hostile") / "evolve.db"
     spec = CampaignSpec(
-        name="h", domain="cfr", seed=0, objective="x", plan="search", config={}, versions={}, machine={}
-    )
-    curve = CurveRecord(
-        instance="kuhn2", game="kuhn2", variant="exact", iterations=1, game_string="kuhn_poker(players=2)", uniform=1.0,
-        points=((1, 0.5),), cpu_s=0, wall_s=0, candidate_cpu_s=0,
+        name="h", domain="cfr", seed=0, objective="x", metric=Metric("x", "x", "min", "log", 0.1), plan="search",
+        config={}, versions={}, machine={},
     )  # fmt: skip
     with open_store(path) as store, store.begin_campaign(spec) as writer:
         parents = ()
         for ordinal, source in enumerate((SEED, CHANGED)):
-            key = writer.add_program(source, tree_hash=str(ordinal))
-            writer.record_candidate(
-                CandidateRecord(
-                    ordinal=ordinal, operator="llm", program_id=key, parents=parents, note=NOTE, outcome="ok",
-                    message=NOTE,
-                )
-            )  # fmt: skip
-            writer.record_evaluation(
-                EvaluationRecord(
-                    ordinal=ordinal, program_id=key, plan="search", outcome="ok", isolation="none", cpu_s=0, wall_s=0,
-                    log=NOTE, scores={"x": float(ordinal)}, curves=(curve,),
-                )
-            )  # fmt: skip
+            outcome = Outcome(Tag.OK, NOTE)
+            result = TaskResult(Task("kuhn2", "kuhn2"), 0.5, uniform=1.0)
+            evaluation = Evaluation(
+                outcome, (result,), {"x": Score(float(ordinal))}, isolation="none", log=NOTE
+            )
+            candidate = Candidate(
+                ordinal,
+                "llm",
+                parents=parents,
+                note=NOTE,
+                outcome=outcome,
+                source=source,
+                evaluation=evaluation,
+            )
+            parents = (writer.record(candidate, "search", tree_hash=str(ordinal)).program_id,)
             writer.tell(ordinal)
-            parents = (key,)
         call = CallRecord(
             ordinal=1, attempt=0, model="openai:m", request_hash="0", messages=(("user", NOTE),)
         )
@@ -66,7 +58,7 @@ def hostile(tmp_path_factory):
             ordinal=1, attempt=1, model="openai:m", request_hash="0", messages=(("user", NOTE),)
         )
         writer.end_call(writer.begin_call(failed), state="failed", message=NOTE)
-        writer.record_candidate(CandidateRecord(ordinal=2, operator="llm", outcome="proposal", message=NOTE))
+        writer.record_candidate(Candidate(2, "llm", outcome=Outcome(Tag.REJECTED, NOTE)))
     return path
 
 
@@ -78,7 +70,7 @@ COMMANDS = [
     ("results", "calls", "h:1"),
     ("results", "calls", "h"),
     ("results", "show", "h:2"),
-    ("run", "--from", "h:1", "--games", "kuhn2", "--operator", "llm", "--model", "mailbox:.", "--dry-run"),
+    ("run", "--from", "h:1", "--tasks", "kuhn2", "--operator", "llm", "--model", "mailbox:.", "--dry-run"),
 ]
 
 
@@ -149,14 +141,14 @@ def test_an_export_into_a_file_is_exact(invoke, hostile, here):
 
 def test_what_a_program_prints(invoke, here):
     (here / "loud.py").write_text(f"print({EVIL!r})\n{SEED}")
-    result = invoke("evaluate", "loud.py", "--games", "kuhn2", "--iterations", 1)
+    result = invoke("evaluate", "loud.py", "--tasks", "kuhn2", "--budget", 1)
     assert "It printed: " in result.stdout
     assert harmless(result.stdout)
 
 
 def test_what_a_program_says_when_it_fails(invoke, here):
     (here / "bad.py").write_text(f"raise ValueError({EVIL!r})\n{SEED}")
-    for command in (("evaluate", "bad.py", "--games", "kuhn2"), ("solve", "kuhn2", "--program", "bad.py")):
+    for command in (("evaluate", "bad.py", "--tasks", "kuhn2"), ("solve", "kuhn2", "--program", "bad.py")):
         result = invoke(*command)
         assert result.exit_code == 1
         assert harmless(result.stderr)

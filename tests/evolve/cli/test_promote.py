@@ -1,19 +1,20 @@
-"""`evolve promote`: finalists and baselines on sealed games, every look recorded."""
+"""`evolve promote`: finalists and baselines on held-out tasks, every evaluation recorded."""
 
+import json
 import shutil
 
 import pytest
 
-from results.queries import looks
+from results.queries import events, held_out
 from results.store import open_store
 
 NAME = "cfr-symbolic-s0"
 QUICK = (
-    "--games",
+    "--tasks",
     "kuhn2",
     "--horizons",
     "3,6",
-    "--iterations",
+    "--budget",
     4,
     "--baselines",
     "cfr,dcfr",
@@ -28,48 +29,62 @@ def db(finished, tmp_path):
     return shutil.copy(finished[0], tmp_path / "copy.db")
 
 
+@pytest.fixture(scope="module")
+def promoted(finished, invoke, tmp_path_factory):
+    """(Database, how many evaluations it had, what the command printed.)"""
+    path = shutil.copy(finished[0], tmp_path_factory.mktemp("promoted") / "copy.db")
+    before = len(recorded(path))
+    result = invoke("promote", NAME, *QUICK, "--finalists", 2, "--db", path, "--json")
+    assert result.exit_code == 0, result.stderr
+    return path, before, json.loads(result.stdout)
+
+
 def recorded(db):
     with open_store(db, create=False, read_only=True) as store:
-        return looks(store, NAME)
+        return held_out(store, NAME)
 
 
-def test_every_look_is_recorded_and_counted(ask, db):
-    before = len(recorded(db))
-    found = ask("promote", NAME, *QUICK, "--finalists", 2, "--db", db)
-    new = recorded(db)[before:]
-    assert found["looks"] == before + len(new)
-    sealed = [run for run in found["runs"] if run["sealed"]]
-    assert {(r["program"], r["iterations"], r["exploitability"]) for r in sealed} == {
-        (look.program_id, look.iterations, look.exploitability) for look in new
+def test_every_evaluation_is_recorded_and_counted(promoted):
+    path, before, found = promoted
+    assert found["schema_version"] == 2
+    new = recorded(path)[before:]
+    assert found["total"] == before + len(new)
+    runs = [run for run in found["runs"] if run["held_out"]]
+    assert {(r["program"], r["task"]["name"], r["task"]["budget"], r["value"]) for r in runs} == {
+        (one.program_id, one.task.name, one.task.budget, one.value) for one in new
     }
-    assert {look.purpose for look in new} == {"promotion"}
-    assert {look.game for look in new} == {"kuhn2"}
+    assert {one.purpose for one in new} == {"promotion"}
+    assert {one.task.family for one in new} == {"kuhn2"}
     assert len(found["programs"]) == 4
     assert len(new) == 4 * 2
+    assert found["metric"]["name"] == "exploitability"
+    with open_store(path, create=False, read_only=True) as store:
+        (verdict,) = [event.payload for event in events(store, NAME) if event.kind == "verdict"]
+    assert found.items() >= verdict.items()
 
 
-def test_the_numbers_are_those_of_evaluate(ask, db):
-    found = ask("promote", NAME, *QUICK, "--finalists", 1, "--db", db)
+def test_the_numbers_are_those_of_evaluate(ask, promoted):
+    _, _, found = promoted
     dcfr = next(p["program"] for p in found["programs"] if p["name"] == "dcfr")
-    (run,) = (r for r in found["runs"] if r["program"] == dcfr and r["sealed"] and r["iterations"] == 6)
-    other = ask("evaluate", "dcfr", "--games", "kuhn2", "--iterations", 6)
-    assert run["exploitability"] == other["games"][0]["exploitability"]
-    assert run["score"] == other["objectives"]["decades"]
-    variants = {r["variant"] for r in found["runs"] if not r["sealed"]}
-    assert {"exact", "generic-0", "jitter-0", "scale-10"} <= variants
-    assert {r["iterations"] for r in found["runs"] if not r["sealed"]} == {4}
+    (run,) = (r for r in found["runs"] if r["program"] == dcfr and r["held_out"] and r["task"]["budget"] == 6)
+    other = ask("evaluate", "dcfr", "--tasks", "kuhn2", "--budget", 6)
+    assert run["value"] == other["tasks"][0]["value"]
+    assert run["score"] == other["scores"]["decades"]["mean"]
+    checks = [r["task"] for r in found["runs"] if not r["held_out"]]
+    assert {task["tier"] for task in checks} == {"exact", "generic", "jitter", "scale"}
+    assert {task["budget"] for task in checks} == {4}
 
 
 def test_prints_tables(invoke, db):
     before = len(recorded(db))
     result = invoke("promote", NAME, *QUICK, "--finalists", 1, "--db", db)
     assert result.exit_code == 0, result.stderr
-    assert "after 3 iterations" in result.stdout
+    assert "Exploitability (NashConv / N) after 3 iterations:" in result.stdout
     assert "after 6 iterations" in result.stdout
-    assert "training" in result.stdout
-    assert f"Looks at sealed games by this campaign: {before + 6}, of which 6 now" in " ".join(
-        result.stdout.split()
-    )
+    assert "training ↑" in result.stdout
+    assert "★" in result.stdout
+    counts = f"Held-out evaluations of this campaign: {before + 6}, of which 6 now"
+    assert counts in " ".join(result.stdout.split())
     assert "runs" in result.stderr
 
 
@@ -77,7 +92,7 @@ def test_prints_tables(invoke, db):
     ("arguments", "said"),
     [
         (("cfr-symbolic-s1",), "Did you mean 'cfr-symbolic-s0'?"),
-        ((NAME, "--games", "kuhm2"), "Did you mean 'kuhn2'?"),
+        ((NAME, "--tasks", "kuhm2"), "Did you mean 'kuhn2'?"),
         ((NAME, "--baselines", "dcrf"), "Did you mean 'dcfr'?"),
         ((NAME, "--horizons", "many"), "expected whole numbers"),
     ],

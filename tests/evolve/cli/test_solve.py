@@ -36,11 +36,11 @@ def test_gives_one_object(ask, here):
     assert (found["game"], found["game_string"]) == ("kuhn2", "kuhn_poker(players=2)")
     assert found["program"]["name"] == "cfr_plus"
     assert [k for k, _ in found["curve"]] == [1, 2, 5, 10]
-    assert found["curve"][-1][1] == found["exploitability"]
+    assert found["curve"][-1] == [found["budget"], found["value"]]
     saved = evolve.load_policy(here / found["saved"])
-    assert saved.about["exploitability"] == found["exploitability"]
+    assert saved.about["exploitability"] == found["value"]
     tabular = saved.tabular_policy()
-    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["exploitability"], abs=1e-9)
+    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["value"], abs=1e-9)
 
 
 def test_takes_a_simultaneous_game_by_turns(ask):
@@ -103,11 +103,11 @@ def test_ctrl_c_keeps_what_was_done(here, number):
     found = json.loads(output)
     saved = evolve.load_policy(here / "policy.json")
     assert found["saved"] == "policy.json"
-    assert saved.about["iterations"] == found["iterations"] == found["curve"][-1][0] < 100_000_000
+    assert saved.about["iterations"] == found["budget"] == found["curve"][-1][0] < 100_000_000
     tabular = saved.tabular_policy()
-    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["exploitability"], abs=1e-9)
+    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["value"], abs=1e-9)
     (line,) = errors.splitlines()
-    assert f"stopped after {found['iterations']} of 100000000 iterations" in line
+    assert f"stopped after {found['budget']} of 100000000 iterations" in line
     assert "the average policy so far is in policy.json" in line
     assert "solve leduc2 -p mine.py -n 100000000" in line
 
@@ -128,7 +128,7 @@ def test_ctrl_c_without_a_file_shows_the_curve(here):
         (("kuhn2", "-p", "cfr", "--save", "policy.txt"), "ends in .json or .npz"),
         (("kuhn2", "-p", "cfr", "--save", "none/policy.json"), "existing folder"),
         (("liars_dice_ir", "-p", "cfr"), "perfect recall"),
-        (("kuhn2", "-p", "nash"), "meta_strategy_method() plugs it into OpenSpiel's psro_v2"),
+        (("kuhn2", "-p", "nash"), "solve: the domain psro has no solver."),
     ],
 )
 def test_what_a_person_gets_wrong(invoke, here, arguments, said):

@@ -7,15 +7,17 @@ import pytest
 
 import evolve
 import seeds
+from evaluators.records import Candidate, Evaluation, Metric, Outcome, Score, Tag
 from results.errors import UnknownNameError
-from results.records import CampaignSpec, CandidateRecord, EvaluationRecord
+from results.records import CampaignSpec
 from results.store import open_store
 from results.writer import program_id
 
 NAME = "cfr-symbolic-s0"
 SEED = seeds.source("cfr", "cfr_plus")
+TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: ours\n"
 SHOWN = "results show", "results diff", "results lineage", "results export"
-RUN = "evaluate --games kuhn2 --iterations 1", "solve kuhn2 -n 1 --program"
+RUN = "evaluate --tasks kuhn2 --budget 1", "solve kuhn2 -n 1 --program"
 
 
 def command(text, *arguments):
@@ -34,26 +36,26 @@ def twins(tmp_path_factory):
         known[start] = source
     path = tmp_path_factory.mktemp("twins") / "evolve.db"
     spec = CampaignSpec(
-        name="twins", domain="cfr", seed=0, objective="x", plan="search", config={}, versions={}, machine={}
-    )
+        name="twins", domain="cfr", seed=0, objective="x", metric=Metric("x", "x", "min", "log", 0.1), plan="search",
+        config={}, versions={}, machine={},
+    )  # fmt: skip
+    ok = Outcome(Tag.OK)
     with open_store(path) as store, store.begin_campaign(spec) as writer:
         ids = []
         for ordinal, text in enumerate((known[start], source)):
-            parents = tuple(ids)
-            ids.append(writer.add_program(text, tree_hash=f"{ordinal}"))
-            writer.record_candidate(
-                CandidateRecord(
-                    ordinal=ordinal, operator="x", program_id=ids[-1], parents=parents, outcome="ok"
-                )
+            evaluation = Evaluation(ok, scores={"x": Score(float(ordinal))}, isolation="none")
+            candidate = Candidate(
+                ordinal, "x", parents=tuple(ids), outcome=ok, source=text, evaluation=evaluation
             )
-            writer.record_evaluation(
-                EvaluationRecord(
-                    ordinal=ordinal, program_id=ids[-1], plan="search", outcome="ok", isolation="none", cpu_s=0,
-                    wall_s=0, scores={"x": float(ordinal)},
-                )
-            )  # fmt: skip
+            ids.append(writer.record(candidate, "search", tree_hash=f"{ordinal}").program_id)
             writer.tell(ordinal)
-        writer.record_candidate(CandidateRecord(ordinal=2, operator="x", outcome="proposal", message="no"))
+        writer.record_candidate(Candidate(2, "x", outcome=Outcome(Tag.REJECTED, "no")))
+        failed = Outcome(Tag.ENGINE_ERROR, "ValueError: ours")
+        writer.record_candidate(Candidate(3, "x", outcome=failed))
+        writer.add_event(Tag.ENGINE_ERROR, {"ordinal": 3, "log": TRACEBACK})
+        evaluation = Evaluation(failed, isolation="none", log=TRACEBACK)
+        candidate = Candidate(4, "x", outcome=failed, source=f"{SEED}\n# 4\n", evaluation=evaluation)
+        writer.record(candidate, "search", tree_hash="4")
     return path, ids
 
 
@@ -86,8 +88,8 @@ class TestPrograms:
         [
             ("twinz:1", "Did you mean 'twins'?"),
             ("twinz:best", "Did you mean 'twins'?"),
-            ("twins:9", "Its last one is 2."),
-            ("twins:2", "never became a program (proposal)"),
+            ("twins:9", "Its last one is 4."),
+            ("twins:2", "never became a program (rejected)"),
         ],
     )
     def test_an_unknown_candidate(self, invoke, twins, text, ref, said):
@@ -99,6 +101,17 @@ class TestPrograms:
         result = invoke(*command(text, "twins:best", "--db", "none.db"))
         assert (result.exit_code, result.stdout) == (2, "")
         assert "There is no database at none.db" in result.stderr
+
+
+@pytest.mark.parametrize("ordinal", [3, 4], ids=["before there was a program", "while it was evaluated"])
+def test_a_fault_of_the_engine_shows_its_traceback(invoke, ask, twins, ordinal):
+    result = invoke("results", "show", f"twins:{ordinal}", "--db", twins[0])
+    assert result.exit_code == 0, result.stderr
+    assert "The engine failed" in result.stdout
+    assert TRACEBACK in result.stdout
+    found = ask("results", "show", f"twins:{ordinal}", "--db", twins[0])
+    logs = [found.get("traceback"), *(e["log"] for e in found.get("evaluations", ()))]
+    assert TRACEBACK in logs
 
 
 @pytest.mark.parametrize("text", ["results top", "results calls", "results export", "promote", "report"])
@@ -133,8 +146,8 @@ class TestInPython:
     def test_as_frames(self, finished):
         pytest.importorskip("pandas", reason="frames need pandas")
         frame = evolve.frame(evolve.top(NAME, db=str(finished[0])))
-        assert frame["scores.decades"].is_monotonic_decreasing
-        assert frame["value"].equals(frame["scores.decades"].rename("value"))
+        assert frame["scores.decades.mean"].is_monotonic_decreasing
+        assert frame["value"].equals(frame["scores.decades.mean"].rename("value"))
         assert evolve.frame(evolve.campaigns(db=str(finished[0])))["name"].tolist() == [NAME]
 
     def test_an_unknown_campaign(self, finished):

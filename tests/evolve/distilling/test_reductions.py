@@ -1,10 +1,13 @@
 """What could go from a program, and that each of it leaves a smaller program that parses."""
 
 import ast
+import asyncio
+import random
 
 import pytest
 
 import seeds
+from evaluators.records import Candidate
 from evaluators.registry import get_domain
 from evolve.distilling.reductions import reduced, reductions
 from evolve.operators.base import Context
@@ -99,12 +102,11 @@ def test_every_reduction_of_a_seed_parses_and_is_smaller(domain, name):
 
 
 def test_all_mechanisms_of_an_evolved_program_can_go():
-    import random
-
     known = get_domain("cfr")
     context = Context(known.components, known.mechanisms, "cfr")
     seed = Code(seeds.source("cfr", "cfr_plus"))
-    code = Code(SymbolicOperator().mutate(seed.text, context, random.Random(4)).source)
+    parent = Candidate(0, "seed", "id", source=seed.text)
+    code = Code(asyncio.run(SymbolicOperator().propose([parent], context, random.Random(4))).source)
     while left := [r for r in reductions(code, context) if r.what.startswith("mechanism")]:
         code = reduced(code, left[0], context)
     assert size_of(code.tree) == size_of(seed.tree)

@@ -4,13 +4,13 @@ import random
 from collections import Counter
 
 import pytest
-from evolve.search.record import Record, Scored, Tried
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.records import Outcome, Tag
+from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
 from evolve.models.ensemble import WINDOW, Paid, Pull, choose, pulls
-from results.rewards import rewards
+from evolve.search.log import CandidateLog
+from results.comparison import rewards
 
 MODELS = ("a", "b", "c")
 
@@ -71,7 +71,7 @@ def test_one_that_was_never_asked_comes_first():
 
 @pytest.mark.parametrize("cost_exponent", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("lookahead", [1, 8, 16])
-def test_everybody_is_tried(cost_exponent, lookahead):
+def test_everybody_is_told(cost_exponent, lookahead):
     models = {"a": (0.9, 0.0), "b": (0.0, 1.0), "c": (0.0, 0.5)}
     assert set(searched(models, candidates=20, cost_exponent=cost_exponent, lookahead=lookahead)) == {*MODELS}
 
@@ -122,29 +122,33 @@ def test_a_typical_improvement_is_worth_a_half_in_any_unit():
     assert rewards([]) == []
 
 
-def tried(ordinal, score, parent, tag=Tag.OK):
-    scored = Scored({"score": score}) if tag is Tag.OK else Scored()
-    return Tried(ordinal, "llm", f"p{ordinal}", "", (parent,) if parent else (), "", Outcome(tag), scored)
+def told(ordinal, score, parent, tag=Tag.OK):
+    outcome = Outcome(tag)
+    evaluation = Evaluation(outcome, scores={"score": Score(score)} if outcome.ok else {})
+    parents = (parent,) if parent else ()
+    return Candidate(ordinal, "llm", f"p{ordinal}", parents, outcome=outcome, evaluation=evaluation)
+
+
+def log_of(*candidates):
+    return CandidateLog("score", candidates).upto(len(candidates))
 
 
 def test_pulls_are_what_was_paid_and_what_it_brought_over_the_parent():
-    record = Record("score", {}, (
-        tried(0, 1.0, None),
-        tried(1, 3.0, "p0"),
-        tried(2, 2.0, "p1"),
-        tried(3, 0.0, "p1", Tag.EXCEPTION),
-        tried(4, 9.0, "p0"),
-        tried(5, 5.0, "p1"),
-    ))  # fmt: skip
+    log = log_of(
+        told(0, 1.0, None),
+        told(1, 3.0, "p0"),
+        told(2, 2.0, "p1"),
+        told(3, 0.0, "p1", Tag.EXCEPTION),
+        told(4, 9.0, "p0"),
+        told(5, 5.0, "p1"),
+    )
     paid = {n: Paid("ab"[n % 2], n / 10) for n in (1, 2, 3, 5, 6)}  # 4 is a crossover, 6 is under way
-    assert pulls(record, paid) == [
+    assert pulls(log, paid) == [
         Pull("b", 0.5, 0.1), Pull("a", 0.0, 0.2), Pull("b", 0.0, 0.3), Pull("b", 0.5, 0.5),
     ]  # fmt: skip
 
 
 def test_only_the_last_candidates_count():
-    record = Record(
-        "score", {}, [tried(n, float(n % 2), f"p{n - 1}" if n else None) for n in range(WINDOW + 3)]
-    )
-    found = pulls(record, {n: Paid("a", float(n)) for n in range(WINDOW + 3)})
+    log = log_of(*(told(n, float(n % 2), f"p{n - 1}" if n else None) for n in range(WINDOW + 3)))
+    found = pulls(log, {n: Paid("a", float(n)) for n in range(WINDOW + 3)})
     assert [pull.usd for pull in found] == [float(n) for n in range(3, WINDOW + 3)]

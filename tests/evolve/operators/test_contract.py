@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -34,17 +35,19 @@ class OperatorContract:
         chosen = parents[: operator.num_parents]
         return operator, asyncio.run(operator.propose(chosen, context, random.Random(seed)))
 
-    def test_the_proposal_says_who_made_it(self, seed_sources, parents, context):
-        operator, proposal = self.propose(seed_sources, parents, context)
-        assert proposal.kind == operator.kind
+    def test_the_child_says_who_made_it_of_whom(self, seed_sources, parents, context):
+        operator, child = self.propose(seed_sources, parents, replace(context, ordinal=7))
+        assert (child.ordinal, child.operator) == (7, operator.kind)
+        assert child.parents == tuple(parent.program_id for parent in parents[: operator.num_parents])
+        assert child.outcome is None
 
     def test_the_same_input_gives_the_same_child(self, seed_sources, parents, context):
         first, second = (self.propose(seed_sources, parents, context, seed=5)[1] for _ in range(2))
         assert first == second
 
     def test_the_child_is_a_new_program(self, seed_sources, parents, context):
-        _, proposal = self.propose(seed_sources, parents, context)
-        assert canonical_hash(proposal.source) not in {canonical_hash(parent.source) for parent in parents}
+        _, child = self.propose(seed_sources, parents, context)
+        assert canonical_hash(child.source) not in {canonical_hash(parent.source) for parent in parents}
 
 
 class TestSymbolic(OperatorContract):

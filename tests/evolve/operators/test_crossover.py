@@ -8,7 +8,7 @@ import pytest
 
 from evaluators.records import Candidate
 from evolve.operators.base import ProposalError
-from evolve.operators.crossover import CrossoverOperator, cross, graft
+from evolve.operators.crossover import CrossoverOperator, graft
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import Code
@@ -44,6 +44,15 @@ class PolicyAccumulator:
     ):
         return info_states.cumulative_policy + info_state_policy
 '''
+
+
+def proposed(operator, context, rng, *sources):
+    parents = [Candidate(0, "seed", "id", source=source) for source in sources]
+    return asyncio.run(operator.propose(parents, context, rng))
+
+
+def cross(first, second, context, rng):
+    return proposed(CrossoverOperator(), context, rng, first, second)
 
 
 def top_level(text):
@@ -102,13 +111,13 @@ def test_every_pair_of_seeds_gives_a_new_program_or_says_why_not(context, seed_s
 def test_children_of_evolved_parents_list_what_they_hold(context, seed_sources):
     rng, operator = random.Random(7), SymbolicOperator()
     for _ in range(20):
-        lines = []
+        sources = []
         for name in ("cfr_plus", "dcfr"):
             source = seed_sources[name]
             for _ in range(4):
-                source = operator.mutate(source, context, rng).source
-            lines.append(Candidate(0, "seed", name, source=source))
-        child = asyncio.run(CrossoverOperator().propose(lines, context, rng))
+                source = proposed(operator, context, rng, source).source
+            sources.append(source)
+        child = cross(*sources, context, rng)
         module, rest = child.source.split('"""\n', 1)
         bullets = [line for line in module.splitlines() if line.startswith("* ")]
         assert bullets == [line.strip() for line in rest.splitlines() if line.startswith("    * ")]

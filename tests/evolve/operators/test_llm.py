@@ -56,8 +56,8 @@ def test_a_good_answer_is_the_child(propose):
     asker = Asker(block(2))
     child = propose(asker, max_output_tokens=99, temperature=0.5)
     assert f"{W} ** 2" in child.source
-    assert child.kind == "llm"
-    assert child.notes == ("power 2, not one.",)
+    assert (child.ordinal, child.operator, child.parents) == (7, "llm", ("id",))
+    assert child.note == "power 2, not one."
     (request,) = asker.requests
     assert (request.ordinal, request.attempt, request.max_output_tokens, request.temperature) == (
         7,
@@ -134,7 +134,7 @@ def test_a_program_that_never_passes_screening_is_kept_to_look_at(propose):
     ],
 )
 def test_the_note_is_the_idea(propose, answer, note):
-    assert propose(Asker(answer + block(2).split("\n", 1)[1])).notes == (note,)
+    assert propose(Asker(answer + block(2).split("\n", 1)[1])).note == note
 
 
 def test_a_merge_shows_both_parents_and_changes_the_first(seed_sources, context):
@@ -142,7 +142,8 @@ def test_a_merge_shows_both_parents_and_changes_the_first(seed_sources, context)
     operator.connect(asker)
     parents = [Candidate(0, "seed", name, source=seed_sources[name]) for name in ("cfr_plus", "dcfr")]
     child = asyncio.run(operator.propose(parents, context, random.Random(0)))
-    assert child.kind == "llm-crossover"
+    assert child.operator == "llm-crossover"
+    assert child.parents == ("cfr_plus", "dcfr")
     assert child.source == seed_sources["cfr_plus"].replace(W, f"{W} ** 2")
     assert seed_sources["dcfr"] in asker.requests[0].messages[1].text
     assert [request.attempt for request in asker.requests] == [0, 1]

@@ -66,7 +66,8 @@ class PolicyAccumulator:
 
 
 def mutate(source, context, rng, **options):
-    return SymbolicOperator(**options).mutate(source, context, rng)
+    parent = Candidate(0, "seed", "id", source=source)
+    return asyncio.run(SymbolicOperator(**options).propose([parent], context, rng))
 
 
 def blocks_of(source, context):
@@ -123,8 +124,8 @@ def test_same_rng_same_child(seed, context):
         asyncio.run(SymbolicOperator().propose([parent], context, random.Random(seed))) for _ in range(2)
     )
     assert first == second
-    assert first.kind == "symbolic"
-    assert first.notes
+    assert first.operator == "symbolic"
+    assert first.note
 
 
 def test_comments_and_formatting_of_the_rest_survive(context):
@@ -150,7 +151,7 @@ def test_blocks_of_any_size_are_bounded(context, seed_sources):
 def test_every_mechanism_is_reached(context, seed_sources):
     rng, seen = random.Random(0), set()
     for _ in range(400):
-        notes = mutate(seed_sources["cfr_plus"], context, rng).notes
+        notes = mutate(seed_sources["cfr_plus"], context, rng).note.split("; ")
         seen |= {note.split()[1] for note in notes if note.startswith("insert")}
     assert seen == {mechanism.name for mechanism in context.mechanisms}
 
@@ -165,7 +166,7 @@ def test_altered_formulas_are_owned_up_to_for_good(context, seed_sources):
     helper = MODEL_WRITTEN.replace("1.25", "1").replace("2.5", "1")
     for seed in range(20):
         child = mutate(helper, context, random.Random(seed), mix=only_perturb)
-        if "the module" in child.notes[0]:
+        if "the module" in child.note:
             assert "a constant or a helper function outside the classes was changed" in child.source
             break
     else:
@@ -194,13 +195,13 @@ def test_nothing_to_change_is_said(context):
 def test_programs_of_another_form_get_constants_perturbed_only(context):
     source = MODEL_WRITTEN.replace("info_states", "info_state_node")
     for seed in range(10):
-        notes = mutate(source, context, random.Random(seed)).notes
+        notes = mutate(source, context, random.Random(seed)).note.split("; ")
         assert not any(note.startswith("insert") for note in notes)
 
 
 def test_without_mechanisms_constants_still_move(context, seed_sources):
     child = mutate(seed_sources["pdcfr_plus"], Context(context.components), random.Random(2))
-    assert child.notes[0].startswith(("perturb", "replace"))
+    assert child.note.startswith(("perturb", "replace"))
 
 
 def test_golden_child(context, seed_sources):
@@ -208,7 +209,7 @@ def test_golden_child(context, seed_sources):
     rng, source, notes = random.Random(2026), seed_sources["cfr_plus"], []
     for _ in range(5):
         child = mutate(source, context, rng)
-        source, notes = child.source, [*notes, *child.notes]
+        source, notes = child.source, [*notes, *child.note.split("; ")]
     text = source + "".join(f"# {note}\n" for note in notes)
     if os.environ.get("REGENERATE_GOLDEN"):
         GOLDEN.parent.mkdir(exist_ok=True)

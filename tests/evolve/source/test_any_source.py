@@ -1,5 +1,6 @@
 """Whatever a model writes, what reads sources works or refuses: no error of ours ends a campaign."""
 
+import asyncio
 import random
 from contextlib import suppress
 
@@ -9,22 +10,22 @@ from hypothesis import strategies as st
 
 import seeds
 from evaluators.contract import ProgramError
-from evaluators.records import Tag
+from evaluators.records import Candidate, Tag
 from evaluators.registry import get_domain
 from evaluators.source import MAX_DEPTH, parse
 from evolve.distilling.documentation import corrected
 from evolve.distilling.reductions import reduced, reductions
 from evolve.operators.answers import PatchError
 from evolve.operators.base import Context, ProposalError
-from evolve.operators.crossover import cross
+from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.patch import check_scope, patch
 from evolve.operators.symbolic import Mix, SymbolicOperator
 from evolve.prompting.changes import code_lines, differing, what_changed
 from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
-from results.views.structure import kind_of
 from results.text import diff, unified
+from results.views.structure import kind_of
 
 SOURCES = {
     name: {seed: seeds.source(name, seed) for seed in chosen}
@@ -120,6 +121,11 @@ def test_screening_judges(case):
         assert canonical_hash(source) == tree_hash == canonical_hash(Code(source).text)
 
 
+def proposed(operator, context, rng, *sources):
+    parents = [Candidate(0, "seed", "id", source=source) for source in sources]
+    return asyncio.run(operator.propose(parents, context, rng)).source
+
+
 @settings(max_examples=150, deadline=None)
 @each_example
 @given(programs())
@@ -129,14 +135,14 @@ def test_operators_make_a_program_or_refuse(case):
     for seed in range(3):
         rng = random.Random(seed)
         try:
-            source = operator.mutate(source, CONTEXTS[domain], rng).source
+            source = proposed(operator, CONTEXTS[domain], rng, source)
         except ProposalError:
             break
         parse(source)
     for other in SOURCES[domain].values():
         for pair in ((source, other), (other, source)):
             with suppress(ProposalError):
-                parse(cross(*pair, CONTEXTS[domain], random.Random(0)).source)
+                parse(proposed(CrossoverOperator(), CONTEXTS[domain], random.Random(0), *pair))
 
 
 @settings(max_examples=150, deadline=None)

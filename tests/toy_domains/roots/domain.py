@@ -28,7 +28,7 @@ class RootsDomain(TaskDomain):
     limits = Limits(cpu_s=2.0, wall_s=20.0, call_wall_s=4.0, memory_mib=256)
     mechanisms = (
         Mechanism(
-            name="halley",
+            name="overshoot",
             component="Rule",
             target="return",
             variable="result",

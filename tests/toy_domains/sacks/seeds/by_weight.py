@@ -1,8 +1,8 @@
-"""What weighs least comes first."""
+"""What weighs most comes first."""
 
 
 class Packing:
-    """Priorities that fall with the weight."""
+    """Priorities that grow with the weight."""
 
     def priorities(self, values, weights, capacity):
-        return [-weight for weight in weights]
+        return [0.5 * weight for weight in weights]

@@ -1,0 +1,287 @@
+"""Noisy metrics: paired seeds, refinement of leaders, gates; the same on any number of workers, killed or not."""
+
+import asyncio
+from statistics import fmean
+
+import pytest
+
+from evaluators.contract import MeanGate, SequentialGate
+from evaluators.records import Metric, Tag
+from evaluators.testing import FakeDomain, fake_program
+from evolve.operators.base import ScriptedOperator
+from evolve.search.events import Refined, Told
+from results import queries
+from results.store import open_store
+
+NOISE, SAMPLES = 0.3, 3
+SETTINGS = {"candidates": 40, "lookahead": 4}
+
+
+def noisy(**options):
+    return FakeDomain("toy", **({"noise": NOISE, "samples": SAMPLES, "refinements": 2} | options))
+
+
+@pytest.fixture
+def run(toy, contents):
+    """Runs or continues a noisy campaign: its rows, and the refinements in the order in which they were told."""
+
+    def go(db, *, domain=None, **options):
+        seen, refined = options.pop("seen", None), []
+        delay, wrap = options.pop("delay", lambda: 0.0), options.pop("wrap", None)
+        operator = options.pop("operator", None)
+
+        def watch(campaign, event):
+            if isinstance(event, Refined):
+                refined.append(event.candidate)
+            if seen:
+                seen(campaign, event)
+
+        config = toy.config(**(SETTINGS | options))
+        summary = toy.run(
+            db, config, domain=domain or noisy(), seen=watch, delay=delay, wrap=wrap, operator=operator
+        )
+        return summary, contents(db, "toy"), refined
+
+    return go
+
+
+@pytest.fixture
+def undisturbed(run, new_db):
+    return run(new_db(), workers=1)
+
+
+def plans(rows):
+    return [name for row in rows for name in row[2]]
+
+
+def test_leaders_are_refined_and_their_scores_are_of_all_results(undisturbed):
+    _, rows, refined = undisturbed
+    assert refined
+    assert {"search", "refinement-1", "refinement-2"} == set(plans(rows))
+    for row in rows:
+        scores, curves = row[2], row[3]
+        further = sorted(set(scores) - {"search"})
+        assert further == [f"refinement-{n + 1}" for n in range(len(further))]
+        if not further or not row[0].outcome.ok:
+            continue
+        values = {}
+        for plan in curves.values():
+            for task, curve in plan:
+                values.setdefault(task.family, []).append(-curve[-1][1])
+        blocks = 1 + len(further)
+        assert {len(own) for own in values.values()} == {SAMPLES * blocks}
+        assert scores["search"]["score"].n == 2 * SAMPLES * blocks
+        assert scores["search"]["score"].mean == pytest.approx(fmean(fmean(own) for own in values.values()))
+
+
+def test_every_program_is_paired_on_the_same_seeds(undisturbed):
+    _, rows, _ = undisturbed
+    for plan, first in (("search", 0), ("refinement-1", SAMPLES), ("refinement-2", 2 * SAMPLES)):
+        own = [[task for task, _ in row[3][plan]] for row in rows if row[2].get(plan)]
+        assert own
+        assert all(tasks == own[0] for tasks in own)
+        assert {task.seed for task in own[0]} == set(range(first, first + SAMPLES))
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_workers_and_their_timing_change_nothing(run, db, undisturbed, jitter, workers):
+    _, rows, refined = run(db, workers=workers, delay=jitter)
+    assert rows == undisturbed[1]
+    told = [[(c.ordinal, c.scores) for c in each] for each in (refined, undisturbed[2])]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("after", range(0, 39, 5))
+def test_a_stopped_campaign_goes_on_as_if_never_stopped(run, db, undisturbed, jitter, after):
+    def stop(campaign, event):
+        if isinstance(event, Told) and event.candidate.ordinal == after:
+            campaign.stop()
+
+    summary, _, _ = run(db, delay=jitter, seen=stop)
+    assert summary.status == "interrupted"
+    _, rows, _ = run(db, delay=jitter)
+    assert rows == undisturbed[1]
+
+
+def test_what_a_stopped_campaign_told_early_is_taken_back_where_it_is_told_to_nobody(run, new_db):
+    """A small archive loses leaders before their refinements are due, which a stop tells at once."""
+    options = {"candidates": 24, "population": {"islands": 1, "archive": 2}, "lookahead": 6, "seed": 2}
+    _, whole, refined = run(new_db(), **options)
+    assert sum(name != "search" for name in plans(whole)) > len(refined)
+    for after in range(0, 20, 2):
+        db = new_db()
+
+        def stop(campaign, event, after=after):
+            if isinstance(event, Told) and event.candidate.ordinal == after:
+                campaign.stop()
+
+        run(db, seen=stop, **options)
+        assert run(db, **options)[1] == whole, after
+
+
+@pytest.mark.parametrize("after", range(1, 39, 4))
+def test_a_killed_campaign_goes_on_as_if_nothing_had_happened(run, db, undisturbed, jitter, after):
+    def kill(_, event):
+        if isinstance(event, Told | Refined) and event.candidate.ordinal >= after:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        run(db, delay=jitter, seen=kill)
+    _, rows, _ = run(db, delay=jitter)
+    assert rows == undisturbed[1]
+
+
+class Crash(Exception):
+    """The process died here."""
+
+
+class Mortal:
+    """A writer of a process that dies when it has written `lives` times."""
+
+    def __init__(self, writer, lives):
+        self._writer, self._lives = writer, lives
+
+    def __getattr__(self, name):
+        method = getattr(self._writer, name)
+        if name in {"load", "load_programs", "held_out", "transaction", "campaign"}:
+            return method
+
+        def write(*arguments, **options):
+            self._lives -= 1
+            if self._lives < 0:
+                raise Crash
+            return method(*arguments, **options)
+
+        return write
+
+
+def test_a_crash_at_any_write_changes_nothing(run, new_db):
+    options = {"candidates": 8, "lookahead": 3}
+    whole = run(new_db(), **options)[1]
+    for lives in range(0, 400, 3):
+        db = new_db()
+        try:
+            run(db, wrap=lambda writer, lives=lives: Mortal(writer, lives), **options)
+        except (Crash, ExceptionGroup):
+            assert run(db, **options)[1] == whole
+        else:
+            assert lives > 30
+            return
+    pytest.fail("the campaign never came to its end")
+
+
+def test_a_raised_budget_comes_to_what_the_larger_one_would_have(run, db, undisturbed):
+    run(db, candidates=17)
+    assert run(db)[1] == undisturbed[1]
+
+
+def test_ranking_uses_what_is_known_of_a_member(toy, run, db):
+    """The luckiest of many equal programs leads at first, and further seeds take its luck away."""
+    operator = ScriptedOperator([toy.program(3.5 + n * 1e-9) for n in range(1, 30)])
+    domain = noisy(noise=1.0, refinements=8)
+    summary, rows, refined = run(db, domain=domain, operator=operator, candidates=30, crossover=0.0)
+    first = {row[0].ordinal: -fmean(c[-1][1] for _, c in row[3]["search"]) for row in rows[1:]}
+    lucky = max(first, key=first.get)
+    assert any(candidate.ordinal == lucky for candidate in refined)
+    known = {row[0].program_id: row[2]["search"]["score"].mean for row in rows}
+    assert summary.scores["score"].mean == known[summary.best]
+    assert known[rows[lucky][0].program_id] < first[lucky]
+    with open_store(db, read_only=True) as store:
+        best = queries.top(store, "toy", n=1)[0]
+    assert best.value == max(known.values())
+
+
+class Brittle(FakeDomain):
+    """A noisy domain on which one program fails as soon as seeds are others than those of the search."""
+
+    def __init__(self, source, fault):
+        super().__init__("toy", noise=0.01, samples=SAMPLES, refinements=1)
+        self._source, self._fault = source, fault
+
+    def run(self, program, task, sandbox, limits):
+        if program == self._source and task.seed >= SAMPLES:
+            program = fake_program(3.5, self._fault)
+            task = type(task)(task.name, "b", seed=task.seed)
+        return super().run(program, task, sandbox, limits)
+
+
+@pytest.mark.parametrize("fault", [Tag.TIMEOUT, Tag.EXCEPTION, Tag.INVALID])
+def test_a_member_that_fails_on_further_seeds_leaves_the_archives(toy, run, db, fault):
+    brittle = toy.program(3.5)
+    sources = [brittle, *(toy.program(2.0 + n / 100) for n in range(9))]
+    summary, rows, refined = run(
+        db, domain=Brittle(brittle, fault), operator=ScriptedOperator(sources), candidates=11, crossover=0.0,
+        lookahead=2, population={"islands": 1},
+    )  # fmt: skip
+    failed = [candidate for candidate in refined if not candidate.ok]
+    assert [(c.ordinal, c.outcome.tag) for c in failed] == [(1, fault)]
+    assert summary.best != rows[1][0].program_id
+    told = rows[1][0].program_id
+    assert all(told not in row[0].parents for row in rows[4:])
+
+
+def test_a_fault_of_ours_on_further_seeds_says_nothing_about_the_member(toy, run, db):
+    good = toy.program(3.5)
+    summary, rows, refined = run(
+        db, domain=Brittle(good, Tag.ENGINE_ERROR), operator=ScriptedOperator([good]), candidates=2,
+        crossover=0.0,
+    )  # fmt: skip
+    assert summary.status == "finished"
+    assert summary.best == rows[1][0].program_id
+    assert all(candidate.ok for candidate in refined)
+
+
+def test_a_domain_that_cannot_refine_ends_no_campaign(run, db):
+    class Stubborn(FakeDomain):
+        def tasks(self, suite, tiers=None, budget=None, seeds=None):
+            if seeds is not None:
+                raise ZeroDivisionError("no other seeds")
+            return super().tasks(suite, tiers, budget, seeds)
+
+    summary, _, refined = run(
+        db, domain=Stubborn("toy", noise=NOISE, samples=SAMPLES, refinements=1), candidates=8
+    )
+    assert summary.status == "finished"
+    assert refined == []
+
+
+def test_an_exact_domain_refines_nothing(run, db):
+    _, rows, refined = run(db, domain=FakeDomain("toy", refinements=3), candidates=8, refinements=3)
+    assert refined == []
+    assert set(plans(rows)) == {"search"}
+
+
+def test_no_refinements_unless_a_campaign_or_its_domain_asks_for_them(run, db):
+    assert run(db, candidates=8, refinements=0)[2] == []
+
+
+@pytest.mark.parametrize(
+    ("gate", "stops"), [(MeanGate(2.0), True), (SequentialGate(0.05, 16), True), (None, False)]
+)
+def test_a_gate_stops_what_is_far_worse_than_its_parent(toy, run, db, gate, stops):
+    bad, good = toy.program(-9.0), toy.program(3.4)
+    _, rows, _ = run(
+        db, domain=noisy(gate=gate, noise=0.2, samples=8, refinements=0), operator=ScriptedOperator([bad, good]),
+        candidates=3, crossover=0.0, lookahead=1,
+    )  # fmt: skip
+    assert rows[1][0].outcome.tag is (Tag.EARLY_STOPPED if stops else Tag.OK)
+    assert rows[2][0].outcome.ok
+    done = len(rows[1][3].get("search", ()))
+    if isinstance(gate, SequentialGate):
+        assert 2 <= done < 16  # as soon as there is no doubt, which the first two tasks may not settle
+    else:
+        assert done == 16
+
+
+METRICS = [
+    Metric("loss", "loss", "min", "log", resolution=0.05),
+    Metric("gain", "gain", "max", "linear", resolution=0.01),
+]
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_any_direction_and_scale_is_searched_alike(run, db, metric):
+    domain = FakeDomain("toy", metric=metric, noise=0.05, samples=2, refinements=1)
+    summary, rows, _ = run(db, domain=domain, candidates=30)
+    start = rows[0][2]["search"]["score"].mean
+    assert summary.scores["score"].mean > start + 0.5
