@@ -350,7 +350,7 @@ class FakeDomain(TaskDomain):
         if not self.noise:
             return [Task(name, name, budget=budget or 1) for name in _SUITES[suite]]
         chosen = range(self.samples) if seeds is None else seeds
-        return [Task(f"{n}/{s}", n, budget=budget or 1, seed=s) for n in _SUITES[suite] for s in chosen]
+        return [Task(f"{n}/{s}", n, budget=budget or 1, seed=s) for s in chosen for n in _SUITES[suite]]
 
     def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
         """See `TaskDomain.stages`."""

@@ -23,9 +23,9 @@ from evolve.cli.output import (
 )
 from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption
 from evolve.cli.progress import progress
-from evolve.cli.words import by_row, row_name
+from evolve.cli.tables import Entry, grouped, row_name, standing_in
 from evolve.errors import ConfigError
-from results.comparison import Value, standing, with_chaos
+from results.comparison import Value, with_chaos
 
 if TYPE_CHECKING:
     from evaluators.contract import Plan
@@ -52,14 +52,14 @@ class Row:
         again = self.copies.failures if self.copies else {}
         return {**again, **self.evaluated.failures}
 
-    def values(self, tier: str) -> dict[str, Value]:
-        """Return the name of a column -> value on the tasks of a tier, with what is known of its chaos."""
+    def values(self, tier: str) -> dict[str, list[Value]]:
+        """Return the name of a column -> values on the tasks of a tier, with what is known of their chaos."""
         results = [r for r in self.evaluated.evaluation.results if r.task.tier == tier]
-        values = by_row(results, tier)
+        values = grouped(results, tier)
         copies = self.copies.evaluation.results if self.copies else ()
         for result in results if copies else ():
             own = [copy for copy in copies if copy.task.family == result.task.family]
-            values[row_name(result.task, tier)] = with_chaos(result, own)
+            values[row_name(result.task, tier)] = [with_chaos(result, own)]
         return values
 
 
@@ -202,16 +202,13 @@ def _draw(path: Path, rows: Sequence[Row], plan: Plan, metric: Metric) -> None:
 
 def _row_json(row: Row, tier: str) -> dict[str, Any]:
     failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
-    chaos = {name: value.stderr for name, value in row.values(tier).items()} if row.copies else None
+    chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 
 
 def _ties_json(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str, Any]:
     """Return, for each task, who is best and who is tied with it."""
-    values = {row.program.name: row.values(tier) for row in rows}
-    columns = dict.fromkeys(column for own in values.values() for column in own)
-    standings = {
-        column: standing(domain.metric, {name: own[column] for name, own in values.items() if column in own})
-        for column in columns
-    }
+    entries = [Entry(row.program.name, None, row.values(tier)) for row in rows]
+    columns = dict.fromkeys(column for entry in entries for column in entry.values)
+    standings = {column: standing_in(domain.metric, entries, column) for column in columns}
     return {column: s._asdict() for column, s in standings.items() if s}

@@ -8,9 +8,8 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from evaluators.records import Metric
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, metric_json, print_json
-from evolve.cli.words import difference, score
+from evolve.cli.tables import difference, score_text
 from evolve.errors import ConfigError
 from results.text import unified, visible
 
@@ -82,7 +81,7 @@ def lineage(
             del step["source"]
         print_json(head | about | {"steps": steps})
         return
-    _print_tree(ancestors, record.metric, diffs, with_diffs=with_diffs)
+    _print_tree(ancestors, diffs, with_diffs=with_diffs)
 
 
 def print_diff(text: str) -> None:
@@ -128,7 +127,7 @@ def _step_diffs(ancestors: Lineage) -> list[str]:
     return ["", *changes]
 
 
-def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_diffs: bool) -> None:
+def _print_tree(ancestors: Lineage, diffs: list[str], *, with_diffs: bool) -> None:
     from rich.syntax import Syntax
 
     out = console()
@@ -136,7 +135,7 @@ def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_di
     tree = Tree(f"[bold]{escape(ancestors.campaign)}[/bold], {escape(objective)}")
     before: float | None = None
     for step, text in zip(ancestors.steps, diffs, strict=True):
-        branch = tree.add(escape(visible(_headline(step, before, text, metric))))
+        branch = tree.add(escape(visible(_headline(step, before, text))))
         for change in filter(None, step.note.split("; ")):
             branch.add(escape(visible(change)))
         for parent in step.others:
@@ -150,11 +149,11 @@ def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_di
     out.print(tree)
 
 
-def _headline(step: Step, before: float | None, text: str, metric: Metric) -> str:
+def _headline(step: Step, before: float | None, text: str) -> str:
     shown = step.outcome or "undecided"
     if step.score is not None:
-        change = "" if before is None else f" ({difference(metric, step.score - before)})"
-        shown = score(metric, step.score) + change
+        change = "" if before is None else f" ({difference(step.score - before)})"
+        shown = score_text(step.score) + change
     lines = text.splitlines()[2:]
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     size = f", {added} lines added, {removed} removed" if text else ""

@@ -18,8 +18,7 @@ from evolve.cli.output import (
     print_json,
     split,
 )
-from evolve.cli.tables import tasks_table
-from evolve.cli.words import score, title
+from evolve.cli.tables import score_text, tasks_table, title
 from results.text import visible
 
 if TYPE_CHECKING:
@@ -117,9 +116,7 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
         out.print(tasks_table(metric, evaluation.results))
     if evaluation.outcome.ok:
         objective = program.domain.objective
-        out.print(
-            f"{objective}: {score(metric, evaluation.scores[objective])} (larger is better)", markup=False
-        )
+        out.print(f"{objective}: {score_text(evaluation.scores[objective])} (larger is better)", markup=False)
 
 
 def _print_log(evaluation: Evaluation, *, stderr: bool) -> None:

@@ -21,8 +21,7 @@ from evolve.cli.output import (
     scores_json,
     task_json,
 )
-from evolve.cli.tables import plain_table, tasks_table
-from evolve.cli.words import score
+from evolve.cli.tables import plain_table, score_text, tasks_table
 from results.errors import UnknownNameError
 from results.text import visible
 
@@ -51,7 +50,7 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
         return
     table = plain_table("campaign", "domain", "status", "created", right=["candidates", "best", "CPU s"])
     for c in listed:
-        numbers = str(c.candidates), score(c.metric, c.best), f"{c.cpu_s:.0f}"
+        numbers = str(c.candidates), score_text(c.best), f"{c.cpu_s:.0f}"
         table.add_row(escape(c.name), c.domain, c.status, f"{c.created_at:%Y-%m-%d %H:%M}", *numbers)
     console().print(table)
 
@@ -77,17 +76,17 @@ def top(
         listed = queries.top(store, campaign, objective, n=n)
         record = store.find_campaign(campaign)
     assert record is not None
-    shown = objective or record.objective
+    ranks_by = objective or record.objective
     if as_json:
         head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "metric": metric_json(record.metric)}
         rows = [dict(vars(c)) | {"scores": scores_json(c.scores)} for c in listed]
-        print_json(head | {"objective": shown, "programs": rows})
+        print_json(head | {"objective": ranks_by, "programs": rows})
         return
-    table = plain_table("program", right=["candidate", f"{shown} ↑"])
+    table = plain_table("program", right=["candidate", f"{ranks_by} ↑"])
     table.add_column("operator")
     table.add_column("last change", overflow="fold")
     for c in listed:
-        value = score(record.metric, c.scores[shown])
+        value = score_text(c.scores[ranks_by])
         table.add_row(c.program_id[:10], str(c.ordinal), value, c.operator, escape(visible(c.note)))
     console().print(table)
 
@@ -170,7 +169,7 @@ def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -
         out.print(tasks_table(metric, evaluation.results))
     whole = {name: one for name, one in evaluation.scores.items() if "/" not in name}
     for name, one in whole.items():
-        out.print(f"  {name} {score(metric, one)}", markup=False)
+        out.print(f"  {name} {score_text(one)}", markup=False)
     if evaluation.log:
         failed = evaluation.outcome.tag is Tag.ENGINE_ERROR
         out.print(f"{'The engine failed:' if failed else 'It printed:'} {escape(visible(evaluation.log))}")

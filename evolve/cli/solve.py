@@ -24,8 +24,7 @@ from evolve.cli.output import (
     typed,
 )
 from evolve.cli.programs import InProcessOption, UnsafeOption
-from evolve.cli.tables import plain_table
-from evolve.cli.words import number
+from evolve.cli.tables import number, plain_table
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver

@@ -168,12 +168,17 @@ def _answers(store, name):
     line = _plain(lineage(store, f"{name}:best"))
     for step in line["steps"]:
         step["source"] = len(step["source"])
+    tried = progress.trials(store, name)
     asked = [_plain(call) for call in queries.calls(store, name)]
     return {
         "top": [_plain(one) | {"scores": _means(one.scores)} for one in queries.top(store, name, n=50)],
-        "best_so_far": _plain(queries.best_so_far(store, name)),
+        "best_so_far": [
+            {"ordinal": one.ordinal, "value": one.value, "best": one.best}
+            for one in tried
+            if one.value is not None
+        ],
         "told_candidates": queries.told_candidates(store, name),
-        "outcomes": queries.outcomes(store, name),
+        "outcomes": progress.outcome_counts(tried),
         "looks": [_look(one) for one in queries.held_out(store, name)],
         "events": _plain(queries.events(store, name)),
         "calls": [{k: v for k, v in call.items() if k not in ("messages", "answer")} for call in asked],
