@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install dev test test-all soak lint docs sandbox-image clean
+.PHONY: demo install dev test lint docs sandbox-image clean
 
 demo: install  ## a discovery campaign on the training games, about three minutes on two cores
 	$(BIN)/evolve run $(DEMO)
@@ -23,18 +23,8 @@ $(VENV)/dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
-test: dev  ## the quick tests, within six minutes on two cores; no Docker, PostgreSQL or browser is needed
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not slow and not docker and not server and not browser"
-
-test-all: dev  ## all tests: kills, whole campaigns, Docker, PostgreSQL, a browser; what is missing is skipped, and said
+test: dev  ## the test suite
 	$(BIN)/python -m pytest -n auto --dist loadgroup
-
-# What takes longer than a test may; SHARE=0.1 runs a tenth of it.
-SHARE ?= 1
-soak: dev  ## ten thousand sandbox sessions, ten thousand candidates of the engine, long fuzzing
-	$(BIN)/python -m benchmarks sandbox --soak $$($(PYTHON) -c 'print(int(10000 * $(SHARE)))')
-	$(BIN)/python -m benchmarks engine --candidates $$($(PYTHON) -c 'print(int(10000 * $(SHARE)))')
-	EVOLVE_FUZZ=$$($(PYTHON) -c 'print(int(3000 * $(SHARE)))') $(BIN)/python -m pytest -q -m fuzz
 
 lint: dev  ## style and types
 	$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import signal
 import time
 from types import SimpleNamespace
@@ -19,8 +18,6 @@ from sandbox.link import ChannelClosed, ChannelTimeout, Ended, SharedTransport, 
 from sandbox.process import ProcessSandbox
 from sandbox.runner import wire
 from sandbox.session import ProcessSession
-
-pytestmark = pytest.mark.fuzz
 
 GUEST = "def start(program):\n    return {'step': lambda s, a: program.step(*a) or ()}\n"
 ROOM = 1 << 14
@@ -75,7 +72,7 @@ CALLBACKS = {
 }
 
 
-@settings(deadline=None, max_examples=int(os.environ.get("EVOLVE_FUZZ", "500")))
+@settings(deadline=None, max_examples=500)
 @given(st.lists(tokens(), max_size=6), st.sampled_from([ChannelClosed(), ChannelTimeout()]))
 def test_any_tokens_end_as_arrays_or_as_a_fault(script, last):
     link = SimpleNamespace(end=lambda grace_s: Ended(0, "ended", 0.0, 1, 0, b""), charge=lambda cpu_s: None)
@@ -93,7 +90,7 @@ def test_any_tokens_end_as_arrays_or_as_a_fault(script, last):
     assert len(ended) == 1
 
 
-@settings(deadline=None, max_examples=int(os.environ.get("EVOLVE_FUZZ", "40")))
+@settings(deadline=None, max_examples=40)
 @given(st.lists(tokens(), min_size=1, max_size=3))
 @pytest.mark.parametrize("kind", ["runner", "streamed"])
 def test_any_bytes_of_a_child_end_as_arrays_or_as_a_fault(request, kind, script):

@@ -1,7 +1,6 @@
 """Whatever a model writes, what reads sources works or refuses: no error of ours ends a campaign."""
 
 import asyncio
-import os
 import random
 from contextlib import suppress
 
@@ -27,8 +26,6 @@ from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
 from results.text import diff, unified
 from results.views.structure import kind_of
-
-pytestmark = pytest.mark.fuzz
 
 SOURCES = {
     name: {seed: seeds.source(name, seed) for seed in chosen}
@@ -113,7 +110,7 @@ def each_example(test):
     return test
 
 
-@settings(max_examples=int(os.environ.get("EVOLVE_FUZZ", "150")), deadline=None)
+@settings(max_examples=150, deadline=None)
 @each_example
 @given(programs())
 def test_screening_judges(case):
@@ -129,7 +126,7 @@ def proposed(operator, context, rng, *sources):
     return asyncio.run(operator.propose(parents, context, rng)).source
 
 
-@settings(max_examples=int(os.environ.get("EVOLVE_FUZZ", "150")), deadline=None)
+@settings(max_examples=150, deadline=None)
 @each_example
 @given(programs())
 def test_operators_make_a_program_or_refuse(case):
@@ -148,7 +145,7 @@ def test_operators_make_a_program_or_refuse(case):
                 parse(proposed(CrossoverOperator(), CONTEXTS[domain], random.Random(0), *pair))
 
 
-@settings(max_examples=int(os.environ.get("EVOLVE_FUZZ", "150")), deadline=None)
+@settings(max_examples=150, deadline=None)
 @each_example
 @given(programs())
 def test_what_shows_changes_reads_anything(case):
@@ -164,7 +161,7 @@ def test_what_shows_changes_reads_anything(case):
     assert all(code_lines(source)) or not source.strip()
 
 
-@settings(max_examples=int(os.environ.get("EVOLVE_FUZZ", "100")), deadline=None)
+@settings(max_examples=100, deadline=None)
 @each_example
 @given(programs())
 def test_what_a_model_answers_is_applied_or_refused(case):
@@ -178,7 +175,7 @@ def test_what_a_model_answers_is_applied_or_refused(case):
             check_scope(other, source, components)
 
 
-@settings(max_examples=int(os.environ.get("EVOLVE_FUZZ", "40")), deadline=None)
+@settings(max_examples=40, deadline=None)
 @each_example
 @given(programs())
 def test_distilling_reads_any_program(case):
