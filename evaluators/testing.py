@@ -145,6 +145,13 @@ class DomainContract:
             with pytest.raises(ProgramError):
                 self.domain.check(source)
 
+    def test_the_prompt_is_of_these_programs(self) -> None:
+        """A search with a model tells it what programs are; without a prompt there is no such search."""
+        prompt = self.domain.resources("prompts") / "system.md.j2"
+        text = prompt.read_text(encoding="utf-8") if prompt.is_file() else None
+        for component in self.domain.components:
+            assert text is None or (component.name in text and component.method in text)
+
     # Its tasks.
 
     def test_tasks_can_be_told_apart(self) -> None:

@@ -10,7 +10,7 @@ their difference, or when both are beyond the task's floor, where values cannot 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import NamedTuple
@@ -162,8 +162,3 @@ def pair(
         ties=sum(sign == 0 for sign in decided),
         losses=sum(sign < 0 for sign in decided),
     )
-
-
-def best_of(metric: Metric, values: Iterable[float]) -> float | None:
-    """Return the best of some values, None where there is none."""
-    return max(values, key=metric.oriented, default=None)

@@ -54,19 +54,20 @@ def open_engine(where: Where, *, create: bool, read_only: bool) -> tuple[Engine,
     Raises:
         DatabaseError: see the module; also missing, or its directory cannot be written.
     """
-    url = _parse_url(where)
+    path = _file(where)
     found = _revision(where, create=create and not read_only)
     if found is None and read_only:
         raise _empty(where)
     with _one_line(f"The database {shown(where)} cannot be opened", _OTHER):
         if found != head():
-            _check_upgradable(url, found)
+            if path is not None and found is not None:
+                _check_upgradable(path, found)
             # SQLite changes a table by making it anew, while others refer to it.
-            with _disposing(_engine(url, "upgrade")) as engine:
+            with _disposing(_engine(where, "upgrade")) as engine:
                 _to_head(engine, shown(where))
-        engine = _engine(url, "read" if read_only else "write")
+        engine = _engine(where, "read" if read_only else "write")
         engine.connect().close()
-    return engine, AdvisoryLocks(engine) if _on_server(url) else FileLocks(_file(url))
+    return engine, AdvisoryLocks(engine) if path is None else FileLocks(path)
 
 
 @cache
@@ -165,20 +166,19 @@ def backup(where: Where, file: Path | None = None) -> Path:
     Raises:
         DatabaseError: a server's database, no database of ours, a file that exists, or a place that cannot be written.
     """
-    url = _parse_url(where)
-    if _on_server(url):
-        plain = url.set(drivername="postgresql").render_as_string()
+    source = _file(where)
+    if source is None:
+        plain = _parse_url(where).set(drivername="postgresql").render_as_string()
         raise DatabaseError(
             f"Expected a SQLite file to copy; {shown(where)} is on a server.",
             f"Run: pg_dump --format custom --file evolve.dump '{plain}'",
         )
     if _revision(where) is None:
         raise _empty(where)
-    source = _file(url)
     dated = source.with_name(f"{source.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}{source.suffix}")
     target = dated if file is None else file
     with _reserved(target) as part, _one_line(f"The database {source} cannot be opened", _OTHER):
-        _copy(url, part)
+        _copy(source, part)
     return target
 
 
@@ -201,7 +201,7 @@ def upgrade(where: Where) -> Upgrade:
         raise _empty(where)
     if before == head():
         return Upgrade(before, before, None)
-    copy = None if _on_server(_parse_url(where)) else backup(where)
+    copy = None if _file(where) is None else backup(where)
     engine, _ = open_engine(where, create=False, read_only=False)
     engine.dispose()
     return Upgrade(before, head(), copy)
@@ -227,16 +227,15 @@ def _parse_url(where: Where) -> URL:
     return url
 
 
-def _on_server(url: URL) -> bool:
-    return url.get_backend_name() != "sqlite"
-
-
-def _file(url: URL) -> Path:
-    """Return the file of a SQLite database.
+def _file(where: Where) -> Path | None:
+    """Return the file of a SQLite database; None for one on a server.
 
     Raises:
         DatabaseError: a database in memory, or options behind the path.
     """
+    url = _parse_url(where)
+    if url.get_backend_name() != "sqlite":
+        return None
     if not url.database or url.database == ":memory:" or url.query:
         raise DatabaseError(
             f"Expected the path of a database file; got {url.render_as_string()}.",
@@ -251,14 +250,14 @@ def _revision(where: Where, *, create: bool = False) -> str | None:
     Raises:
         DatabaseError: missing, unless it can be made; newer than this program, somebody else's, or not to be read.
     """
-    url = _parse_url(where)
-    if not _on_server(url):
-        _check_file(_file(url), create=create)
-        if not _file(url).exists() or _file(url).stat().st_size == 0:
+    path = _file(where)
+    if path is not None:
+        _check_file(path, create=create)
+        if not path.exists() or path.stat().st_size == 0:
             return None
     with (
         _one_line(f"The database {shown(where)} cannot be opened", _OTHER),
-        _disposing(_engine(url, "look")) as engine,
+        _disposing(_engine(where, "look")) as engine,
         engine.connect() as connection,
     ):
         return _revision_in(connection, shown(where))
@@ -320,11 +319,8 @@ def _revision_in(connection: Connection, name: str) -> str | None:
     return found
 
 
-def _check_upgradable(url: URL, found: str | None) -> None:
-    """An older database is upgraded where it is, which takes a place that can be written."""
-    if found is None or _on_server(url):
-        return
-    path = _file(url)
+def _check_upgradable(path: Path, found: str) -> None:
+    """See that a file can be written: an older database is upgraded where it is."""
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         raise DatabaseError(
             f"{path} has schema {found}, older than this program's {head()}, and cannot be written.",
@@ -352,16 +348,17 @@ def _to_head(engine: Engine, name: str) -> None:
             command.upgrade(config, "head")
 
 
-def _engine(url: URL, purpose: _Purpose) -> Engine:
+def _engine(where: Where, purpose: _Purpose) -> Engine:
     """Return an engine; those to look and to read cannot write."""
-    if not _on_server(url):
-        return _sqlite_engine(_file(url), purpose)
+    path = _file(where)
+    if path is not None:
+        return _sqlite_engine(path, purpose)
     options = {"postgresql_readonly": True} if purpose in ("look", "read") else {}
     try:
-        return create_engine(url, json_serializer=_to_json, execution_options=options)
+        return create_engine(_parse_url(where), json_serializer=_to_json, execution_options=options)
     except ModuleNotFoundError as error:
         raise DatabaseError(
-            f"{url.render_as_string()} needs the Python package {error.name}.",
+            f"{shown(where)} needs the Python package {error.name}.",
             f"Install it: pip install {error.name}",
         ) from error
 
@@ -377,7 +374,9 @@ def _sqlite_engine(path: Path, purpose: _Purpose) -> Engine:
     creator = partial(
         sqlite3.connect, uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
-    engine = create_engine("sqlite://", creator=creator, poolclass=QueuePool, json_serializer=_to_json)
+    engine = create_engine(
+        "sqlite://", creator=creator, poolclass=QueuePool, paramstyle="named", json_serializer=_to_json
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:
@@ -448,11 +447,11 @@ def _reserved(target: Path) -> Iterator[Path]:
         raise
 
 
-def _copy(url: URL, target: Path) -> None:
+def _copy(source: Path, target: Path) -> None:
     """Fill the file `target`; who may read it is as with the database, from the first byte on."""
     target.touch(mode=0o600)
     with (
-        _disposing(_engine(url, "read")) as engine,
+        _disposing(_sqlite_engine(source, "read")) as engine,
         engine.connect() as connection,
         closing(sqlite3.connect(target)) as copy,
     ):
@@ -462,6 +461,6 @@ def _copy(url: URL, target: Path) -> None:
             original.backup(copy)
         except sqlite3.Error as error:
             raise DatabaseError(
-                f"{_file(url)} cannot be copied to {target.parent}: {error}.", "Name another file."
+                f"{source} cannot be copied to {target.parent}: {error}.", "Name another file."
             ) from error
-    shutil.copymode(_file(url), target)
+    shutil.copymode(source, target)

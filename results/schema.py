@@ -226,7 +226,25 @@ class Parent(Base):
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.id"), index=True)
 
 
-class Evaluation(Base):
+class Costs:
+    """The columns of a `Cost`."""
+
+    cpu_s: Mapped[float]
+    wall_s: Mapped[float]
+    candidate_cpu_s: Mapped[float]
+    oracle_calls: Mapped[int] = mapped_column(BigInteger)
+
+
+class TaskColumns:
+    """The columns of a `Task` beside its name."""
+
+    family: Mapped[str]
+    tier: Mapped[str]
+    budget: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Evaluation(Costs, Base):
     """One program on one plan; `ordinal` is null for baselines. `stages`: stage -> [mean, stderr, n]."""
 
     __tablename__ = "evaluations"
@@ -252,10 +270,6 @@ class Evaluation(Base):
     outcome: Mapped[str]
     message: Mapped[str]
     isolation: Mapped[str]
-    cpu_s: Mapped[float]
-    wall_s: Mapped[float]
-    candidate_cpu_s: Mapped[float]
-    oracle_calls: Mapped[int] = mapped_column(BigInteger)
     stages: Mapped[dict[str, list[Any]] | None] = mapped_column(JSON(none_as_null=True))
     log: Mapped[str] = mapped_column(CompressedText)
     finished_at: Mapped[datetime]
@@ -274,7 +288,7 @@ class Score(Base):
     n: Mapped[int] = mapped_column(BigInteger)
 
 
-class Task(Base):
+class Task(TaskColumns, Base):
     """A task and what is known of it whichever program works on it, once.
 
     `key` is a hash of all other columns: some of them may be null, and nulls do not compare.
@@ -285,16 +299,12 @@ class Task(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
     name: Mapped[str]
-    family: Mapped[str]
-    tier: Mapped[str]
-    budget: Mapped[int] = mapped_column(BigInteger)
-    seed: Mapped[int | None] = mapped_column(BigInteger)
     uniform: Mapped[float | None]
     floor: Mapped[float | None]
     reference: Mapped[Points | None] = mapped_column(PackedPoints)
 
 
-class TaskResult(Base):
+class TaskResult(Costs, Base):
     """What a program achieved on one task of an evaluation, in the plan's order; the last point is the value."""
 
     __tablename__ = "task_results"
@@ -307,13 +317,9 @@ class TaskResult(Base):
     stderr: Mapped[float]
     samples: Mapped[int] = mapped_column(BigInteger)
     extra: Mapped[dict[str, float] | None] = mapped_column(JSON(none_as_null=True))
-    cpu_s: Mapped[float]
-    wall_s: Mapped[float]
-    candidate_cpu_s: Mapped[float]
-    oracle_calls: Mapped[int] = mapped_column(BigInteger)
 
 
-class HeldOut(Base):
+class HeldOut(TaskColumns, Base):
     """A program on a task that the search did not see; `value` is null when it failed there."""
 
     __tablename__ = "held_out"
@@ -322,10 +328,6 @@ class HeldOut(Base):
     campaign_id: Mapped[int] = mapped_column(ForeignKey("campaigns.id"), index=True)
     program_id: Mapped[str] = mapped_column(ForeignKey("programs.id"))
     task: Mapped[str]
-    family: Mapped[str]
-    tier: Mapped[str]
-    budget: Mapped[int] = mapped_column(BigInteger)
-    seed: Mapped[int | None] = mapped_column(BigInteger)
     outcome: Mapped[str]
     message: Mapped[str]
     value: Mapped[float | None]

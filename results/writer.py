@@ -18,7 +18,7 @@ from results.database import HeldConnection
 from results.loading import (
     CALL_FIELDS,
     load_calls,
-    load_campaign,
+    load_campaigns,
     load_held_out,
     load_programs,
     load_state,
@@ -37,10 +37,6 @@ from results.records import (
 from results.statements import Change, insert_new, of, table
 
 Clock = Callable[[], datetime]
-
-TaskNumbers = dict[tuple[Task, float | None, float | None, Curve], int]
-"""A task with all that is known of it -> its number."""
-
 
 _PROGRAMS, _CANDIDATES, _PARENTS = map(table, (schema.Program, schema.Candidate, schema.Parent))
 _EVALUATIONS, _SCORES = map(table, (schema.Evaluation, schema.Score))
@@ -91,7 +87,8 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
         self._clock = clock
         self._id = campaign_id
         self._current: Connection | None = None
-        self._tasks: TaskNumbers = {}
+        # A task with all that is known of it -> its number.
+        self._tasks: dict[tuple[Task, float | None, float | None, Curve], int] = {}
         # A text -> its id: those of the last call, whose first messages the next one repeats.
         self._texts: dict[str, str] = {}
 
@@ -107,13 +104,8 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[Connection]:
         """Make everything that the block records durable at its end, together, or nothing if it raises."""
-        with self._connection():
-            yield
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
         if self._current is not None:
             yield self._current
             return
@@ -131,12 +123,12 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
     @property
     def campaign(self) -> CampaignRecord:
         """The campaign as it is stored now."""
-        with self._connection() as connection:
-            return load_campaign(connection, self._id)
+        with self.transaction() as connection:
+            return load_campaigns(connection, schema.Campaign.id == self._id)[0]
 
     def load(self) -> CampaignState:
         """Everything recorded so far: what a continued campaign starts from."""
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_state(connection, self._id)
 
     def load_programs(self) -> dict[str, ProgramRecord]:
@@ -145,7 +137,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
             select(of.program_id).where(of.campaign_id == self._id)
             for of in (schema.Candidate, schema.Evaluation)
         )
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_programs(connection, schema.Program.id.in_(ids) | schema.Program.id.in_(evaluated))
 
     def set_status(self, status: Status) -> None:
@@ -171,7 +163,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
         """
         key = program_id(source)
         row = {"id": key, "tree_hash": tree_hash, "name": name, "source": normalised(source)}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             added = _ADD_PROGRAM.run(connection, row | {"provenance": _json(provenance)})
             if not added and provenance is not None:
                 known = connection.execute(_FIND_PROVENANCE, {"its_id": key}).scalar_one()
@@ -199,7 +191,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
             ValueError: the candidate was told: it never changes again.
             sqlalchemy.exc.IntegrityError: it has an evaluation on this plan already.
         """
-        with self._connection():
+        with self.transaction():
             if candidate.source:
                 key = self.add_program(candidate.source, tree_hash=tree_hash, provenance=provenance)
                 candidate = replace(candidate, program_id=key)
@@ -229,7 +221,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
             "outcome": None if outcome is None else outcome.tag.value,
             "message": "" if outcome is None else outcome.message,
         }
-        with self._connection() as connection:
+        with self.transaction() as connection:
             added = _ADD_CANDIDATE.run(
                 connection, key | values | {"created_at": self._clock(), "told_at": None}
             )
@@ -239,9 +231,9 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
                     raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
                 connection.execute(_DROP_PARENTS, its)
             parents = enumerate(candidate.parents)
-            rows = [key | {"position": position, "program_id": parent} for position, parent in parents]
-            if rows:
-                _ADD_PARENT.run(connection, *rows)
+            _ADD_PARENT.run(
+                connection, *(key | {"position": n, "program_id": parent} for n, parent in parents)
+            )
 
     def record_evaluation(
         self, evaluation: Evaluation, *, program_id: str, ordinal: int | None, plan: str
@@ -271,7 +263,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
             "finished_at": self._clock(),
             **vars(evaluation.cost),
         }
-        with self._connection() as connection:
+        with self.transaction() as connection:
             number = _ADD_EVALUATION.number(connection, row)
             self._add_scores(connection, number, evaluation.scores)
             results = [
@@ -287,14 +279,12 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
                 }
                 for position, result in enumerate(evaluation.results)
             ]
-            if results:
-                _ADD_TASK_RESULT.run(connection, *results)
+            _ADD_TASK_RESULT.run(connection, *results)
 
     @staticmethod
     def _add_scores(connection: Connection, evaluation: int, scores: Mapping[str, Score]) -> None:
         rows = [{"evaluation_id": evaluation, "name": name, **vars(score)} for name, score in scores.items()]
-        if rows:
-            _ADD_SCORE.run(connection, *rows)
+        _ADD_SCORE.run(connection, *rows)
 
     def _task(self, connection: Connection, result: TaskResult) -> int:
         """Return the number of a result's task, which is stored if it is new."""
@@ -310,7 +300,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
     def replace_scores(self, ordinal: int, plan: str, scores: Mapping[str, Score]) -> None:
         """Replace the scores of a candidate's evaluation on a plan, as when further results refine them."""
         its = {"its_campaign_id": self._id, "its_ordinal": ordinal, "its_plan": plan}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             number = connection.execute(_FIND_EVALUATION, its).scalar_one()
             connection.execute(delete(_SCORES).where(_SCORES.c.evaluation_id == number))
             self._add_scores(connection, number, scores)
@@ -322,33 +312,33 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
             ValueError: it has no outcome, was told before, or is unknown.
         """
         its = {"its_campaign_id": self._id, "its_ordinal": ordinal, "now": self._clock()}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             if _TELL.run(connection, its) != 1:
                 raise ValueError(f"candidate {ordinal} cannot be told: unknown, undecided or told before")
 
     def record_held_out(self, evaluation: HeldOutEvaluation) -> None:
         """Store what a program achieved on a task that the search did not see, as of now."""
         row: dict[str, Any] = vars(evaluation.task) | vars(evaluation)
-        outcome = {"outcome": evaluation.outcome.tag.value, "message": evaluation.outcome.message}
-        row |= outcome | {
+        row |= {
             "task": evaluation.task.name,
+            "outcome": evaluation.outcome.tag.value,
+            "message": evaluation.outcome.message,
             "campaign_id": self._id,
             "evaluated_at": self._clock(),
         }
         del row["name"]
-        with self._connection() as connection:
+        with self.transaction() as connection:
             _ADD_HELD_OUT.run(connection, row)
 
     def held_out(self) -> list[HeldOutEvaluation]:
         """Everything that this campaign evaluated on tasks that its search did not see, oldest first."""
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_held_out(connection, self._id)
 
     def begin_call(self, call: CallRecord) -> int:
         """Store a call to a model before it is sent; return its number, for `end_call`."""
-        with self._connection() as connection:
-            known = self._texts
-            keys = {text: known.get(text) or _add_text(connection, text) for _, text in call.messages}
+        with self.transaction() as connection:
+            keys = {text: self._texts.get(text) or _add_text(connection, text) for _, text in call.messages}
             self._texts = keys
             row = {name: getattr(call, name) for name in CALL_FIELDS} | {
                 "campaign_id": self._id,
@@ -364,7 +354,7 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
     ) -> None:
         """Store what came of a call: an answer, or why there is none."""
         values: dict[str, object] = {"state": state, "message": message, "ended_at": self._clock()}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             if answer is not None:
                 values |= vars(answer) | {"answer_id": _add_text(connection, answer.text)}
                 del values["text"]
@@ -372,17 +362,17 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
 
     def load_calls(self) -> list[CallRecord]:
         """The calls of this campaign in the order in which they were sent, without what was asked."""
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_calls(connection, self._id, messages=False)
 
     def add_event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Store something worth remembering; `payload` is a JSON object."""
         row = {"campaign_id": self._id, "kind": kind, "payload": dict(payload), "happened_at": self._clock()}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             connection.execute(insert(schema.Event), row)
 
     def _update(self, **values: Any) -> None:
-        with self._connection() as connection:
+        with self.transaction() as connection:
             connection.execute(update(schema.Campaign).where(schema.Campaign.id == self._id).values(**values))
 
 

@@ -12,7 +12,6 @@ from results.comparison import (
     Z95,
     Value,
     advantage,
-    best_of,
     pair,
     ranking,
     standing,
@@ -176,12 +175,6 @@ def test_a_pair_counts_tasks_that_both_finished():
     assert (found.wins, found.ties, found.losses) == (1, 0, 0)
     nothing = pair(LOSS, "m", "t", {a: Value(0.1)}, {})
     assert (nothing.mean, nothing.wins, nothing.ties, nothing.losses) == (None, 0, 0, 0)
-
-
-def test_the_best_of_some_values():
-    assert best_of(LOSS, [0.3, 0.1, 0.2]) == 0.1
-    assert best_of(RADII, [0.3, 0.1, 0.2]) == 0.3
-    assert best_of(RADII, []) is None
 
 
 def test_over_several_tasks_differences_are_paired():

@@ -161,6 +161,11 @@ def _program(store, key):
     }
 
 
+def _trial(trial):
+    assert (trial.stderr, trial.best_stderr) == (0.0, 0.0)
+    return {k: v for k, v in _plain(trial).items() if k not in ("stderr", "best_stderr")}
+
+
 def _answers(store, name):
     with store.reading() as connection:
         state = load_state(connection, get_campaign(connection, name).id)
@@ -168,12 +173,17 @@ def _answers(store, name):
     line = _plain(lineage(store, f"{name}:best"))
     for step in line["steps"]:
         step["source"] = len(step["source"])
+    tried = progress.trials(store, name)
     asked = [_plain(call) for call in queries.calls(store, name)]
     return {
         "top": [_plain(one) | {"scores": _means(one.scores)} for one in queries.top(store, name, n=50)],
-        "best_so_far": _plain(queries.best_so_far(store, name)),
+        "best_so_far": [
+            {"ordinal": one.ordinal, "value": one.value, "best": one.best}
+            for one in tried
+            if one.value is not None
+        ],
         "told_candidates": queries.told_candidates(store, name),
-        "outcomes": queries.outcomes(store, name),
+        "outcomes": progress.outcome_counts(tried),
         "looks": [_look(one) for one in queries.held_out(store, name)],
         "events": _plain(queries.events(store, name)),
         "calls": [{k: v for k, v in call.items() if k not in ("messages", "answer")} for call in asked],
@@ -181,7 +191,7 @@ def _answers(store, name):
         "candidates": [_candidate(one) for one in stored],
         "programs": {key: _program(store, key) for key in (one.candidate.program_id for one in stored)},
         "lineage": line,
-        "trials": _plain(progress.trials(store, name)),
+        "trials": [_trial(one) for one in tried],
         "failures": _plain(progress.failures(store, name)),
         "isolation_levels": progress.isolation_levels(store, name),
         "models": _plain(model_report(store, name)),

@@ -47,6 +47,11 @@ def test_many_rows_are_one_run(connection):
     assert names == [f"p{k}" for k in range(5)]
 
 
+def test_no_rows_are_no_run(connection):
+    assert Change(insert(PROGRAMS)).run(connection) == 0
+    assert connection.execute(select(PROGRAMS.c.id)).all() == []
+
+
 def test_what_is_there_already_is_left_alone(connection):
     add = insert_new(TEXTS)
     assert [add.run(connection, {"id": "a", "text": text}) for text in ("first", "second")] == [1, 0]

@@ -7,7 +7,7 @@ import pytest
 from evaluators.records import Tag
 from evaluators.testing import FakeDomain
 from evolve.errors import EngineFault
-from evolve.operators.base import Proposal, ScriptedOperator
+from evolve.operators.base import ScriptedOperator
 from evolve.search import population as populations
 from evolve.search.events import Told
 from results import queries
@@ -35,7 +35,7 @@ class Stepping:
         self.logs[context.ordinal] = context.log
         if context.ordinal in self.struck:
             raise Fault("in propose")
-        return Proposal(self.program(round(0.1 * context.ordinal, 1)), self.kind)
+        return context.child(self.kind, parents, self.program(round(0.1 * context.ordinal, 1)))
 
 
 class Broken:
