@@ -35,6 +35,11 @@ def test_the_way_leads_through_the_worker_and_the_database(report):
     assert any(name.startswith("evaluators.") and name.endswith(".Evaluation") for name in report.records)
 
 
+def test_the_way_is_as_short_as_it_is_to_be(report):
+    assert len(report.hops) <= path.HOPS
+    assert len(report.records) <= path.RECORDS
+
+
 def test_what_is_printed(report, invoke, monkeypatch):
     monkeypatch.setattr(path, "measure", lambda: report)
     shown = json.loads(invoke("path", "--json").stdout)
