@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from sandbox.kinds import make
+from sandbox.process import make
 
 from evaluators.contract import CapabilityError, MeanGate, ProgramError, Stage, TaskError
 from evaluators.functions import Function, number
