@@ -282,7 +282,7 @@ class Game:
         Raises:
             PolicyError: further off than that, not finite, or wrong shape.
         """
-        return self._normalized(player, policy, "policy", distributions=True)
+        return self._normalized(player, policy, "policy", 1e-6)
 
     def average_policy(self, player: int, cumulative: Floats) -> Floats:
         """(S_p,) the normalised cumulative policy, uniform where an infoset has no mass; a fresh array.
@@ -290,7 +290,7 @@ class Game:
         Raises:
             PolicyError: an entry is below -1e-9 (others are clipped at 0), not finite, or wrong shape.
         """
-        return self._normalized(player, cumulative, "cumulative policy", distributions=False)
+        return self._normalized(player, cumulative, "cumulative policy", math.inf)
 
     def _checked(self, player: int, policy: Floats) -> Floats:
         expected = (self.num_pairs[player],)
@@ -301,10 +301,10 @@ class Game:
             )
         return policy
 
-    def _normalized(self, player: int, values: Floats, what: str, *, distributions: bool) -> Floats:
+    def _normalized(self, player: int, values: Floats, what: str, slack: float) -> Floats:
         values = _plain(self._checked(player, values))
         out = np.empty(self.num_pairs[player])
-        status, infoset = kernels.normalize(self._trees[player], values, out, distributions)
+        status, infoset = kernels.normalize(self._trees[player], values, out, slack)
         if status != kernels.FINE:
             raise PolicyError(self._fault(player, values, what, status, infoset))
         return out

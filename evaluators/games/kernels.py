@@ -231,11 +231,11 @@ FINE, NOT_FINITE, NEGATIVE, NOT_ONE = 0, 1, 2, 3
 
 
 @_jit
-def normalize(tree: Ints, values: Floats, out: Floats, distributions: bool) -> tuple[int, int]:
+def normalize(tree: Ints, values: Floats, out: Floats, slack: float) -> tuple[int, int]:
     """Write each infoset's distribution, uniform where there is no mass; or say what is wrong and in which infoset.
 
-    Entries may be negative by 1e-9; they are clipped at 0 and divided by their sum, which may differ from one by 1e-6
-    where `values` are to be `distributions` already.
+    Entries may be negative by 1e-9; they are clipped at 0 and divided by their sum, which may differ from one by
+    `slack`, infinity for values that need not be distributions already.
     """
     for i in range(tree.shape[1] - 1):
         begin, end = np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])
@@ -249,7 +249,7 @@ def normalize(tree: Ints, values: Floats, out: Floats, distributions: bool) -> t
             mass += out[j]
         if not np.isfinite(raw):  # The mass may have lost a NaN.
             return NOT_FINITE, i
-        if distributions and abs(raw - 1.0) > 1e-6:
+        if abs(raw - 1.0) > slack:
             return NOT_ONE, i
         for j in range(begin, end):
             out[j] = out[j] / mass if mass > 0.0 else 1.0 / (end - begin)
