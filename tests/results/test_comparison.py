@@ -177,12 +177,6 @@ def test_a_pair_counts_tasks_that_both_finished():
     assert (nothing.mean, nothing.wins, nothing.ties, nothing.losses) == (None, 0, 0, 0)
 
 
-def test_the_best_of_some_values():
-    assert best_of(LOSS, [0.3, 0.1, 0.2]) == 0.1
-    assert best_of(RADII, [0.3, 0.1, 0.2]) == 0.3
-    assert best_of(RADII, []) is None
-
-
 def test_over_several_tasks_differences_are_paired():
     # One task is ten times as hard as the other for everybody; the first program is better on both, by as much.
     hard, easy = [Value(0.5), Value(0.05)], [Value(1.0), Value(0.1)]

@@ -161,6 +161,11 @@ def _program(store, key):
     }
 
 
+def _trial(trial):
+    assert (trial.stderr, trial.best_stderr) == (0.0, 0.0)
+    return {k: v for k, v in _plain(trial).items() if k not in ("stderr", "best_stderr")}
+
+
 def _answers(store, name):
     with store.reading() as connection:
         state = load_state(connection, get_campaign(connection, name).id)
@@ -186,7 +191,7 @@ def _answers(store, name):
         "candidates": [_candidate(one) for one in stored],
         "programs": {key: _program(store, key) for key in (one.candidate.program_id for one in stored)},
         "lineage": line,
-        "trials": _plain(progress.trials(store, name)),
+        "trials": [_trial(one) for one in tried],
         "failures": _plain(progress.failures(store, name)),
         "isolation_levels": progress.isolation_levels(store, name),
         "models": _plain(model_report(store, name)),
