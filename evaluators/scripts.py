@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from evaluators.source import parse
 
@@ -23,7 +23,7 @@ class BadResult(Exception):
 
 
 class Exporter(Protocol):
-    """The function ``as_script`` of a domain's module ``export``, where it has one."""
+    """What makes a file of a program that runs on its own; a domain has one or none."""
 
     def __call__(self, source: str, *, title: str, file: str = "program.py") -> str:
         """Return the program with everything that it needs to run, as Python source.
@@ -36,24 +36,34 @@ class Exporter(Protocol):
         Raises:
             ProgramError: `source` is no program of the domain.
         """
-        ...
 
 
-def script(source: str, machinery: Sequence[str], *, head: str, title: str, about: str, foot: str) -> str:
-    """Return a program, then what calls it.
+class Script(NamedTuple):
+    """What all exported programs of a domain have in common beside what calls them."""
 
-    Args:
-        source: the program.
-        machinery: sources of the modules that call it, which share one namespace; the first may use ``BadResult``.
-        head: comment at the top, below the title.
-        title: one line that says what it is.
-        about: one line above the machinery.
-        foot: the last statements.
-    """
-    modules = [_without_docstring(module) for module in machinery]
-    called = _MIDDLE.format(about=about) + "\n\n".join(modules) + foot
-    first = f"# {' '.join(title.split())}\n#\n"
-    return first + head + source.rstrip("\n") + "\n" + _apart(called, source)
+    head: str
+    """Comment at the top, below the title; ``{file}`` is the file's name."""
+    about: str
+    """One line above what calls the program."""
+    foot: str
+    """The last statements; names in braces are values that differ between programs."""
+
+    def of(
+        self, source: str, machinery: Sequence[str], *, title: str, file: str, values: Mapping[str, object]
+    ) -> str:
+        """Return a program, then what calls it.
+
+        Args:
+            source: the program.
+            machinery: sources of the modules that call it, which share one namespace; the first may use ``BadResult``.
+            title: one line that says what it is.
+            file: what the head calls the file.
+            values: what the foot is completed with.
+        """
+        modules = "\n\n".join(map(_without_docstring, machinery))
+        called = _MIDDLE.format(about=self.about) + modules + self.foot.format(**values)
+        first = f"# {' '.join(title.split())}\n#\n{self.head.format(file=file)}"
+        return first + source.rstrip("\n") + "\n" + _apart(called, source)
 
 
 def _without_docstring(module: str) -> str:

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.resources import files
 
-from evaluators.cfr import interface
-from evaluators.cfr.loop import CfrProgram, run
+from evaluators.cfr.loop import CfrProgram, CfrRun, shared_bytes
 from evaluators.cfr.mechanisms import MECHANISMS
+from evaluators.contract import Component, ProgramError
 from evaluators.games.game import Game
 from evaluators.games.game_domain import GameDomain
-from evaluators.records import Curve, Task
-from evaluators.scripts import Exporter
+from evaluators.records import Task
+from evaluators.scripts import Script
+from evaluators.source import arguments, classes, may_name, methods, parse, require_class, require_method
 from sandbox.base import Limits, Sandbox
+
+_STATES = "info_states"
+_NODE = "info_state_node"
+_REACH = "counterfactual_reach_prob"
+
+COMPONENTS = (
+    Component("RegretAccumulator", "update_accumulate_regret", (_STATES, "iteration_number", "cfr_regrets")),
+    Component(
+        "PolicyFromRegretAccumulator",
+        "get_updated_current_policy",
+        (_STATES, "iteration_number", "cfr_regrets", "previous_policy"),
+    ),
+    Component(
+        "PolicyAccumulator",
+        "update_accumulate_policy",
+        (
+            _STATES,
+            "iteration_number",
+            "info_state_policy",
+            "cfr_regrets",
+            "reach_prob",
+            _REACH,
+        ),
+    ),
+)
+"""The evolvable classes, with the names and arguments of arXiv 2602.16928; arrays replace its dictionaries.
+
+A program whose methods take `info_state_node` first, in all three classes, is in the paper's own form: dictionaries,
+one information set at a time.
+"""
+
+_FORMS = f"The first argument is {_STATES} (arrays over all information sets) or {_NODE} (dictionaries, one at a time)"
 
 ITERATIONS = 1000
 
@@ -25,36 +58,50 @@ Dice, 0.2 s over arrays, take 20 s, those of VAD-CFR 45 s."""
 _LONG_LIMITS = Limits(cpu_s=180.0, wall_s=901.0, call_wall_s=20.0, memory_mib=512)
 """Of a session of 3,000 iterations on 3-player Leduc: six times what a search allows for its games."""
 
+SCRIPT = Script(
+    head="""\
+# It runs without a sandbox: read it first, a model may have written it.
+# Needs numpy and open_spiel, nothing else. Play it on any OpenSpiel game of perfect recall:
+#
+#     python {file} "leduc_poker(players=2)" 1000
+#
+# or from another module: solver = make_solver(game), then solver.evaluate_and_update_policy() as often as you like,
+# solver.average_policy() and solver.exploitability(). The program comes first, as it was scored; what calls it, below.
+
+""",
+    about="What calls the program: its view of the information sets, and a CFR loop over OpenSpiel's tree.",
+    foot='''
+
+def make_solver(game):
+    """The program at work on an OpenSpiel game, or the string of one."""
+    return Solver(start, sys.modules[__name__], game, per_infoset={per_infoset})
+
+
+if __name__ == "__main__":
+    main(make_solver)
+''',
+)
+
 
 class CfrDomain(GameDomain):
     """See `evaluators.task_domain.TaskDomain`."""
 
     name = "cfr"
-    components = interface.COMPONENTS
+    components = COMPONENTS
     mechanisms = MECHANISMS
     seed = "cfr_plus"
     baselines = ("cfr", "cfr_plus", "dcfr", "pcfr_plus", "pdcfr_plus")
     iterations = ITERATIONS
+    marks = (1, 2, 5)
+    script = SCRIPT
     horizons = (300, 1000, 3000)
     """A search at one horizon breeds constants that fit it."""
     limits = Limits(cpu_s=30.0, wall_s=151.0, call_wall_s=20.0, memory_mib=512)
 
     @cached_property
-    def guest(self) -> str:
-        """Source of the module that runs beside every program over arrays."""
-        return (files(__package__) / "guest.py").read_text(encoding="utf-8")
-
-    @cached_property
     def guest_per_infoset(self) -> str:
         """Source of the module that runs beside every program over dictionaries: the other one and an adapter."""
-        return self.guest + (files(__package__) / "guest_per_infoset.py").read_text(encoding="utf-8")
-
-    @property
-    def exporter(self) -> Exporter:
-        """See `TaskDomain.exporter`."""
-        from evaluators.cfr.export import as_script
-
-        return as_script
+        return self.guest + self.source_of("guest_per_infoset")
 
     @property
     def solver(self) -> type:
@@ -65,26 +112,69 @@ class CfrDomain(GameDomain):
 
     def prepare(self, source: str) -> CfrProgram:
         """Return a program as the trusted loop takes it, in whichever form it is written."""
-        per_infoset = interface.is_per_infoset(source)
+        per_infoset = is_per_infoset(source)
         guest = self.guest_per_infoset if per_infoset else self.guest
-        return CfrProgram(source, guest, interface.wants_counterfactual_reach(source), per_infoset)
+        return CfrProgram(source, guest, wants_counterfactual_reach(source), per_infoset)
 
     def check(self, source: str) -> None:
         """See `TaskDomain.check`: the interface has two forms."""
-        interface.check(source)
+        found = classes(source)
+        hint = "A CFR program has the classes " + ", ".join(c.name for c in self.components) + "."
+        forms = {c.name: _form(require_class(found, c.name, hint=hint), c) for c in self.components}
+        if len(set(forms.values())) > 1:
+            came = ", ".join(f"{form} in {name}" for name, form in forms.items())
+            raise ProgramError(
+                f"program: expected the same first argument in all three methods; got {came}.",
+                f"{_FORMS}; a program keeps to one of them.",
+            )
 
     def limits_for(self, tasks: Sequence[Task]) -> Limits:
         """See `TaskDomain.limits_for`."""
         return _LONG_LIMITS if any(task.budget > ITERATIONS for task in tasks) else self.limits
 
-    def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
-        """See `GameDomain.play`."""
+    def begin(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> CfrRun:
+        """See `GameDomain.begin`."""
         prepared = self.prepare(program)
         if prepared.per_infoset:
             limits = replace(
                 limits, cpu_s=PER_INFOSET_TIME * limits.cpu_s, wall_s=PER_INFOSET_TIME * limits.wall_s
             )
-        return run(prepared, game, iterations, sandbox, limits)
+        room = shared_bytes(game)
+        session = sandbox.open(prepared.guest, prepared.source, limits=limits, shared_bytes=room)
+        return CfrRun(prepared, game, session)
+
+
+def is_per_infoset(source: str) -> bool:
+    """Whether a program is written over dictionaries, one information set at a time.
+
+    Raises:
+        ProgramError: it does not parse, where that has to be seen.
+    """
+    if not may_name(source, _NODE):
+        return False
+    first, found = COMPONENTS[0], classes(source)
+    method = methods(found[first.name]).get(first.method) if first.name in found else None
+    return method is not None and _NODE in arguments(method)[1:2]
+
+
+def _form(node: ast.ClassDef, component: Component) -> str:
+    """The first argument of a component's method: `info_states` or `info_state_node`."""
+    method = methods(node).get(component.method)
+    form = _NODE if method and _NODE in arguments(method)[1:] else _STATES
+    require_method(node, component.method, (form, *component.arguments[1:]), hint=f"{_FORMS}.")
+    return form
+
+
+def wants_counterfactual_reach(source: str) -> bool:
+    """Whether a program reads the counterfactual reach, which costs a pass over the terminals to compute."""
+    if source.count(_REACH) == 1 and "locals" not in source and "vars" not in source:
+        return False  # The argument itself, and quicker to see than by a walk through the tree.
+    return any(
+        isinstance(node, ast.Name)
+        and node.id in (_REACH, "locals", "vars")
+        and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(parse(source))
+    )
 
 
 DOMAIN = CfrDomain()

@@ -7,39 +7,23 @@ the current profile -> the program's step (regret, average, next policy) -> the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evaluators.contract import InvalidAnswer
+from evaluators.games.form import Floats
 from evaluators.games.game import Game, PolicyError
-from evaluators.records import Curve
-from sandbox.base import Array, Limits, Sandbox, Session
-
-Floats = NDArray[np.float64]
+from evaluators.games.game_domain import Prepared
+from sandbox.base import Array, Session
 
 
 @dataclass(frozen=True)
-class CfrProgram:
-    """A program as the loop sees it: its source, the guest that goes with it, and what it wants to be given."""
+class CfrProgram(Prepared):
+    """A program as the loop sees it, with what it wants to be given."""
 
-    source: str
-    guest: str
     wants_counterfactual_reach: bool
     per_infoset: bool = False
     """Whether it works on dictionaries, one information set at a time (see `guest_per_infoset`)."""
-
-
-@lru_cache(maxsize=64)
-def checkpoints(iterations: int) -> tuple[int, ...]:
-    """About ten log-spaced iterations (1, 2, 5, 10, …), the last one included.
-
-    Args:
-        iterations: number of iterations of the run, at least 1.
-    """
-    steps = (m * 10**e for e in range(len(str(iterations))) for m in (1, 2, 5))
-    return tuple(sorted({s for s in steps if s < iterations} | {iterations}))
 
 
 def shared_bytes(game: Game) -> int:
@@ -48,24 +32,6 @@ def shared_bytes(game: Game) -> int:
     begin = sum(8 * (2 * i + s) + 256 for i, s in sizes)
     step = max(2 * 8 * s + 2 * 8 * i for i, s in sizes)
     return begin + step + 4096
-
-
-def run(prepared: CfrProgram, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
-    """Run a program on a game to its last iteration; return (iteration, exploitability) at `checkpoints`.
-
-    Raises:
-        SandboxFault: the program failed (or the sandbox did, see the verdict).
-        InvalidAnswer: the program returned a policy that is none.
-    """
-    session = sandbox.open(prepared.guest, prepared.source, limits=limits, shared_bytes=shared_bytes(game))
-    play = CfrRun(prepared, game, session)
-    measured = frozenset(checkpoints(iterations))
-    curve: list[tuple[int, float]] = []
-    for k in range(1, iterations + 1):
-        play.iterate()
-        if k in measured:
-            curve.append((k, game.exploitability(play.average_policies())))
-    return tuple(curve)
 
 
 class CfrRun:
@@ -109,6 +75,10 @@ class CfrRun:
                 ) from error
             game.set_policy(p, self.policies[p])
         self.iteration = k + 1
+
+    def exploitability(self) -> float:
+        """Return NashConv / N of the average policies so far. Raises as `average_policies`."""
+        return self._game.exploitability(self.average_policies())
 
     def average_policies(self) -> list[Floats]:
         """(S_p,) average policy of each player so far, uniform where the program has accumulated nothing.

@@ -52,8 +52,7 @@ class CfrSolver(HostedProgram):
         DOMAIN.check(source)
         self.game, self._game = _games(game)
         super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
-        self._current: Any = None
-        self._average: Any = None
+        self._shown: dict[str, Any] = {}
         prepared = DOMAIN.prepare(source)
         with self._faults():
             session = self._open(
@@ -77,15 +76,12 @@ class CfrSolver(HostedProgram):
         """
         with self._faults():
             self._play.iterate()
-        if self._current is not None:
-            self._fill(self._current, self._play.policies)
+        if "current" in self._shown:
+            self.current_policy()
 
     def current_policy(self) -> Any:
         """The policy that the next iteration begins with, as a ``TabularPolicy``: one object, updated in place."""
-        if self._current is None:
-            self._current = self._tabular()
-            self._fill(self._current, self._play.policies)
-        return self._current
+        return self._show("current", self._play.policies)
 
     def average_policy(self) -> Any:
         """The average policy so far as a ``TabularPolicy``: one object, which each call brings up to date.
@@ -93,11 +89,7 @@ class CfrSolver(HostedProgram):
         Raises:
             ProgramFailed: what the program accumulated is no policy.
         """
-        average = self._averages()
-        if self._average is None:
-            self._average = self._tabular()
-        self._fill(self._average, average)
-        return self._average
+        return self._show("average", self._averages())
 
     def average_policy_table(self) -> policies.Table:
         """The average policy as information state string -> action -> probability; quick on large games.
@@ -113,11 +105,19 @@ class CfrSolver(HostedProgram):
         Raises:
             ProgramFailed: what the program accumulated is no policy.
         """
-        return self._game.exploitability(self._averages())
+        with self._faults():
+            return self._play.exploitability()
 
     def _averages(self) -> list[Floats]:
         with self._faults():
             return self._play.average_policies()
+
+    def _show(self, which: str, flat: list[Floats]) -> Any:
+        """Return the ``TabularPolicy`` that is kept for `which`, with the probabilities of a flat policy."""
+        if which not in self._shown:
+            self._shown[which] = self._tabular()
+        self._shown[which].action_probability_array[self._rows, self._columns] = np.concatenate(flat)
+        return self._shown[which]
 
     def _tabular(self) -> Any:
         # As OpenSpiel's own solvers make it, so that rows stand in the same order; walks the tree, once.
@@ -129,9 +129,6 @@ class CfrSolver(HostedProgram):
         self._rows = np.repeat(rows, np.concatenate(self._game.num_actions))
         self._columns = np.concatenate([tree.action for tree in form.trees])
         return tabular
-
-    def _fill(self, tabular: Any, flat: list[Floats]) -> None:
-        tabular.action_probability_array[self._rows, self._columns] = np.concatenate(flat)
 
 
 def _games(game: Any) -> tuple[Any, Game]:

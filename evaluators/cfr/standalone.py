@@ -1,6 +1,6 @@
 """Plays a CFR program on an OpenSpiel game with nothing but numpy and OpenSpiel.
 
-Its text stands at the end of every exported program (see `evaluators.cfr.export`), after that of the guest. It shares
+Its text stands at the end of every exported program (see `evaluators.scripts`), after that of the guest. It shares
 no code with the engine: it walks OpenSpiel's tree once and computes regrets with whole arrays, level by level.
 """
 

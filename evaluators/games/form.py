@@ -6,7 +6,7 @@ infoset have consecutive sequences: pair j of a flat policy is sequence j + 1.
 
 Terminal histories with equal sequences of all players are merged: only their summed chance probability and
 their summed chance x utility matter. They are stored in the order that the kernels stream through (see
-`layout`).
+`compile`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PlayerTree:
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
-    """Which terminals can be summed side by side (see `layout`). B batches, N players.
+    """Which terminals can be summed side by side (see `compile`). B batches, N players.
 
     Attributes:
         header: (B, 6) first terminal, lanes, cells, where its rows begin in `rows`, first of its `cells`, and

@@ -2,10 +2,15 @@
 
 Policies, regrets and cumulative policies are flat float64 arrays (S_p,) over player p's (infoset, action)
 pairs, ordered by infoset, then action; reaches are (I_p,). A `Game` is for one thread.
+
+Integer payoffs make small games degenerate: regrets cancel exactly and rounding decides ties. So programs are also
+scored on *variants* of a game, perturbed copies. One number per merged terminal multiplies the utilities of all
+players, which keeps a zero-sum game zero-sum.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -13,9 +18,59 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.games import cache, kernels, responses, variants
+from evaluators.contract import GameError, nearest
+from evaluators.games import cache, kernels
 from evaluators.games.form import Floats, SequenceForm
 from evaluators.games.suites import resolve
+
+NOISE = {"generic": 0.1, "jitter": 1e-9}
+"""Relative standard deviation: far from degenerate, and the spread that chaos alone causes."""
+_FORMS = ("exact", "generic-<seed>", "jitter-<seed>", "scale-<factor>")
+
+
+class Variant(NamedTuple):
+    """Utilities times `factor`, then times 1 + `noise` * xi with xi ~ N(0, 1) drawn from `seed`."""
+
+    factor: float = 1.0
+    noise: float = 0.0
+    seed: int = 0
+
+    def apply(self, form: SequenceForm) -> Floats:
+        """(N, Z) chance x utility under the variant; the form's own array where nothing changes.
+
+        Terminals draw their xi in the walk's first-visit order, so it does not depend on the memory layout.
+        """
+        utility = form.utility
+        if self.factor != 1.0:
+            utility = utility * self.factor
+        if self.noise:
+            xi = np.random.default_rng(self.seed).standard_normal(form.num_terminals)
+            utility = utility * (1.0 + self.noise * xi[form.visit])
+        return utility
+
+
+def parse_variant(name: str) -> Variant:
+    """The variant called `name`: ``exact``, ``generic-<seed>``, ``jitter-<seed>`` or ``scale-<factor>``.
+
+    Raises:
+        GameError: no such variant, a seed that is no whole number from 0, a factor that is not positive.
+    """
+    kind, _, value = name.partition("-")
+    if name == "exact":
+        return Variant()
+    if kind in NOISE:
+        if value.isascii() and value.isdigit():
+            return Variant(noise=NOISE[kind], seed=int(value))
+        raise GameError(f"variant: expected {kind}-<seed> with a whole number from 0; got {name!r}.")
+    if kind == "scale":
+        try:
+            factor = float(value)
+        except ValueError:
+            factor = math.nan
+        if 0 < factor < math.inf:
+            return Variant(factor=factor)
+        raise GameError(f"variant: expected scale-<factor> with a positive number; got {name!r}.")
+    raise GameError(f"variant: expected one of {', '.join(_FORMS)}; got {name!r}.", nearest(kind, _FORMS))
 
 
 class PolicyError(ValueError):
@@ -64,7 +119,7 @@ class Game:
             GameError: unknown variant.
         """
         self.name, self.game_string, self.variant, self.form = name, form.game_string, variant, form
-        self.utility = np.ascontiguousarray(variants.apply(form, variants.parse(variant)))
+        self.utility = np.ascontiguousarray(parse_variant(variant).apply(form))
         self.num_players = form.num_players
         self.num_infosets = tuple(tree.num_infosets for tree in form.trees)
         self.num_pairs = tuple(tree.num_pairs for tree in form.trees)
@@ -121,21 +176,17 @@ class Game:
         kernels.counterfactual_reach(self._trees[player], self._total[player], out)
         return out
 
-    def expected_values(self, policies: Sequence[Floats]) -> Floats:
-        """(N,) expected utilities of a profile. The current policies stay.
+    def profile_values(self, policies: Sequence[Floats]) -> Values:
+        """What a profile gives each player, and best responses to it. The current policies stay.
 
         Raises:
-            PolicyError: wrong number of policies, or wrong shape; so for the three methods that follow.
+            PolicyError: wrong number of policies, or wrong shape; so for the two methods that follow.
         """
-        return self.values(self._realized(policies)).expected
-
-    def best_response_values(self, policies: Sequence[Floats]) -> Floats:
-        """(N,) what a best response to the others' policies gets each player. The current policies stay."""
-        return self.values(self._realized(policies)).best
+        return self.values(self._realized(policies))
 
     def nash_conv(self, policies: Sequence[Floats]) -> float:
         """Sum over players of what a best response gains over the profile."""
-        return self.values(self._realized(policies)).nash_conv
+        return self.profile_values(policies).nash_conv
 
     def exploitability(self, policies: Sequence[Floats]) -> float:
         """NashConv / N, the mean gain of a unilateral best response."""
@@ -166,7 +217,7 @@ class Game:
         return found
 
     def best_response(self, player: int, plans: NDArray[np.float64]) -> Response:
-        """The best response to the others' plans that plays all tied actions alike (see `responses.TIE`).
+        """The best response to the others' plans that plays all tied actions alike (see `kernels.TIE`).
 
         It is defined at every infoset of its own, also at those that the others never lead to.
         """
@@ -174,7 +225,7 @@ class Game:
         total = self._sum(player, self._weight[player], plans)
         plan = np.empty(self.form.num_sequences[player])
         policy, reach = np.empty(self.num_pairs[player]), np.empty(self.num_infosets[player])
-        value = responses.best_response(self._trees[player], total, magnitude, policy, plan, reach)
+        value = kernels.best_response(self._trees[player], total, magnitude, policy, plan, reach)
         return Response(plan, value)
 
     def profile_payoffs(
@@ -198,7 +249,7 @@ class Game:
         out = np.empty((self.num_players, len(rows), columns.shape[1]))
         below = np.empty((self.form.num_sequences[row], columns.shape[1]))
         for p, weight in enumerate(self._weight):
-            responses.profile_payoffs(sequence, weight, plan, columns, rows, below, out[p])
+            kernels.profile_payoffs(sequence, weight, plan, columns, rows, below, out[p])
         return out
 
     def deviation_payoffs(
@@ -213,7 +264,7 @@ class Game:
             weights: (sum of sizes,) the mixtures, player after player.
         """
         out = np.empty(sizes[player])
-        responses.deviation_payoffs(
+        kernels.deviation_payoffs(
             player, self._lanes, self.form.sequence, self._weight[player], populations, sizes, weights,
             self._scored_plans, self._total[player], self._rows, out,
         )  # fmt: skip
@@ -231,7 +282,7 @@ class Game:
         Raises:
             PolicyError: further off than that, not finite, or wrong shape.
         """
-        return self._normalized(player, policy, kernels.project, "policy")
+        return self._normalized(player, policy, "policy", 1e-6)
 
     def average_policy(self, player: int, cumulative: Floats) -> Floats:
         """(S_p,) the normalised cumulative policy, uniform where an infoset has no mass; a fresh array.
@@ -239,7 +290,7 @@ class Game:
         Raises:
             PolicyError: an entry is below -1e-9 (others are clipped at 0), not finite, or wrong shape.
         """
-        return self._normalized(player, cumulative, kernels.average, "cumulative policy")
+        return self._normalized(player, cumulative, "cumulative policy", math.inf)
 
     def _checked(self, player: int, policy: Floats) -> Floats:
         expected = (self.num_pairs[player],)
@@ -250,10 +301,10 @@ class Game:
             )
         return policy
 
-    def _normalized(self, player: int, values: Floats, kernel: object, what: str) -> Floats:
+    def _normalized(self, player: int, values: Floats, what: str, slack: float) -> Floats:
         values = _plain(self._checked(player, values))
         out = np.empty(self.num_pairs[player])
-        status, infoset = kernel(self._trees[player], values, out)  # type: ignore[operator]
+        status, infoset = kernels.normalize(self._trees[player], values, out, slack)
         if status != kernels.FINE:
             raise PolicyError(self._fault(player, values, what, status, infoset))
         return out
@@ -298,6 +349,6 @@ def load(name_or_string: str, variant: str = "exact") -> Game:
     Raises:
         GameError: unknown game or variant, or a game that cannot be compiled.
     """
-    variants.parse(variant)
+    parse_variant(variant)
     name, game_string = resolve(name_or_string)
     return Game(name, cache.load(game_string), variant)

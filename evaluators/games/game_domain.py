@@ -12,15 +12,19 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.resources import files
 from itertools import pairwise
 from statistics import fmean
+from typing import Protocol
 
 from evaluators.contract import MeanGate, Plan, Stage, TaskError, nearest
 from evaluators.games import suites
 from evaluators.games.game import Game, load
-from evaluators.records import SMALLEST, Curve, Metric, Score, Task, TaskResult
+from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
+from evaluators.scripts import Exporter, Script
 from evaluators.task_domain import TaskDomain
 from sandbox.base import Limits, Sandbox
 
@@ -30,7 +34,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "jitter": ("jitter-0", "jitter-1", "jitter-2"),
     "scale": ("scale-0.1", "scale-10"),
 }
-"""Tier -> payoff variants of each game (`evaluators.games.variants`)."""
+"""Tier -> payoff variants of each game (`evaluators.games.game.Variant`)."""
 
 RACE_MARGIN = 0.5
 """Half a decade: how far below its parent a program may be on the cheap games before the costly ones are skipped."""
@@ -81,12 +85,37 @@ def area(result: TaskResult) -> float:
     )
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A program as the trusted loop sees it: its source, and the guest that goes with it."""
+
+    source: str
+    guest: str
+
+
+class GameRun(Protocol):
+    """A program at work on a game, one iteration at a time."""
+
+    def iterate(self) -> None:
+        """Do one iteration.
+
+        Raises:
+            SandboxFault: the program failed.
+            InvalidAnswer: what it returned is no answer.
+        """
+
+    def exploitability(self) -> float:
+        """Return NashConv / N of what the program has come to. Raises as `iterate`."""
+
+
 class GameDomain(TaskDomain):
     """A domain whose tasks are games with exact exploitability.
 
     Attributes:
         iterations: of a task unless another budget is given.
         search_tiers: tiers that a search runs.
+        marks: where checkpoints stand, times powers of ten.
+        script: what exported programs have in common.
     """
 
     metric = EXPLOITABILITY
@@ -95,22 +124,66 @@ class GameDomain(TaskDomain):
     tiers = tuple(VARIANTS)
     iterations: int
     search_tiers: tuple[str, ...] = ("exact", "generic")
+    marks: tuple[int, ...]
+    script: Script
 
     @abstractmethod
-    def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
-        """Play a game to its last iteration; return (iteration, exploitability) pairs.
+    def prepare(self, source: str) -> Prepared:
+        """Return a program as the trusted loop takes it."""
+
+    @abstractmethod
+    def begin(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> GameRun:
+        """Start a program on a game, for so many iterations.
 
         Raises:
             SandboxFault: the program failed.
-            InvalidAnswer: what it returned is no answer.
         """
+
+    def checkpoints(self, iterations: int) -> tuple[int, ...]:
+        """Return the iterations after which a program is measured: `marks` times powers of ten, and the last one.
+
+        Args:
+            iterations: number of iterations of the run, at least 1.
+        """
+        steps = (mark * 10**e for e in range(len(str(iterations))) for mark in self.marks)
+        return tuple(sorted({step for step in steps if step < iterations} | {iterations}))
+
+    @cached_property
+    def guest(self) -> str:
+        """Source of the module that runs beside every program."""
+        return self.source_of("guest")
+
+    def source_of(self, module: str) -> str:
+        """Return the source of a module of the domain's package."""
+        package = type(self).__module__.rpartition(".")[0]
+        return (files(package) / f"{module}.py").read_text(encoding="utf-8")
+
+    @property
+    def exporter(self) -> Exporter:
+        """See `TaskDomain.exporter`."""
+        return self._as_script
+
+    def _as_script(self, source: str, *, title: str, file: str = "program.py") -> str:
+        """See `evaluators.scripts.Exporter`."""
+        self.check(source)
+        prepared = self.prepare(source)
+        machinery = [prepared.guest, self.source_of("standalone")]
+        return self.script.of(source, machinery, title=title, file=file, values=vars(prepared))
 
     def run(self, program: str, task: Task, sandbox: Sandbox, limits: Limits) -> TaskResult:
         """See `TaskDomain.run`."""
         game = compiled(task.family, variant(task))
-        curve = self.play(program, game, task.budget, sandbox, limits)
+        play = self.begin(program, game, task.budget, sandbox, limits)
+        measured = frozenset(self.checkpoints(task.budget))
+        curve: list[tuple[int, float]] = []
+        for k in range(1, task.budget + 1):
+            play.iterate()
+            if k in measured:
+                curve.append((k, play.exploitability()))
         uniform = _uniform(task.family, variant(task))
-        return TaskResult(task, curve[-1][1], curve=curve, uniform=uniform, floor=uniform * 10**-DECADES_MAX)
+        return TaskResult(
+            task, curve[-1][1], curve=tuple(curve), uniform=uniform, floor=uniform * 10**-DECADES_MAX
+        )
 
     def tasks(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.games import responses
+from evaluators.games import kernels
 from evaluators.games.form import Floats
 from evaluators.games.game import Game, Response, Values
 
@@ -70,7 +70,7 @@ class Populations:
     def mixed_plans(self, mixtures: Mixtures) -> NDArray[np.float64]:
         """(N, max sequences) realization plans of mixtures: a buffer that the next call overwrites."""
         for p, weights in enumerate(mixtures):
-            responses.mix(self._plans[p], weights, self._mixed[p])
+            kernels.mix(self._plans[p], weights, self._mixed[p])
         return self._mixed
 
     def values(self, mixtures: Mixtures) -> Values:
@@ -165,8 +165,8 @@ class _Span:
         known = np.zeros(len(self._directions))
         for _ in range(2):
             part = np.empty_like(known)
-            responses.payoffs(self._directions, rest, part)
-            responses.mix(self._directions, part, held := np.empty_like(rest))
+            kernels.payoffs(self._directions, rest, part)
+            kernels.mix(self._directions, part, held := np.empty_like(rest))
             known, rest = known + part, rest - held
         left = float(np.sqrt(rest @ rest))
         inside = left <= _NEW * length

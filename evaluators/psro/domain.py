@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
-from functools import cached_property
-from importlib.resources import files
 from statistics import fmean
 
-from evaluators.contract import InvalidAnswer, Plan
+from evaluators.contract import Component, InvalidAnswer, Plan, ProgramError
 from evaluators.games.game import Game
 from evaluators.games.game_domain import GameDomain, compiled
-from evaluators.psro import interface
-from evaluators.psro.loop import run
+from evaluators.psro.loop import TENSOR_PLAYERS, PsroProgram, PsroRun
 from evaluators.psro.mechanisms import MECHANISMS
-from evaluators.psro.solvers import TENSOR_PLAYERS, PsroProgram
-from evaluators.records import Curve, Score, Task, TaskResult
-from evaluators.scripts import Exporter
+from evaluators.records import Score, Task, TaskResult
+from evaluators.scripts import Script
+from evaluators.source import parse
 from sandbox.base import Limits, Sandbox
+
+_ARGUMENTS = ("game", "policy_sets", "meta_games")
+
+COMPONENTS = (
+    Component("TrainMetaStrategySolver", "get_meta_strategy", _ARGUMENTS),
+    Component("EvalMetaStrategySolver", "get_meta_strategy", _ARGUMENTS),
+)
+"""The evolvable classes, with the names and arguments of arXiv 2602.16928."""
+
+_ABSENT = ("pyspiel", "open_spiel")
 
 ITERATIONS = 100
 
@@ -30,12 +38,46 @@ more, where each step of an inner loop asks the trusted side; and of long runs."
 
 _COSTLY_TERMINALS = 100_000
 
+SCRIPT = Script(
+    head="""\
+# It runs without a sandbox: read it first, a model may have written it.
+# Needs open_spiel, and what OpenSpiel's psro_v2 imports without installing it:
+#
+#     pip install open_spiel numpy scipy matplotlib networkx cvxpy
+#
+# Play it on any OpenSpiel game of perfect recall, with exact payoffs and exact best responses:
+#
+#     python {file} "kuhn_poker(players=2)" 20
+#
+# or from another module, in a solver of your own: PSROSolver(game, oracle, meta_strategy_method=method, ...), where
+# method = meta_strategy_method("train"); meta_strategy_method("eval")(solver) are the mixtures that judge the
+# populations. A method serves one solver. The program comes first, as it was scored; what calls it, below.
+
+""",
+    about="What calls the program: its view of the game and the populations, and OpenSpiel's psro_v2.",
+    foot='''
+
+def callback(name, scalars=(), arrays=()):
+    """What the program asks for while it chooses mixtures."""
+    return MetaStrategyMethod.at_work.answer(name, scalars, arrays)
+
+
+def meta_strategy_method(which="train"):
+    """The program's mixtures for a ``PSROSolver``: for training ("train") or for judging the populations ("eval")."""
+    return MetaStrategyMethod(start, sys.modules[__name__], which, wants_support={wants_game})
+
+
+if __name__ == "__main__":
+    main(meta_strategy_method)
+''',
+)
+
 
 class PsroDomain(GameDomain):
     """See `evaluators.task_domain.TaskDomain`."""
 
     name = "psro"
-    components = interface.COMPONENTS
+    components = COMPONENTS
     mechanisms = MECHANISMS
     seed = "uniform"
     baselines = (
@@ -47,6 +89,9 @@ class PsroDomain(GameDomain):
         "anytime_double_oracle",
     )
     iterations = ITERATIONS
+    marks = (10, 25, 50)
+    """Few, since judging may cost a program more than an iteration does."""
+    script = SCRIPT
     search_tiers = ("exact",)
     """Perturbed copies would cost four times as much, and the inner loops of the usual solvers, 10,000 steps each,
     would take a ten-minute campaign's whole time as its baselines. Promotion plays perturbed games."""
@@ -57,18 +102,6 @@ class PsroDomain(GameDomain):
     limits = Limits(cpu_s=120.0, wall_s=601.0, call_wall_s=30.0, memory_mib=512)
     """SHOR-PSRO takes 14 s of 3-player Kuhn, its longest call below a second."""
 
-    @cached_property
-    def guest(self) -> str:
-        """Source of the module that runs beside every program."""
-        return (files(__package__) / "guest.py").read_text(encoding="utf-8")
-
-    @property
-    def exporter(self) -> Exporter:
-        """See `TaskDomain.exporter`."""
-        from evaluators.psro.export import as_script
-
-        return as_script
-
     @property
     def meta_strategy_method(self) -> type:
         """See `TaskDomain.meta_strategy_method`."""
@@ -78,14 +111,28 @@ class PsroDomain(GameDomain):
 
     def prepare(self, source: str) -> PsroProgram:
         """Return a program as the trusted loop takes it."""
-        meta_games, deviations = interface.wants_meta_games(source), interface.wants_deviation_payoffs(source)
+        attributes = {node.attr for node in ast.walk(parse(source)) if isinstance(node, ast.Attribute)}
         return PsroProgram(
-            source, self.guest, wants_meta_games=meta_games, wants_deviation_payoffs=deviations
+            source,
+            self.guest,
+            wants_meta_games=reads_meta_games(source),
+            wants_deviation_payoffs="deviation_payoffs" in attributes,
+            wants_game=not attributes.isdisjoint({"best_response_values", "pure", "support"}),
         )
 
     def check(self, source: str) -> None:
-        """See `TaskDomain.check`."""
-        interface.check(source)
+        """See `TaskDomain.check`.
+
+        Source as arXiv 2602.16928 prints it passes if it imports nothing of OpenSpiel: its `game` is a view, its
+        policies are records (see `guest`), and both say so to a program that asks them for more.
+        """
+        super().check(source)
+        absent = sorted({name for name in _imports(parse(source)) if name in _ABSENT})
+        if absent:
+            raise ProgramError(
+                f"program: expected no import of {' or '.join(_ABSENT)}; it imports {', '.join(absent)}.",
+                "A PSRO program works on payoffs: read meta_games, or ask game.deviation_payoffs(strategies).",
+            )
 
     def limits_for(self, tasks: Sequence[Task]) -> Limits:
         """See `TaskDomain.limits_for`: costly tasks get limits of their own, for the whole plan."""
@@ -108,9 +155,30 @@ class PsroDomain(GameDomain):
         except InvalidAnswer as error:
             raise InvalidAnswer(f"{task.name}: {error}") from error
 
-    def play(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
-        """See `GameDomain.play`."""
-        return run(self.prepare(program), game, iterations, sandbox, limits)
+    def begin(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> PsroRun:
+        """See `GameDomain.begin`."""
+        return PsroRun(self.prepare(program), game, iterations + 1, sandbox, limits)
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    """Top-level packages that a program imports, wherever in it."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module.partition(".")[0])
+    return found
+
+
+def reads_meta_games(source: str) -> bool:
+    """Whether a program reads the payoff tensors, which for three players take a while to compute."""
+    return any(
+        isinstance(node, ast.Name)
+        and node.id in ("meta_games", "locals", "vars")
+        and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(parse(source))
+    )
 
 
 def _is_costly(name: str) -> bool:

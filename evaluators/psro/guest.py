@@ -181,13 +181,13 @@ class Populations:
         elif self._basis is None:
             self.game._payoffs = contracted(self._meta_games.values, None)
 
-    def basis(self, rows, blocks):
+    def basis(self, arrays):
         """Append new vectors of each player, and what its new policies are in terms of all vectors.
 
         Args:
-            rows: (new policies, vectors) per player.
-            blocks: see `Tensor.extend`.
+            arrays: (new policies, vectors) per player, then what `Tensor.extend` takes.
         """
+        rows, blocks = arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :]
         self._basis = self._basis or Tensor(len(blocks))
         self._basis.extend(blocks)
         for p, (kept, new) in enumerate(zip(self._coordinates, rows, strict=True)):
@@ -239,34 +239,18 @@ def start(program):
         run["eval"] = program.EvalMetaStrategySolver()
         return ()
 
-    def extend(scalars, arrays):
-        """Arrays: records of each player's new policies, always first; see `Populations.extend`."""
-        run["populations"].extend(arrays)
-        return ()
+    def telling(name):
+        """Arrays: as the method `name` of `Populations` takes them; ``extend`` always comes first."""
 
-    def meta_games(scalars, arrays):
-        """Arrays: payoffs that new policies add, a block per player; see `Populations.meta_games`."""
-        run["populations"].meta_games(arrays)
-        return ()
+        def tell(scalars, arrays):
+            getattr(run["populations"], name)(arrays)
+            return ()
 
-    def basis(scalars, arrays):
-        """Arrays: new policies' coordinates, then new vectors' payoffs, per player; see `Populations.basis`."""
-        run["populations"].basis(arrays[: len(arrays) // 2], arrays[len(arrays) // 2 :])
-        return ()
+        return tell
 
-    def train(scalars, arrays):
+    def asking(which):
         """Scalars: iteration."""
-        return run["populations"].ask(run["train"], int(scalars[0]))
+        return lambda scalars, arrays: run["populations"].ask(run[which], int(scalars[0]))
 
-    def evaluate(scalars, arrays):
-        """Scalars: iteration."""
-        return run["populations"].ask(run["eval"], int(scalars[0]))
-
-    return {
-        "begin": begin,
-        "extend": extend,
-        "meta_games": meta_games,
-        "basis": basis,
-        "train": train,
-        "eval": evaluate,
-    }
+    tells = {name: telling(name) for name in ("extend", "meta_games", "basis")}
+    return {"begin": begin, **tells, "train": asking("train"), "eval": asking("eval")}

@@ -8,87 +8,214 @@ exploitability in the full game (Lanctot et al. 2017; arXiv 2602.16928, sections
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.contract import InvalidAnswer
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
+from evaluators.games.game_domain import Prepared
 from evaluators.games.populations import Basis, Populations
-from evaluators.psro.solvers import Answers, MetaSolvers, PsroProgram, Records, shared_bytes
-from evaluators.records import Curve
-from sandbox.base import Array, Limits, Sandbox, Session
+from sandbox.base import Array, Callback, Limits, Sandbox, SandboxFault, Session, Verdict
+
+TENSOR_PLAYERS = 3
+"""More players' payoff tensors are not sent: 100 policies of four would be 3.3 GB."""
+
+BEST_RESPONSE_CALLS = 64
+"""Times that a program may ask for best responses in the full game, per ``get_meta_strategy``."""
+
+_FLOAT64 = np.dtype(np.float64)
+
+_ALL = -1
+"""What the guest asks with in place of a player for the payoffs of all."""
+
+NEGATIVE = -1e-9
+"""Weights may be below zero by rounding."""
+
+Which = Literal["train", "eval"]
+Records = NDArray[np.int64]
+"""(new, 3) of one player's new policies: iteration, 1 for pure, support size; -1 where it is not known."""
 
 
-def checkpoints(iterations: int) -> tuple[int, ...]:
-    """Iterations after which populations are judged: 10, 25, 50, 100, 250, ..., the last one included.
+@dataclass(frozen=True)
+class PsroProgram(Prepared):
+    """A program as the loop sees it, with what it wants to be given or to ask for."""
 
-    Few, since judging may cost a program more than an iteration does.
+    wants_meta_games: bool
+    wants_deviation_payoffs: bool
+    wants_game: bool
+    """Whether it asks for what only the game itself can tell: best responses, or what policies play."""
 
-    Args:
-        iterations: number of iterations of the run, at least 1.
+    def gets_tensors(self, num_players: int) -> bool:
+        """Whether payoff tensors are sent; the guest answers two players' deviation payoffs from them."""
+        return num_players == 2 or (self.wants_meta_games and num_players <= TENSOR_PLAYERS)
+
+    def gets_basis(self, num_players: int) -> bool:
+        """Whether the guest gets what it computes three players' deviation payoffs from; with more, it asks."""
+        return self.wants_deviation_payoffs and num_players == TENSOR_PLAYERS
+
+
+def shared_bytes(num_players: int, policies: int) -> int:
+    """Room for the largest call of a run: one more policy each, with its payoffs; or mixtures and their payoffs."""
+    tensors = num_players**2 * policies ** (num_players - 1) if num_players <= TENSOR_PLAYERS else 0
+    return 8 * (tensors + 4 * num_players * (policies + 3)) + 4096
+
+
+class Answers:
+    """What the trusted side answers while a solver is at work: callbacks, counted and checked.
+
+    The numbers and arrays that they are asked with come from inside, whatever the guest made of them. Weights are
+    taken as they are, NaN included, since what they give goes back inside only.
     """
-    steps = (m * 10**e // 10 for e in range(1, len(str(iterations)) + 1) for m in (10, 25, 50))
-    return tuple(sorted({s for s in steps if 10 <= s < iterations} | {iterations}))
+
+    def __init__(
+        self,
+        sizes: Callable[[], Sequence[int]],
+        deviations: Callable[[int, Floats], Floats],
+        best_responses: Callable[[list[Floats]], Floats],
+    ) -> None:
+        """Take who answers.
+
+        Args:
+            sizes: policies per player now.
+            deviations: (player, mixtures one after the other) -> (n_p,) payoffs.
+            best_responses: mixtures -> (N,) values.
+        """
+        self._sizes, self._deviations, self._best_responses = sizes, deviations, best_responses
+        self._calls: int | None = None
+        """Best responses that this ``get_meta_strategy`` asked for; None before the first."""
+
+    @property
+    def callbacks(self) -> dict[str, Callback]:
+        """What the guest may ask for."""
+        return {
+            "deviation_payoffs": self._answer_deviations,
+            "best_response_values": self._answer_best_responses,
+        }
+
+    def renew(self) -> None:
+        """Begin a ``get_meta_strategy``, with no best response asked for yet."""
+        self._calls = 0
+
+    def _answer_deviations(self, scalars: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+        sizes, weights = self._weights(arrays)
+        players = range(len(sizes))
+        if len(scalars) != 1 or scalars[0] not in (_ALL, *players):
+            came = ", ".join(f"{scalar:g}" for scalar in scalars) or "no number"
+            raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {came}")
+        asked = players if scalars[0] == _ALL else [int(scalars[0])]
+        return [self._deviations(player, weights) for player in asked]
+
+    def _answer_best_responses(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+        sizes, weights = self._weights(arrays)
+        self._calls = (self._calls or 0) + 1
+        if self._calls > BEST_RESPONSE_CALLS:
+            message = (
+                f"best_response_values: expected at most {BEST_RESPONSE_CALLS} calls per get_meta_strategy"
+            )
+            raise SandboxFault(Verdict.EXCEPTION, f"{message}; this was one more")
+        return [self._best_responses(np.split(weights, np.cumsum(sizes)[:-1]))]
+
+    def _weights(self, arrays: tuple[Array, ...]) -> tuple[Sequence[int], Floats]:
+        """Return policies per player, and what a callback is asked with: their mixtures, one after the other.
+
+        Raises:
+            InvalidAnswer: those are other arrays, or nobody may ask yet.
+        """
+        if self._calls is None:
+            raise InvalidAnswer("callback: expected no question before the first get_meta_strategy")
+        sizes = self._sizes()
+        if len(arrays) != 1 or arrays[0].shape != (sum(sizes),) or arrays[0].dtype != _FLOAT64:
+            raise InvalidAnswer(f"callback: expected float64 weights of shape {(sum(sizes),)}")
+        return sizes, cast(Floats, arrays[0])
 
 
-def run(prepared: PsroProgram, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> Curve:
-    """Run a program on a game to its last iteration; return (iteration, exploitability) at `checkpoints`.
+class MetaSolvers:
+    """The program's solvers in a session."""
 
-    The CPU time of what the program asks the trusted side for is its own.
+    def __init__(self, session: Session, answers: Answers, num_players: int) -> None:
+        """Start them.
 
-    Raises:
-        SandboxFault: the program failed (or the sandbox did, see the verdict).
-        InvalidAnswer: the program returned weights that are none.
-    """
-    empirical_game = EmpiricalGame(game, iterations + 1)
-    session = sandbox.open(
-        prepared.guest,
-        prepared.source,
-        limits=limits,
-        shared_bytes=shared_bytes(game.num_players, iterations + 1),
-        callbacks=empirical_game.answers.callbacks,
-    )
-    play = PsroRun(prepared, empirical_game, session)
-    measured = frozenset(checkpoints(iterations))
-    curve: list[tuple[int, float]] = []
-    for k in range(1, iterations + 1):
-        play.iterate()
-        if k in measured:
-            curve.append((k, empirical_game.populations.exploitability(play.evaluate())))
-    return tuple(curve)
+        Raises:
+            SandboxFault: their classes could not be instantiated.
+        """
+        self._session, self._answers = session, answers
+        self._sizes = [0] * num_players
+        with_context(lambda: session.call("begin", (num_players,)), "start")
 
+    def extend(self, records: Sequence[Records], *, iteration: int) -> None:
+        """Tell of new policies.
 
-class EmpiricalGame:
-    """The populations of a run, and the answers about them that a program may ask for.
+        Raises:
+            SandboxFault: the program failed.
+        """
+        self._sizes = [n + len(rows) for n, rows in zip(self._sizes, records, strict=True)]
+        self.tell("extend", records, iteration=iteration)
 
-    Attributes:
-        populations: every player's policies.
-        answers: what is answered from them.
-    """
+    def tell(self, name: str, arrays: Sequence[Array], *, iteration: int) -> None:
+        """Tell more of the new policies, as the guest's handler `name` takes it. Raises as `extend`."""
+        with_context(lambda: self._session.call(name, (), arrays), f"iteration {iteration}, new policies")
 
-    def __init__(self, game: Game, capacity: int) -> None:
-        """Start with populations without any policy."""
-        self.populations = Populations(game, capacity)
-        self.answers = Answers(
-            self.populations.sizes.tolist, self.populations.deviation_payoffs, self._best_values
-        )
+    def ask(self, which: Which, iteration: int) -> list[Floats]:
+        """The mixtures that a solver chooses, each a distribution over its player's population.
 
-    def _best_values(self, mixtures: list[Floats]) -> Floats:
-        return self.populations.values(mixtures).best
+        Raises:
+            SandboxFault: the program failed; the message begins with iteration and solver.
+            InvalidAnswer: weights that are none; likewise.
+        """
+        where = f"iteration {iteration}, {which}"
+        self._answers.renew()
+        found = with_context(lambda: self._session.call(which, (iteration,)), where)
+        if len(found) != len(self._sizes):
+            raise InvalidAnswer(f"{where}: expected {len(self._sizes)} weight vectors; got {len(found)}")
+        return [
+            distribution(weights, size, f"{where}, player {p}")
+            for p, (weights, size) in enumerate(zip(found, self._sizes, strict=True))
+        ]
 
 
 class PsroRun:
     """A program at work on a game, one iteration at a time.
 
+    The CPU time of what the program asks the trusted side for is its own.
+
     Attributes:
         iteration: how many iterations are done.
+        populations: every player's policies.
     """
 
-    def __init__(self, prepared: PsroProgram, empirical_game: EmpiricalGame, session: Session) -> None:
-        """Begin with the uniform policies."""
-        self._populations, game = empirical_game.populations, empirical_game.populations.game
+    def __init__(
+        self, prepared: PsroProgram, game: Game, policies: int, sandbox: Sandbox, limits: Limits
+    ) -> None:
+        """Start the program, with the uniform policies.
+
+        Args:
+            prepared: the program.
+            game: the game, whose buffers belong to this run from here on.
+            policies: per player, that there is room for.
+            sandbox: where the program runs.
+            limits: of its session.
+
+        Raises:
+            SandboxFault: the program failed (or the sandbox did, see the verdict).
+        """
+        self.populations = populations = Populations(game, policies)
+        answers = Answers(
+            populations.sizes.tolist,
+            populations.deviation_payoffs,
+            lambda mixtures: populations.values(mixtures).best,
+        )
+        room, callbacks = shared_bytes(game.num_players, policies), answers.callbacks
+        session = sandbox.open(
+            prepared.guest, prepared.source, limits=limits, shared_bytes=room, callbacks=callbacks
+        )
         self._tensors = prepared.gets_tensors(game.num_players)
         self._basis = Basis(game) if prepared.gets_basis(game.num_players) else None
-        self._solvers = MetaSolvers(session, empirical_game.answers, game.num_players)
+        self._solvers = MetaSolvers(session, answers, game.num_players)
         self.iteration = 0
         self._append([game.plan(p, game.uniform(p)) for p in range(game.num_players)])
 
@@ -100,26 +227,67 @@ class PsroRun:
             InvalidAnswer: the program returned weights that are none.
         """
         mixtures = self._solvers.ask("train", self.iteration)
-        responses = self._populations.best_responses(mixtures)
+        responses = self.populations.best_responses(mixtures)
         self.iteration += 1
         self._append([response.plan for response in responses])
 
-    def evaluate(self) -> list[Floats]:
-        """The mixtures by which the populations are judged now. Raises as `iterate`."""
-        return self._solvers.ask("eval", self.iteration)
+    def exploitability(self) -> float:
+        """Return NashConv / N of the mixtures by which the populations are judged now. Raises as `iterate`."""
+        return self.populations.exploitability(self._solvers.ask("eval", self.iteration))
 
     def _append(self, plans: list[Floats]) -> None:
         """Add a policy per player, given as plans, and tell the program what it is entitled to know of it."""
         records: list[Records] = []
         blocks: list[Array] = []
         for p, plan in enumerate(plans):
-            self._populations.add(p, plan)
-            support, pure = self._populations.support(p, -1)
+            self.populations.add(p, plan)
+            support, pure = self.populations.support(p, -1)
             records.append(np.array([[self.iteration, pure, support]]))
             if self._tensors:
-                blocks.append(self._populations.newest_payoffs(p))
+                blocks.append(self.populations.newest_payoffs(p))
         self._solvers.extend(records, iteration=self.iteration)
         if self._tensors:
-            self._solvers.meta_games(blocks, iteration=self.iteration)
+            self._solvers.tell("meta_games", blocks, iteration=self.iteration)
         if self._basis is not None:
-            self._solvers.basis(*self._basis.extend(plans), iteration=self.iteration)
+            rows, new = self._basis.extend(plans)
+            self._solvers.tell("basis", (*rows, *new), iteration=self.iteration)
+
+
+def with_context(call: Callable[[], tuple[Array, ...]], where: str) -> tuple[Array, ...]:
+    """What `call` returns; whatever the program did wrong in it says `where` first.
+
+    Raises:
+        SandboxFault: as `call`, those of the sandbox's own unchanged.
+        InvalidAnswer: as `call`.
+    """
+    try:
+        return call()
+    except SandboxFault as fault:
+        if fault.verdict is Verdict.SANDBOX_ERROR:
+            raise
+        raise SandboxFault(fault.verdict, f"{where}: {fault.message}"[:2000]) from fault
+    except InvalidAnswer as error:
+        raise InvalidAnswer(f"{where}: {error}") from error
+
+
+def distribution(weights: Array, size: int, where: str) -> Floats:
+    """(n,) the distribution that non-negative weights stand for.
+
+    Raises:
+        InvalidAnswer: wrong shape or type, not finite, below zero by more than rounding, or without any mass.
+    """
+    if weights.shape != (size,) or weights.dtype != np.float64:
+        came = f"{weights.dtype} of shape {weights.shape}"
+        raise InvalidAnswer(f"{where}: expected float64 weights of shape ({size},); got {came}")
+    if not np.isfinite(weights).all():
+        k = int(np.flatnonzero(~np.isfinite(weights))[0])
+        raise InvalidAnswer(f"{where}: expected finite weights; weight {k} is {weights[k]}")
+    if not weights.min() >= NEGATIVE:
+        k = int(weights.argmin())
+        raise InvalidAnswer(f"{where}: expected no weight below {NEGATIVE:g}; weight {k} is {weights[k]:.6g}")
+    largest = weights.max()
+    if not largest > 0.0:
+        raise InvalidAnswer(f"{where}: expected weights with a positive sum; got none above 0")
+    scaled = np.maximum(weights, 0.0) / largest  # Their sum cannot overflow then.
+    found: Floats = scaled / scaled.sum()
+    return found

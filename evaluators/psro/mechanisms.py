@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evaluators.contract import Mechanism, Parameter
-from evaluators.psro.interface import COMPONENTS
 
 _STEPS = Parameter("steps", 150, 10, 2000, 0.8, integer=True)
 
@@ -293,8 +292,8 @@ strategies = ways[int(np.argmin(worth))]
 )
 
 MECHANISMS = tuple(
-    replace(mechanism, component=component.name)
-    for component in COMPONENTS
+    replace(mechanism, component=component)
+    for component in ("TrainMetaStrategySolver", "EvalMetaStrategySolver")
     for mechanism in (*_GUESSES, *_DYNAMICS, *_BIASES, *_CHOICES)
 )
 """All mechanisms, in the order of the components; their names are the same in both."""

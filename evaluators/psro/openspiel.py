@@ -24,9 +24,8 @@ from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.populations import Populations
 from evaluators.hosted import HostedProgram, ProgramFailed
-from evaluators.psro import interface
 from evaluators.psro.domain import DOMAIN
-from evaluators.psro.solvers import TENSOR_PLAYERS, Answers, MetaSolvers, Which, shared_bytes
+from evaluators.psro.loop import TENSOR_PLAYERS, Answers, MetaSolvers, Which, shared_bytes
 from sandbox.base import Limits, Sandbox
 from sandbox.process import ProcessSandbox
 
@@ -69,7 +68,7 @@ class MetaStrategyMethod(HostedProgram):
         """
         DOMAIN.check(source)
         super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
-        self._source, self._which, self._limits = source, which, limits or self.limits
+        self._prepared, self._which, self._limits = DOMAIN.prepare(source), which, limits or self.limits
         self._run: _Run | None = None
 
     def __call__(self, solver: Any, return_joint: bool = False) -> Any:
@@ -94,54 +93,49 @@ class MetaStrategyMethod(HostedProgram):
 
     def _started(self, solver: Any) -> _Run:
         """The program at the beginning of a run."""
-        wanted = interface.wants_game(self._source)
-        policies = _Policies(solver.get_policies()[0][0].game) if wanted else None
-        state = _State(len(solver.get_meta_game()), policies)
+        wanted = self._prepared.wants_game
+        run = _Run(solver, _Policies(solver.get_policies()[0][0].game) if wanted else None)
         session = self._open(
-            DOMAIN.guest,
-            self._source,
+            self._prepared.guest,
+            self._prepared.source,
             limits=self._limits,
-            shared_bytes=shared_bytes(state.num_players, MAX_POLICIES),
-            callbacks=state.answers.callbacks,
+            shared_bytes=shared_bytes(run.num_players, MAX_POLICIES),
+            callbacks=run.answers.callbacks,
         )
-        return _Run(solver, state, MetaSolvers(session, state.answers, state.num_players))
+        run.solvers = MetaSolvers(session, run.answers, run.num_players)
+        return run
 
 
-class _State:
-    """What the program is answered from: the solver's payoffs, and its policies if they are wanted."""
+class _Run:
+    """What the program is told and answered of one ``PSROSolver``: its payoffs, and its policies if they are wanted."""
 
-    def __init__(self, num_players: int, policies: _Policies | None) -> None:
-        self.num_players = num_players
-        self.policies = policies
-        self.meta_games: list[Tensor] = []
-        self.answers = Answers(self.sizes, self._deviations, self._best_values)
+    solvers: MetaSolvers
 
-    def sizes(self) -> list[int]:
+    def __init__(self, solver: Any, policies: _Policies | None) -> None:
+        self._solver: Any = weakref.ref(solver)
+        self._policies = policies
+        self._meta_games: list[Tensor] = []
+        self.num_players = len(solver.get_meta_game())
+        self._sent = [0] * self.num_players
+        self._iteration = 0
+        self.answers = Answers(self._sizes, self._deviations, self._best_values)
+
+    def _sizes(self) -> list[int]:
         """Policies per player."""
-        return list(self.meta_games[0].shape)
+        return list(self._meta_games[0].shape)
 
     def _deviations(self, player: int, weights: Floats) -> Floats:
-        found = self.meta_games[player]
-        mixtures = np.split(weights, np.cumsum(self.sizes())[:-1])
+        found = self._meta_games[player]
+        mixtures = np.split(weights, np.cumsum(self._sizes())[:-1])
         for q in reversed(range(self.num_players)):
             if q != player:
                 found = np.tensordot(found, mixtures[q], axes=(q, 0))
         return np.ascontiguousarray(found)
 
     def _best_values(self, mixtures: list[Floats]) -> Floats:
-        if self.policies is None:
+        if self._policies is None:
             raise InvalidAnswer("best_response_values: expected the program to name it in its source")
-        return self.policies.populations.values(mixtures).best
-
-
-class _Run:
-    """One ``PSROSolver`` and the program that serves it."""
-
-    def __init__(self, solver: Any, state: _State, solvers: MetaSolvers) -> None:
-        self._solver: Any = weakref.ref(solver)
-        self._state, self._solvers = state, solvers
-        self._sent = [0] * state.num_players
-        self._iteration = 0
+        return self._policies.populations.values(mixtures).best
 
     def ask(self, solver: Any, which: Which) -> list[Floats]:
         """Send what is new, and ask for mixtures.
@@ -152,38 +146,36 @@ class _Run:
             raise RuntimeError(
                 "meta-strategy method: expected the same solver at every call; make one for each"
             )
-        self._state.meta_games = [np.asarray(game, np.float64) for game in solver.get_meta_game()]
-        sizes = self._state.sizes()
+        self._meta_games = [np.asarray(game, np.float64) for game in solver.get_meta_game()]
+        sizes = self._sizes()
         self._iteration = max(sizes) - 1
         if max(sizes) > MAX_POLICIES:
             raise InputError(f"PSRO: expected at most {MAX_POLICIES} policies per player; got {max(sizes)}.")
         policies = solver.get_policies()
         while self._sent != sizes:
             self._extend(sizes, policies)
-        return self._solvers.ask(which, self._iteration)
+        return self.solvers.ask(which, self._iteration)
 
     def _extend(self, sizes: Sequence[int], policies: Any) -> None:
         """Send the next policy of every player that has one more than was sent."""
         old, new = self._sent, [min(a + 1, n) for a, n in zip(self._sent, sizes, strict=True)]
-        stack = self._state.meta_games
         records, blocks = [], []
-        for p in range(len(sizes)):
+        for p in range(self.num_players):
             rows = [self._record(p, k, policies[p][k]) for k in range(old[p], new[p])]
             records.append(np.array(rows, np.int64).reshape(-1, 3))
-            ranges = (*map(slice, new[:p]), slice(old[p], new[p]), *map(slice, old[p + 1 :]))
-            blocks.append(
-                np.stack([game[ranges] for game in stack]) if len(sizes) <= TENSOR_PLAYERS else None
-            )
-        self._solvers.extend(records, iteration=self._iteration)
-        if len(sizes) <= TENSOR_PLAYERS:
-            self._solvers.meta_games([b for b in blocks if b is not None], iteration=self._iteration)
+            if self.num_players <= TENSOR_PLAYERS:
+                ranges = (*map(slice, new[:p]), slice(old[p], new[p]), *map(slice, old[p + 1 :]))
+                blocks.append(np.stack([game[ranges] for game in self._meta_games]))
+        self.solvers.extend(records, iteration=self._iteration)
+        if blocks:
+            self.solvers.tell("meta_games", blocks, iteration=self._iteration)
         self._sent = new
 
     def _record(self, player: int, k: int, policy: Any) -> tuple[int, int, int]:
         """Of the policy that was added k-th: after so many iterations, where one adds one policy to each population."""
-        if self._state.policies is None:
+        if self._policies is None:
             return k, -1, -1
-        support, pure = self._state.policies.add(player, policy)
+        support, pure = self._policies.add(player, policy)
         return k, int(pure), support
 
 

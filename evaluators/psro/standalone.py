@@ -1,6 +1,6 @@
 """Plays a PSRO program in OpenSpiel's psro_v2, with nothing but OpenSpiel and what that needs.
 
-Its text stands at the end of every exported program (see `evaluators.psro.export`), after that of the guest. It shares
+Its text stands at the end of every exported program (see `evaluators.scripts`), after that of the guest. It shares
 no code with the engine: best responses, payoffs and exploitability are OpenSpiel's own.
 """
 

@@ -96,10 +96,10 @@ def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
     """Return the exploitability at the checkpoints and at the end, which Ctrl-C brings on."""
     from rich.progress import track
 
-    from evaluators.cfr.loop import checkpoints
+    from evaluators.cfr.domain import DOMAIN
 
     err = console(stderr=True)
-    measured, curve = frozenset(checkpoints(iterations)), []
+    measured, curve = frozenset(DOMAIN.checkpoints(iterations)), []
     hidden = quiet or not err.is_terminal
     with _stopping() as stopped:
         for k in track(range(1, iterations + 1), "iterations", console=err, disable=hidden, transient=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import seeds
 from evaluators.psro.domain import DOMAIN
-from evaluators.psro.solvers import BEST_RESPONSE_CALLS
+from evaluators.psro.loop import BEST_RESPONSE_CALLS
 from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag, Task, TaskResult
 from evolve.operators.base import Context
 from evolve.prompting.prompter import Prompter

@@ -186,12 +186,12 @@ class TestContainers:
         import seeds
         from evaluators.registry import get_domain
         from evolve.evaluation.isolation import probe
-        from evolve.evaluation.job import Job, run_job, warm_sandbox
+        from evolve.evaluation.job import run_job, warm_sandbox
 
         plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
         try:
             found = probe(get_domain("cfr").sandbox_modules, "docker")
-            evaluation = run_job(Job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="docker"))
+            evaluation = run_job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="docker")
         finally:
             warm_sandbox(get_domain("cfr").sandbox_modules, "docker").close()
             warm_sandbox.cache_clear()

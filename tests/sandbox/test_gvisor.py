@@ -142,14 +142,14 @@ def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     import seeds
     from evaluators.registry import get_domain
     from evolve.evaluation.isolation import probe
-    from evolve.evaluation.job import Job, run_job, warm_sandbox
+    from evolve.evaluation.job import run_job, warm_sandbox
 
     modules = get_domain("cfr").sandbox_modules
     plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
     try:
         found = probe(modules, "gvisor")
-        evaluation = run_job(Job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="gvisor"))
-        same = run_job(Job("cfr", seeds.source("cfr", "cfr_plus"), plan))
+        evaluation = run_job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="gvisor")
+        same = run_job("cfr", seeds.source("cfr", "cfr_plus"), plan)
     finally:
         for kind in ("gvisor", "process"):
             warm_sandbox(modules, kind).close()

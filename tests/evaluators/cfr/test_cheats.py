@@ -146,7 +146,7 @@ def test_extra_iterations_through_the_guest_are_no_iterations(box, honest):
         "while frame is not None:\n"
         "    call = frame.f_locals.get('call')\n"
         "    if getattr(call, 'name', '') == 'step':\n"
-        "        REPEATED.append(call.handler((info_states.player, iteration_number), call.arrays))\n"
+        "        REPEATED.append(call.function((info_states.player, iteration_number), call.arrays))\n"
         "    frame = frame.f_back\n"
         "BUSY.pop()\n"
         f"if iteration_number == {ITERATIONS - 1} and not BUSY: print('repeated', len(REPEATED))",

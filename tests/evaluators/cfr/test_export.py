@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import seeds
-from evaluators.cfr.export import as_script
+from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.openspiel import CfrSolver
 from evaluators.contract import ProgramError
 
@@ -60,7 +60,7 @@ WEIGHTED = PLUS.replace("per_action(reach_prob)", "per_action(reach_prob * (1 + 
 def test_a_file_without_this_project_gives_the_same_exploitability(tmp_path, source):
     game, iterations = "kuhn_poker(players=3)", 10
     file = tmp_path / "exported.py"
-    file.write_text(as_script(source, title="a program", file=file.name))
+    file.write_text(DOMAIN.exporter(source, title="a program", file=file.name))
     # Without the site module no .pth file is read, so that an editable install of this project is not found.
     command = [sys.executable, "-W", "error", "-S"]
     clean = {"PYTHONPATH": LIBRARIES, "PATH": os.environ["PATH"]}
@@ -96,7 +96,7 @@ def test_its_solver_has_the_same_policies(game):
     sys.modules["exported"] = type(sys)("exported")
     sys.modules["exported"].__dict__.update(module)
     try:
-        exec(as_script(PLUS, title="a program"), sys.modules["exported"].__dict__)
+        exec(DOMAIN.exporter(PLUS, title="a program"), sys.modules["exported"].__dict__)
         theirs = sys.modules["exported"].make_solver(resolve(game).game_string)
         with CfrSolver(PLUS, game) as ours:
             for _ in range(5):
@@ -120,7 +120,7 @@ def test_imperfect_recall_is_refused():
 
 
 def test_the_title_stays_a_comment():
-    text = as_script(PLUS, title="two\nlines")
+    text = DOMAIN.exporter(PLUS, title="two\nlines")
     assert text.startswith("# two lines\n")
     with pytest.raises(ProgramError):
-        as_script("x = 1", title="none")
+        DOMAIN.exporter("x = 1", title="none")

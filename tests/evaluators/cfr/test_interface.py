@@ -3,7 +3,7 @@
 import pytest
 
 import seeds
-from evaluators.cfr.interface import COMPONENTS, check, wants_counterfactual_reach
+from evaluators.cfr.domain import COMPONENTS, DOMAIN, wants_counterfactual_reach
 from evaluators.contract import ProgramError
 
 SEED = seeds.source("cfr", "cfr_plus")
@@ -12,12 +12,12 @@ METHOD = "RegretAccumulator.update_accumulate_regret(self, info_states, iteratio
 
 def refused(source):
     with pytest.raises(ProgramError) as caught:
-        check(source)
+        DOMAIN.check(source)
     return caught.value
 
 
 def test_accepts_the_seed():
-    check(SEED)
+    DOMAIN.check(SEED)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ def test_accepts_the_seed():
     ],
 )
 def test_accepts_what_stands_beside_the_classes(more):
-    check(SEED + more)
+    DOMAIN.check(SEED + more)
 
 
 def test_accepts_an_annotated_method():
-    check(SEED.replace("cfr_regrets):", "cfr_regrets: np.ndarray) -> np.ndarray:"))
+    DOMAIN.check(SEED.replace("cfr_regrets):", "cfr_regrets: np.ndarray) -> np.ndarray:"))
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import seeds
 from evaluators.cfr.domain import DOMAIN
-from evaluators.cfr.loop import CfrRun, checkpoints
+from evaluators.cfr.loop import CfrRun
 from evaluators.contract import InvalidAnswer, MeanGate
 from evaluators.games.game import load
 from evaluators.games.game_domain import RACE_MARGIN
@@ -88,7 +88,7 @@ def test_again_gives_the_same_bytes():
 
 @given(st.integers(1, 10**6))
 def test_checkpoints_rise_to_the_last_iteration(iterations):
-    found = checkpoints(iterations)
+    found = DOMAIN.checkpoints(iterations)
     assert list(found) == sorted(set(found))
     assert found[0] == 1
     assert found[-1] == iterations
@@ -96,7 +96,7 @@ def test_checkpoints_rise_to_the_last_iteration(iterations):
 
 
 def test_checkpoints_of_the_default_horizon():
-    assert checkpoints(1000) == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    assert DOMAIN.checkpoints(1000) == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def test_a_longer_run_begins_with_the_shorter_one():
@@ -107,7 +107,7 @@ def test_a_longer_run_begins_with_the_shorter_one():
 
 def test_the_curve_stands_at_the_checkpoints():
     (result,) = evaluate(seeds.source("cfr", "cfr"), ["kuhn2"], 30).results
-    assert [k for k, _ in result.curve] == list(checkpoints(30))
+    assert [k for k, _ in result.curve] == list(DOMAIN.checkpoints(30))
 
 
 REACHES = seeds.source("cfr", "cfr").replace(

@@ -10,8 +10,7 @@ from open_spiel.python import policy as openspiel_policy
 from typer.testing import CliRunner
 
 import seeds
-from evaluators.cfr import interface
-from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME
+from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME, is_per_infoset
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.contract import ProgramError
 from evaluators.games.compile import load_turn_based
@@ -312,17 +311,17 @@ def test_the_command_line_takes_a_file(tmp_path):
 
 
 class TestCheck:
-    """`interface.check` takes either form, and no mixture."""
+    """`CfrDomain.check` takes either form, and no mixture."""
 
     def refused(self, source):
         with pytest.raises(ProgramError) as caught:
-            interface.check(source)
+            DOMAIN.check(source)
         return caught.value
 
     def test_accepts_the_dictionary_form(self):
         for source in PROGRAMS.values():
             DOMAIN.check(source)
-            assert interface.is_per_infoset(source)
+            assert is_per_infoset(source)
 
     def test_a_mixture_names_each_classs_form(self):
         head, tail = SEED.split("class PolicyAccumulator")
@@ -349,8 +348,8 @@ class TestCheck:
 
     @pytest.mark.parametrize("source", ["x = 1", "class RegretAccumulator: pass", seeds.source("cfr", "cfr")])
     def test_anything_else_is_not_in_this_form(self, source):
-        assert not interface.is_per_infoset(source)
+        assert not is_per_infoset(source)
 
     def test_the_first_argument_counts_however_it_is_spelt(self):
         # Python reads identifiers in their NFKC form, so this is one and the same name.
-        assert interface.is_per_infoset(SEED.replace("info_state_node", "\uff49nfo_state_node"))
+        assert is_per_infoset(SEED.replace("info_state_node", "\uff49nfo_state_node"))

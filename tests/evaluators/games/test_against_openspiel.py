@@ -14,9 +14,8 @@ import pyspiel
 import pytest
 from open_spiel.python.algorithms import cfr
 
-from evaluators.games import variants
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import Game, load
+from evaluators.games.game import Game, Variant, load
 from evaluators.games.suites import SUITES
 
 GAMES = [name for name in (*SUITES["train"], *SUITES["test"]) if name != "leduc3"]
@@ -243,7 +242,7 @@ def perturbed(name):
     """Our game with payoffs x (1 + 1e-3 xi_z), and OpenSpiel's, by way of a Gambit file."""
     exact = game(name)
     form = exact.form
-    utility = variants.apply(form, variants.Variant(noise=1e-3, seed=5))
+    utility = Variant(noise=1e-3, seed=5).apply(form)
     names = []
     for p, tree in enumerate(form.trees):
         keys = np.repeat(np.array(form.infoset_keys(p), object), exact.num_actions[p])
@@ -283,7 +282,7 @@ def test_three_player_leduc_runs():
     start = g.exploitability(uniform)
     policies = run_cfr(g, 20, plus=True)
     assert g.exploitability(policies) < start / 5
-    np.testing.assert_allclose(g.expected_values(policies).sum(), 0.0, atol=1e-12)
+    np.testing.assert_allclose(g.profile_values(policies).expected.sum(), 0.0, atol=1e-12)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_kuhn_equilibria(alpha):
         for p in (0, 1)
     ]
     assert abs(g.exploitability(equilibrium)) < 1e-15
-    np.testing.assert_allclose(g.expected_values(equilibrium), [-1 / 18, 1 / 18], atol=1e-15)
+    np.testing.assert_allclose(g.profile_values(equilibrium).expected, [-1 / 18, 1 / 18], atol=1e-15)
 
 
 @games_and_seeds
@@ -90,12 +90,12 @@ def test_regrets_under_the_own_policy_average_to_zero(name, seed):
 def test_a_best_response_gains(name, seed):
     g = game(name)
     policies = profile(g, seed)
-    gain = g.best_response_values(policies) - g.expected_values(policies)
+    gain = g.profile_values(policies).best - g.profile_values(policies).expected
     assert gain.min() > -1e-13
     assert g.nash_conv(policies) == gain.sum()
     for p in range(g.num_players):
         better = [*policies[:p], g.uniform(p), *policies[p + 1 :]]
-        assert g.expected_values(better)[p] <= g.best_response_values(policies)[p] + 1e-13
+        assert g.profile_values(better).expected[p] <= g.profile_values(policies).best[p] + 1e-13
 
 
 @games_and_seeds

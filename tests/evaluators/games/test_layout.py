@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluators.games import layout
+from evaluators.games import compile as compiler
 from evaluators.games.compile import compile_game
 from evaluators.games.form import SequenceForm
 from evaluators.games.game import Game
@@ -12,7 +12,7 @@ from evaluators.games.suites import GAMES
 
 def compiled(name, patch, **settings) -> SequenceForm:
     for key, value in settings.items():
-        patch.setattr(layout, key, value)
+        patch.setattr(compiler, key, value)
     return compile_game(GAMES[name])
 
 
@@ -60,5 +60,5 @@ def test_variants_do_not_depend_on_the_layout(monkeypatch):
 def test_batches_fit_the_first_level_cache():
     for name in ("liars_dice6", "leduc2"):
         header = compile_game(GAMES[name]).lanes.header
-        assert (header[:, 1] * header[:, 5]).max() <= layout.BATCH_FLOATS
-        assert header[:, 1].max() <= layout.MAX_LANES
+        assert (header[:, 1] * header[:, 5]).max() <= compiler.BATCH_FLOATS
+        assert header[:, 1].max() <= compiler.MAX_LANES

@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from evaluators.games import policies
 from evaluators.games.compile import load_turn_based
 from evaluators.games.game import load
+from evaluators.games.kernels import TIE
 from evaluators.games.populations import Basis, Populations
-from evaluators.games.responses import TIE
 
 GAMES = ("kuhn2", "leduc2", "kuhn3", "goofspiel3")
 COUNT = 3
@@ -175,7 +175,7 @@ def test_slices_are_those_of_every_profile(name):
                 at = tuple(slice(k, k + 1) if q == p else slice(populations.sizes[q]) for q in range(n))
                 found[(slice(None), *at)] = populations.newest_payoffs(p)
     for chosen in product(range(COUNT), repeat=n):
-        expected = game.expected_values([own[k] for own, k in zip(flat, chosen, strict=True)])
+        expected = game.profile_values([own[k] for own, k in zip(flat, chosen, strict=True)]).expected
         assert found[(slice(None), *chosen)] == pytest.approx(expected, abs=1e-12)
 
 
@@ -198,13 +198,13 @@ class TestTies:
     @pytest.mark.parametrize(("gap", "tied"), [(0.5 * TIE, True), (2.0 * TIE, False)])
     @pytest.mark.parametrize("reach", [1.0, 1e-9])
     def test_the_tolerance_is_relative_to_what_is_at_stake(self, gap, tied, reach):
-        from evaluators.games import responses
+        from evaluators.games import kernels
 
         tree = np.array([[0, 0], [0, 2]], np.int32)
         total = np.array([0.0, reach * (1.0 - gap), reach])
         magnitude = np.array([0.0, reach, reach])
         policy, plan, infoset_reach = np.empty(2), np.empty(3), np.empty(1)
-        value = responses.best_response(tree, total, magnitude, policy, plan, infoset_reach)
+        value = kernels.best_response(tree, total, magnitude, policy, plan, infoset_reach)
         assert policy.tolist() == ([0.5, 0.5] if tied else [0.0, 1.0])
         assert value == reach
 

@@ -5,8 +5,7 @@ import pyspiel
 import pytest
 
 from evaluators.contract import GameError
-from evaluators.games import variants
-from evaluators.games.game import load
+from evaluators.games.game import Variant, load, parse_variant
 from evaluators.games.suites import GAMES, SUITES, resolve, suite
 
 
@@ -57,10 +56,10 @@ def test_unknown_suite():
 
 
 def test_parse():
-    assert variants.parse("exact") == variants.Variant()
-    assert variants.parse("generic-7") == variants.Variant(noise=0.1, seed=7)
-    assert variants.parse("jitter-0") == variants.Variant(noise=1e-9)
-    assert variants.parse("scale-0.1") == variants.Variant(factor=0.1)
+    assert parse_variant("exact") == Variant()
+    assert parse_variant("generic-7") == Variant(noise=0.1, seed=7)
+    assert parse_variant("jitter-0") == Variant(noise=1e-9)
+    assert parse_variant("scale-0.1") == Variant(factor=0.1)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,7 @@ import pytest
 import seeds
 from evaluators.games.game import load
 from evaluators.psro.domain import DOMAIN
-from evaluators.psro.loop import EmpiricalGame, PsroRun
-from evaluators.psro.solvers import shared_bytes
+from evaluators.psro.loop import PsroRun
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 
@@ -135,23 +134,13 @@ def psro_v2_run(game_string, iterations, payoffs):
 
 
 def our_run(game, iterations):
-    """Populations after the same, and the play."""
-    empirical_game = EmpiricalGame(load(game), iterations + 1)
+    """Populations after the same."""
     prepared = DOMAIN.prepare(seeds.source("psro", "uniform"))
-    room = shared_bytes(empirical_game.populations.game.num_players, iterations + 1)
     with InProcessSandbox() as sandbox:
-        session = sandbox.open(
-            prepared.guest,
-            prepared.source,
-            limits=Limits(),
-            shared_bytes=room,
-            callbacks=empirical_game.answers.callbacks,
-        )
-        play = PsroRun(prepared, empirical_game, session)
+        play = PsroRun(prepared, load(game), iterations + 1, sandbox, Limits())
         for _ in range(iterations):
             play.iterate()
-        session.close()
-    return empirical_game.populations
+    return play.populations
 
 
 @pytest.mark.parametrize(

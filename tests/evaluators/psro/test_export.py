@@ -11,7 +11,6 @@ import pytest
 import seeds
 from evaluators.contract import ProgramError
 from evaluators.psro.domain import DOMAIN
-from evaluators.psro.export import as_script
 from sandbox.inprocess import InProcessSandbox
 
 LIBRARIES = str(Path(np.__file__).parent.parent)
@@ -63,7 +62,7 @@ class Game(Table):
 def test_a_file_without_this_project_gives_the_same_exploitability(tmp_path, source, game):
     iterations = 5
     file = tmp_path / "exported.py"
-    file.write_text(as_script(source, title="a program", file=file.name))
+    file.write_text(DOMAIN.exporter(source, title="a program", file=file.name))
     # Without the site module no .pth file is read, so that an editable install of this project is not found.
     done = subprocess.run(
         [sys.executable, "-W", "error", "-S", file.name, game, str(iterations)],
@@ -84,7 +83,7 @@ def exported():
     module = sys.modules["exported"] = type(sys)("exported")
 
     def load(source):
-        exec(as_script(source, title="a program"), module.__dict__)
+        exec(DOMAIN.exporter(source, title="a program"), module.__dict__)
         return module
 
     yield load
@@ -117,10 +116,10 @@ def test_weights_that_are_none_are_refused(exported):
 
 
 def test_says_what_to_install():
-    text = as_script(UNIFORM, title="two\nlines")
+    text = DOMAIN.exporter(UNIFORM, title="two\nlines")
     assert text.startswith("# two lines\n#\n")
     assert "# Needs open_spiel" in text
     for package in ("matplotlib", "networkx", "cvxpy"):
         assert package in text.partition("class TrainMetaStrategySolver")[0]
     with pytest.raises(ProgramError):
-        as_script("x = 1", title="none")
+        DOMAIN.exporter("x = 1", title="none")

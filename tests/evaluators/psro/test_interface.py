@@ -4,7 +4,6 @@ import pytest
 
 import seeds
 from evaluators.contract import ProgramError
-from evaluators.psro import interface
 from evaluators.psro.domain import DOMAIN
 
 METHOD = "    def get_meta_strategy(self, game, policy_sets, meta_games): ...\n"
@@ -32,17 +31,19 @@ def test_every_seed_is_a_program(name):
 )
 def test_what_is_missing_is_named(source, message):
     with pytest.raises(ProgramError, match=message):
-        interface.check(source)
+        DOMAIN.check(source)
 
 
 def test_what_a_program_wants():
-    assert not interface.wants_meta_games(TRAIN + EVAL)
-    assert interface.wants_meta_games((TRAIN + EVAL).replace("...", "return meta_games"))
-    assert interface.wants_meta_games((TRAIN + EVAL).replace("...", "return locals()"))
-    assert not interface.wants_deviation_payoffs(TRAIN + EVAL)
-    assert interface.wants_deviation_payoffs((TRAIN + EVAL).replace("...", "return game.deviation_payoffs"))
-    assert not interface.wants_game(TRAIN + EVAL)
-    assert interface.wants_game((TRAIN + EVAL).replace("...", "return policy_sets[0][0].support"))
+    assert not DOMAIN.prepare(TRAIN + EVAL).wants_meta_games
+    assert DOMAIN.prepare((TRAIN + EVAL).replace("...", "return meta_games")).wants_meta_games
+    assert DOMAIN.prepare((TRAIN + EVAL).replace("...", "return locals()")).wants_meta_games
+    assert not DOMAIN.prepare(TRAIN + EVAL).wants_deviation_payoffs
+    assert DOMAIN.prepare(
+        (TRAIN + EVAL).replace("...", "return game.deviation_payoffs")
+    ).wants_deviation_payoffs
+    assert not DOMAIN.prepare(TRAIN + EVAL).wants_game
+    assert DOMAIN.prepare((TRAIN + EVAL).replace("...", "return policy_sets[0][0].support")).wants_game
 
 
 # As the paper's programs are written: payoff tensors alone, `num_players` called as a method.

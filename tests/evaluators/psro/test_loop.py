@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 import seeds
 from evaluators.psro.domain import CPU_OBJECTIVE, DOMAIN
-from evaluators.psro.loop import checkpoints
 from evaluators.records import Tag
 from evolve.comparison.held_out import Choice, held_out_plan
 from sandbox import link
@@ -87,15 +86,15 @@ def test_again_gives_the_same_bytes():
 
 @given(st.integers(1, 10**6))
 def test_checkpoints_rise_to_the_last_iteration(iterations):
-    found = checkpoints(iterations)
+    found = DOMAIN.checkpoints(iterations)
     assert list(found) == sorted(set(found))
     assert found[-1] == iterations
     assert min(iterations, 10) <= found[0]
 
 
 def test_checkpoints_of_the_default_horizon():
-    assert checkpoints(100) == (10, 25, 50, 100)
-    assert checkpoints(200) == (10, 25, 50, 100, 200)
+    assert DOMAIN.checkpoints(100) == (10, 25, 50, 100)
+    assert DOMAIN.checkpoints(200) == (10, 25, 50, 100, 200)
 
 
 def test_a_longer_run_begins_with_the_shorter_one():
