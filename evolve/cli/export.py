@@ -119,7 +119,7 @@ def _recording(record: CampaignRecord, asked: Sequence[CallRecord]) -> str:
     from evolve.config import parse_config
     from evolve.errors import ConfigError
     from evolve.models.config import DECISIVE
-    from evolve.models.recorded import recording
+    from evolve.models.files import recording
 
     if not asked:
         raise ConfigError(

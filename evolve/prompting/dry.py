@@ -8,8 +8,7 @@ from pathlib import Path
 
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError
-from evolve.models.base import Completion, Request, Usage
-from evolve.models.errors import BudgetReached
+from evolve.models.base import BudgetReached, Completion, Request, Usage
 from evolve.search.run import run
 
 
@@ -65,7 +64,7 @@ def first_request(config: CampaignConfig, *, db: str) -> Planned:
         short = config.model_copy(update=changes)
         run(short, db=str(Path(folder) / "dry.db"), observer=lambda event: None, asker=asking, programs=db)
     assert asking.request is not None
-    from evolve.models.prices import pricing
+    from evolve.models.registry import pricing
 
     usage = Usage(asking.request.input_tokens, config.llm.max_output_tokens)
     most = [pricing(name, config.llm)(usage) for name in config.model]
