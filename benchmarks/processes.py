@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from sqlalchemy import Connection
 
-from results.transactions import HeldConnection
+from results.database import HeldConnection
 
 
 def below(pid: int) -> set[int]:

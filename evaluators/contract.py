@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from statistics import NormalDist
 from typing import Protocol
 
 from evaluators.records import Score, Task
@@ -115,6 +114,9 @@ class Gate(Protocol):
     def closes(self, score: Score, against: Score, *, finished: bool) -> bool:
         """Return whether the evaluation ends here, as early_stopped.
 
+        Asked at the end of the stage, and before that whenever every family has as many seeds done, two at least:
+        between those a mean over the tasks done and one over all of them are of different tasks.
+
         Args:
             score: the candidate's on the tasks of the stage that it has done.
             against: the parent's on the whole stage.
@@ -138,9 +140,10 @@ class MeanGate:
 class SequentialGate:
     """Closes as soon as a candidate is worse than its parent beyond doubt; for noisy tasks.
 
-    A one-sided z test of the difference of means after every task, at level `alpha` in all: each of at most
+    A one-sided t test of the difference of means after every round of seeds, at level `alpha` in all: each of at most
     `max_samples` tests gets an equal share (Bonferroni), so that a candidate as good as its parent is stopped with
-    probability `alpha` at most. Later tasks of the stage are run without tests.
+    probability `alpha` at most. Later tasks of the stage are run without tests. A domain lists the tasks of such a
+    stage seed by seed, so that there are rounds.
     """
 
     alpha: float = 0.05
@@ -150,8 +153,11 @@ class SequentialGate:
         """See `Gate.closes`."""
         if not 2 <= score.n <= self.max_samples:
             return False
-        z = NormalDist().inv_cdf(1 - self.alpha / self.max_samples)
-        return against.mean - score.mean > z * math.hypot(score.stderr, against.stderr)
+        from scipy.special import stdtrit
+
+        # Standard errors are estimates from few samples: with normal quantiles alpha would be exceeded five times over.
+        limit = float(stdtrit(score.n - 1, 1 - self.alpha / self.max_samples))
+        return against.mean - score.mean > limit * math.hypot(score.stderr, against.stderr)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import importlib.resources
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources.abc import Traversable
@@ -359,7 +360,9 @@ class TaskDomain(ABC):
                     progress(result)
                 stages[stage.name] = score = self.stage_score(results[first:])
                 parent, finished = against.get(stage.name), task is stage.tasks[-1]
-                if stage.gate and parent and stage.gate.closes(score, parent, finished=finished):
+                if not stage.gate or not parent or not (finished or _is_level(stage, results[first:])):
+                    continue
+                if stage.gate.closes(score, parent, finished=finished):
                     message = (
                         f"{stage.name}: a score of {score.mean:.3f}, beside {parent.mean:.3f} of its parent"
                     )
@@ -462,6 +465,21 @@ class _Meter:
             self._charged += usage.cpu_s
             if usage.log:
                 self.logs[usage.log] = None
+
+
+def _is_level(stage: Stage, done: Sequence[TaskResult]) -> bool:
+    """Return whether a mean over the tasks done stands for the whole stage: no family has more or fewer seeds done."""
+    wanted, found = (
+        Counter((task.family, task.tier) for task in tasks if task.seed is not None)
+        for tasks in (stage.tasks, [result.task for result in done])
+    )
+    exact = sum(task.seed is None for task in stage.tasks)
+    return (
+        exact == sum(result.task.seed is None for result in done)
+        and wanted.keys() == found.keys()
+        and len(set(found.values())) == 1
+        and min(found.values()) > 1
+    )
 
 
 def _session_seed(program: str, seed: int) -> int:

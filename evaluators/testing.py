@@ -145,6 +145,13 @@ class DomainContract:
             with pytest.raises(ProgramError):
                 self.domain.check(source)
 
+    def test_the_prompt_is_of_these_programs(self) -> None:
+        """A search with a model tells it what programs are; without a prompt there is no such search."""
+        prompt = self.domain.resources("prompts") / "system.md.j2"
+        text = prompt.read_text(encoding="utf-8") if prompt.is_file() else None
+        for component in self.domain.components:
+            assert text is None or (component.name in text and component.method in text)
+
     # Its tasks.
 
     def test_tasks_can_be_told_apart(self) -> None:
@@ -343,7 +350,7 @@ class FakeDomain(TaskDomain):
         if not self.noise:
             return [Task(name, name, budget=budget or 1) for name in _SUITES[suite]]
         chosen = range(self.samples) if seeds is None else seeds
-        return [Task(f"{n}/{s}", n, budget=budget or 1, seed=s) for n in _SUITES[suite] for s in chosen]
+        return [Task(f"{n}/{s}", n, budget=budget or 1, seed=s) for s in chosen for n in _SUITES[suite]]
 
     def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
         """See `TaskDomain.stages`."""

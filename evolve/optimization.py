@@ -16,7 +16,7 @@ from typing import Any, Literal
 from evaluators import source as static
 from evaluators.contract import Component, InvalidAnswer, ProgramError, nearest
 from evaluators.functions import Function, shown
-from evaluators.records import Evaluation, Metric, Score, Task, TaskResult
+from evaluators.records import Evaluation, Metric, Score, Tag, Task, TaskResult
 from evaluators.registry import register
 from evaluators.task_domain import TaskDomain
 from evolve.config import parse_config
@@ -28,6 +28,7 @@ from results import programs as stored
 from results.store import open_store
 from sandbox.base import Limits, Sandbox
 
+UNEVALUATED = frozenset({Tag.DUPLICATE, Tag.REJECTED})
 GIVEN = "given"
 """Name of the program that the search starts from."""
 
@@ -110,12 +111,11 @@ def optimize(  # noqa: PLR0913 - the options of one call
     assert summary.best is not None
     with open_store(path, read_only=True) as store:
         best = stored.program(store, summary.best).program.source
-    unevaluated = summary.outcomes.get("duplicate", 0) + summary.outcomes.get("rejected", 0)
     return Optimized(
         source=domain.unwrapped(best),
         score=_value(metric, summary.scores[domain.objective]),
         given=_value(metric, given[0].scores[domain.objective]),
-        evaluations=summary.candidates - unevaluated,
+        evaluations=sum(n for tag, n in summary.outcomes.items() if tag not in UNEVALUATED),
         campaign=summary.campaign,
         db=path,
     )

@@ -10,9 +10,9 @@ their difference, or when both are beyond the task's floor, where values cannot 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import NamedTuple
 
 from evaluators.records import Metric, Score, Task, TaskResult
@@ -111,6 +111,21 @@ def ranking(scores: Mapping[str, Score | None]) -> list[str]:
     return [*sorted(known, key=lambda name: -known[name]), *(name for name in scores if name not in known)]
 
 
+def rewards(gains: Sequence[float]) -> list[float]:
+    """Return a reward from 0 to 1 for each gain, in the same order: g / (g + m) for g > 0, else 0.
+
+    m is the median of the positive gains, so that a typical improvement is worth a half whatever the objective's
+    unit, and one lucky jump does not make all others worthless. The choice among several models goes by it, and
+    reports show it.
+
+    Args:
+        gains: child's objective minus that of its first parent; 0 for a child that was not scored.
+    """
+    positive = [gain for gain in gains if gain > 0]
+    typical = median(positive) if positive else 1.0
+    return [gain / (gain + typical) if gain > 0 else 0.0 for gain in gains]
+
+
 def with_chaos(result: TaskResult, copies: Sequence[TaskResult]) -> Value:
     """Return an exact value with the standard deviation over it and copies of the task that differ by next to nothing.
 
@@ -147,8 +162,3 @@ def pair(
         ties=sum(sign == 0 for sign in decided),
         losses=sum(sign < 0 for sign in decided),
     )
-
-
-def best_of(metric: Metric, values: Iterable[float]) -> float | None:
-    """Return the best of some values, None where there is none."""
-    return max(values, key=metric.oriented, default=None)

@@ -1,11 +1,10 @@
-"""Rows into records, in few queries however long the campaign is."""
+"""Rows made into records, in few queries however long the campaign is."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from evaluators.records import (
     Candidate,
@@ -22,6 +21,7 @@ from evaluators.records import (
 from results import schema
 from results.errors import UnknownNameError, nearest
 from results.records import (
+    CallRecord,
     CampaignRecord,
     CampaignState,
     HeldOutEvaluation,
@@ -29,24 +29,28 @@ from results.records import (
     StoredCandidate,
     StoredEvaluation,
 )
-from results.schema import Campaign, Parent, Program
+from results.schema import Campaign, ModelCall, ModelText, Parent, Program
 
-_CAMPAIGN_FIELDS = tuple(CampaignRecord.__dataclass_fields__)
+CALL_FIELDS = tuple(
+    name for name in CallRecord.__dataclass_fields__ if name not in ("number", "messages", "answer")
+)
+"""Those that columns of the same names hold as they are."""
+
+
+def load_campaigns(connection: Connection, *where: ColumnElement[bool]) -> list[CampaignRecord]:
+    """Return the campaigns that meet the conditions, oldest first; without conditions every one."""
+    columns = (getattr(Campaign, name) for name in CampaignRecord.__dataclass_fields__)
+    rows = connection.execute(select(*columns).where(*where).order_by(Campaign.id))
+    return [CampaignRecord(**dict(row._mapping) | {"metric": Metric(**row.metric)}) for row in rows]
 
 
 def find_campaign(connection: Connection, name: str) -> CampaignRecord | None:
-    """The campaign called `name`, if there is one."""
-    row = connection.execute(_campaigns().where(Campaign.name == name)).one_or_none()
-    return None if row is None else _campaign(row)
-
-
-def load_campaign(connection: Connection, campaign_id: int) -> CampaignRecord:
-    """The campaign with this number, which must exist."""
-    return _campaign(connection.execute(_campaigns().where(Campaign.id == campaign_id)).one())
+    """Return the campaign called `name`, if there is one."""
+    return next(iter(load_campaigns(connection, Campaign.name == name)), None)
 
 
 def get_campaign(connection: Connection, name: str) -> CampaignRecord:
-    """The campaign called `name`.
+    """Return the campaign called `name`.
 
     Raises:
         UnknownNameError: with the nearest names.
@@ -63,13 +67,8 @@ def unknown_campaign(connection: Connection, name: str) -> UnknownNameError:
     return UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
 
 
-def all_campaigns(connection: Connection) -> list[CampaignRecord]:
-    """Every campaign, oldest first."""
-    return [_campaign(row) for row in connection.execute(_campaigns().order_by(Campaign.id))]
-
-
 def load_programs(connection: Connection, *where: ColumnElement[bool]) -> dict[str, ProgramRecord]:
-    """Id -> program, those that meet the conditions."""
+    """Return id -> program, those that meet the conditions."""
     rows = connection.execute(
         select(Program.id, Program.tree_hash, Program.name, Program.source, Program.provenance).where(*where)
     )
@@ -83,7 +82,7 @@ def load_programs(connection: Connection, *where: ColumnElement[bool]) -> dict[s
 
 
 def load_evaluations(connection: Connection, *where: ColumnElement[bool]) -> dict[int, StoredEvaluation]:
-    """Number -> evaluation with its scores and results, those that meet the conditions, as they finished."""
+    """Return number -> evaluation with its scores and results, those that meet the conditions, as they finished."""
     rows = connection.execute(
         select(*schema.Evaluation.__table__.c).where(*where).order_by(schema.Evaluation.id)
     ).all()
@@ -110,7 +109,7 @@ def load_evaluations(connection: Connection, *where: ColumnElement[bool]) -> dic
 
 
 def load_scores(connection: Connection, *where: ColumnElement[bool]) -> dict[int, dict[str, Score]]:
-    """Number of an evaluation -> its scores by name, those that meet the conditions."""
+    """Return number of an evaluation -> its scores by name, those that meet the conditions."""
     scores: dict[int, dict[str, Score]] = defaultdict(dict)
     of = schema.Score
     for number, name, mean, stderr, n in connection.execute(
@@ -121,7 +120,7 @@ def load_scores(connection: Connection, *where: ColumnElement[bool]) -> dict[int
 
 
 def _load_results(connection: Connection, *where: ColumnElement[bool]) -> dict[int, list[TaskResult]]:
-    """Number of an evaluation -> what it achieved on its tasks, in the plan's order."""
+    """Return number of an evaluation -> what it achieved on its tasks, in the plan's order."""
     of = schema.TaskResult
     # Tasks are few, and their results many: one record for all results of a task.
     tasks = {
@@ -160,7 +159,7 @@ def _load_results(connection: Connection, *where: ColumnElement[bool]) -> dict[i
 
 
 def load_held_out(connection: Connection, campaign_id: int) -> list[HeldOutEvaluation]:
-    """Everything that a campaign evaluated on tasks that its search did not see, oldest first."""
+    """Return everything that a campaign evaluated on tasks that its search did not see, oldest first."""
     rows = connection.execute(
         select(*schema.HeldOut.__table__.c)
         .where(schema.HeldOut.campaign_id == campaign_id)
@@ -183,8 +182,40 @@ def load_held_out(connection: Connection, campaign_id: int) -> list[HeldOutEvalu
     ]
 
 
+def load_calls(
+    connection: Connection, campaign_id: int, ordinal: int | None = None, *, messages: bool
+) -> list[CallRecord]:
+    """Return the calls of a campaign, as they were sent; without `messages` only what the model said."""
+    where = [ModelCall.campaign_id == campaign_id]
+    if ordinal is not None:
+        where.append(ModelCall.ordinal == ordinal)
+    rows = connection.execute(
+        select(
+            ModelCall.id,
+            ModelCall.messages,
+            ModelText.text.label("answer"),
+            *(getattr(ModelCall, n) for n in CALL_FIELDS),
+        )
+        .outerjoin(ModelText, ModelText.id == ModelCall.answer_id)
+        .where(*where)
+        .order_by(ModelCall.id)
+    ).all()
+    text = select(ModelText.text).where(ModelText.id == bindparam("key"))
+    wanted = {key for row in rows for _, key in row.messages} if messages else set()
+    texts = {key: connection.execute(text, {"key": key}).scalar_one() for key in wanted}
+    return [
+        CallRecord(
+            number=row.id,
+            messages=tuple((role, texts[key]) for role, key in row.messages) if messages else (),
+            answer=row.answer or "",
+            **{name: row._mapping[name] for name in CALL_FIELDS},
+        )
+        for row in rows
+    ]
+
+
 def load_state(connection: Connection, campaign_id: int) -> CampaignState:
-    """Everything that a continued campaign starts from."""
+    """Return everything that a continued campaign starts from."""
     evaluations: dict[int | None, list[StoredEvaluation]] = defaultdict(list)
     for evaluation in load_evaluations(connection, schema.Evaluation.campaign_id == campaign_id).values():
         evaluations[evaluation.ordinal].append(evaluation)
@@ -221,11 +252,3 @@ def load_state(connection: Connection, campaign_id: int) -> CampaignState:
         pending={one.candidate.ordinal: one for one in stored if not one.told},
         baselines=tuple(evaluations.get(None, ())),
     )
-
-
-def _campaigns() -> Select[Any]:
-    return select(*(getattr(Campaign, name) for name in _CAMPAIGN_FIELDS))
-
-
-def _campaign(row: Row[Any]) -> CampaignRecord:
-    return CampaignRecord(**dict(row._mapping) | {"metric": Metric(**row.metric)})

@@ -19,7 +19,6 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -31,22 +30,6 @@ _FLOCK = struct.Struct("hhqqi4x")
 
 ADVISORY_CLASS = 0x65766F6C
 """First half of the advisory locks' key, so that they meet no other application's."""
-
-
-class Locks(Protocol):
-    """The writers' locks of one database, by the campaign's number."""
-
-    def acquire(self, campaign_id: int) -> bool:
-        """Take the lock; False when somebody, in this process or another, holds it."""
-        ...
-
-    def release(self, campaign_id: int) -> None:
-        """Give a lock back that `acquire` took."""
-        ...
-
-    def holder(self, campaign_id: int) -> str | None:
-        """Who holds the lock, in words, or None. Takes nothing, so it never stands in a writer's way."""
-        ...
 
 
 @dataclass
@@ -65,20 +48,18 @@ os.register_at_fork(after_in_child=_files.clear)
 
 
 class FileLocks:
-    """Locks beside an SQLite database."""
+    """The writers' locks beside an SQLite database, by the campaign's number."""
 
     def __init__(self, database: Path) -> None:
         resolved = database.resolve()
         self._path = resolved.with_name(resolved.name + "-lock")
 
     def acquire(self, campaign_id: int) -> bool:
-        """Take the lock; see `Locks`."""
+        """Take the lock; False when somebody, in this process or another, holds it."""
         with _guard:
-            file = _files.get(self._path)
-            if file is not None and campaign_id in file.held:
+            file = _files.get(self._path) or _LockFile(self._open())
+            if campaign_id in file.held:
                 return False
-            if file is None:
-                file = _LockFile(self._open())
             try:
                 fcntl.lockf(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, campaign_id)
             except (BlockingIOError, PermissionError):
@@ -90,7 +71,7 @@ class FileLocks:
             return True
 
     def release(self, campaign_id: int) -> None:
-        """Give the lock back; the last one of this process closes the file."""
+        """Give a lock back that `acquire` took; the last one of this process closes the file."""
         with _guard:
             file = _files.get(self._path)
             if file is None or campaign_id not in file.held:
@@ -102,20 +83,18 @@ class FileLocks:
                 os.close(file.descriptor)
 
     def holder(self, campaign_id: int) -> str | None:
-        """Who holds the lock; see `Locks`."""
+        """Return who holds the lock, in words, or None. Takes nothing, so it never stands in a writer's way."""
         with _guard:
             file = _files.get(self._path)
             if file is not None:
                 own = campaign_id in file.held
                 return f"process {os.getpid()}" if own else _other_holder(file.descriptor, campaign_id)
             try:
-                descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                unheld = self._path.open("rb")
             except OSError:
                 return None
-            try:
-                return _other_holder(descriptor, campaign_id)
-            finally:
-                os.close(descriptor)
+            with unheld:
+                return _other_holder(unheld.fileno(), campaign_id)
 
     def _open(self) -> int:
         try:
@@ -128,14 +107,14 @@ class FileLocks:
 
 
 class AdvisoryLocks:
-    """Locks in a PostgreSQL server."""
+    """Locks in a PostgreSQL server; its methods are those of `FileLocks`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._held: dict[int, Connection] = {}
 
     def acquire(self, campaign_id: int) -> bool:
-        """Take the lock on a connection of its own; see `Locks`."""
+        """Take the lock on a connection of its own; False when another session holds it."""
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         taken = connection.scalar(
             text("SELECT pg_try_advisory_lock(:class, :id)"), {"class": ADVISORY_CLASS, "id": campaign_id}
@@ -160,7 +139,7 @@ class AdvisoryLocks:
             connection.close()
 
     def holder(self, campaign_id: int) -> str | None:
-        """Who holds the lock; see `Locks`."""
+        """Return which session holds the lock, in words, or None."""
         with self._engine.connect() as connection:
             process = connection.scalar(
                 text(
@@ -171,6 +150,10 @@ class AdvisoryLocks:
                 {"class": ADVISORY_CLASS, "id": campaign_id},
             )
         return None if process is None else f"database session {process}"
+
+
+Locks = FileLocks | AdvisoryLocks
+"""The writers' locks of one database."""
 
 
 def _other_holder(descriptor: int, campaign_id: int) -> str | None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from results.errors import AmbiguousError, UnknownNameError, nearest
-from results.loading import all_campaigns, get_campaign, load_evaluations, load_programs
+from results.loading import get_campaign, load_evaluations, load_programs
 from results.queries import RankedCandidate, top
 from results.records import CampaignRecord, ProgramRecord, StoredEvaluation
-from results.schema import Candidate, Evaluation, Parent, Program
+from results.schema import Campaign, Candidate, Evaluation, Parent, Program
 from results.store import Store
 
 BEST = "best"
@@ -36,10 +36,11 @@ _SAME_CANDIDATE = and_(Parent.campaign_id == Candidate.campaign_id, Parent.ordin
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a program was proposed, and from what."""
+    """A candidate: where a program was proposed, and from what; `program_id` is None when no program came of it."""
 
     campaign: str
     ordinal: int
+    program_id: str | None
     operator: str
     note: str
     island: int
@@ -69,7 +70,7 @@ class ProgramDetails:
 
 
 def program(store: Store, ref: str) -> ProgramDetails:
-    """Everything about one program.
+    """Return everything about one program.
 
     Args:
         store: where to look.
@@ -85,22 +86,23 @@ def program(store: Store, ref: str) -> ProgramDetails:
         ref = best(store, campaign).program_id
     with store.reading() as connection:
         key = _resolve(connection, ref)
-        names = {record.id: record.name for record in all_campaigns(connection)}
         numbers = connection.execute(
-            select(Evaluation.id, Evaluation.campaign_id).where(Evaluation.program_id == key)
+            select(Evaluation.id, Campaign.name)
+            .join(Campaign, Campaign.id == Evaluation.campaign_id)
+            .where(Evaluation.program_id == key)
         )
-        campaign_of = {number: names[campaign_id] for number, campaign_id in numbers}
+        campaign_of = {number: name for number, name in numbers}  # noqa: C416 - rows are no tuples to mypy
         evaluations = load_evaluations(connection, Evaluation.program_id == key)
         return ProgramDetails(
             program=load_programs(connection, Program.id == key)[key],
             evaluations=tuple((campaign_of[number], one) for number, one in evaluations.items()),
-            origins=_origins(connection, key, names),
-            children=_children(connection, key, names),
+            origins=tuple(_load_origins(connection, Candidate.program_id == key)),
+            children=_children(connection, key),
         )
 
 
 def best(store: Store, campaign: str) -> RankedCandidate:
-    """The best candidate of a campaign, by the campaign's own objective.
+    """Return the best candidate of a campaign, by the campaign's own objective.
 
     Raises:
         UnknownNameError: no such campaign, or nothing scored yet.
@@ -118,7 +120,7 @@ def check_candidate(store: Store, campaign: str, ordinal: int) -> None:
         UnknownNameError: it has none of this ordinal, or there is no such campaign.
     """
     with store.reading() as connection:
-        _candidate_row(connection, get_campaign(connection, campaign), ordinal)
+        load_origin(connection, get_campaign(connection, campaign), ordinal)
 
 
 def _resolve(connection: Connection, ref: str) -> str:
@@ -143,46 +145,27 @@ def _resolve(connection: Connection, ref: str) -> str:
 
 
 def _nearest(connection: Connection, ref: str) -> str:
-    """A hint with the names or the beginnings of ids that come closest to `ref`."""
+    """Return a hint with the names or the beginnings of ids that come closest to `ref`."""
     names = connection.scalars(select(Program.name).where(Program.name != "")).all()
     if re.fullmatch(r"[0-9a-fA-F]+", ref) is None:
         return nearest(ref, names)
     length = max(SHOWN_ID, len(ref))
-    likeness = {key[:length]: _likeness(ref.lower(), key) for key in connection.scalars(select(Program.id))}
+    likeness = {
+        key[:length]: SequenceMatcher(None, ref.lower(), key[: len(ref) + 1], autojunk=False).ratio()
+        for key in connection.scalars(select(Program.id))
+    }
     close = sorted((key for key in likeness if likeness[key] >= _ALIKE), key=lambda key: -likeness[key])
     return f"Did you mean {' or '.join(map(repr, close[:3]))}?" if close else nearest(ref, names)
 
 
-def _likeness(ref: str, key: str) -> float:
-    """How alike what was typed and the beginning of an id are, 0 to 1."""
-    return SequenceMatcher(None, ref, key[: len(ref) + 1], autojunk=False).ratio()
-
-
 def _of_ordinal(connection: Connection, campaign: CampaignRecord, ordinal: int) -> str:
-    program_id, outcome, message = _candidate_row(connection, campaign, ordinal)
-    if program_id is None:
-        state = outcome or "still being proposed"
+    origin = load_origin(connection, campaign, ordinal)
+    if origin.program_id is None:
+        state = origin.outcome or "still being proposed"
         raise UnknownNameError(
-            f"Candidate {ordinal} of {campaign.name!r} never became a program ({state}).", message
+            f"Candidate {ordinal} of {campaign.name!r} never became a program ({state}).", origin.message
         )
-    return program_id
-
-
-def _candidate_row(
-    connection: Connection, campaign: CampaignRecord, ordinal: int
-) -> tuple[str | None, str | None, str]:
-    """Program, outcome and message of a candidate, which must be there."""
-    ours = Candidate.campaign_id == campaign.id
-    row = connection.execute(
-        select(Candidate.program_id, Candidate.outcome, Candidate.message).where(
-            ours, Candidate.ordinal == ordinal
-        )
-    ).one_or_none()
-    if row is None:
-        last = connection.scalar(select(func.max(Candidate.ordinal)).where(ours))
-        hint = "It has none yet." if last is None else f"Its last one is {last}."
-        raise UnknownNameError(f"The campaign {campaign.name!r} has no candidate {ordinal}.", hint)
-    return row.program_id, row.outcome, row.message
+    return origin.program_id
 
 
 def _only(found: Sequence[str], ref: str) -> str:
@@ -193,51 +176,65 @@ def _only(found: Sequence[str], ref: str) -> str:
     return str(found[0])
 
 
-def _origins(connection: Connection, key: str, names: Mapping[int, str]) -> tuple[Origin, ...]:
+def load_origin(connection: Connection, campaign: CampaignRecord, ordinal: int) -> Origin:
+    """Return a candidate of a campaign.
+
+    Raises:
+        UnknownNameError: it has none of this ordinal.
+    """
+    ours = Candidate.campaign_id == campaign.id
+    origins = _load_origins(connection, ours, Candidate.ordinal == ordinal)
+    if not origins:
+        last = connection.scalar(select(func.max(Candidate.ordinal)).where(ours))
+        hint = "It has none yet." if last is None else f"Its last one is {last}."
+        raise UnknownNameError(f"The campaign {campaign.name!r} has no candidate {ordinal}.", hint)
+    return origins[0]
+
+
+def _load_origins(connection: Connection, *where: ColumnElement[bool]) -> list[Origin]:
+    """Return the candidates that meet the conditions, by campaign and ordinal."""
     parents: dict[tuple[int, int], list[str]] = defaultdict(list)
     for campaign_id, ordinal, parent in connection.execute(
         select(Parent.campaign_id, Parent.ordinal, Parent.program_id)
         .join(Candidate, _SAME_CANDIDATE)
-        .where(Candidate.program_id == key)
+        .where(*where)
         .order_by(Parent.campaign_id, Parent.ordinal, Parent.position)
     ):
         parents[campaign_id, ordinal].append(parent)
+    names = [name for name in Origin.__dataclass_fields__ if name not in ("campaign", "parents")]
     rows = connection.execute(
         select(
             Candidate.campaign_id,
-            Candidate.ordinal,
-            Candidate.operator,
-            Candidate.note,
-            Candidate.island,
-            Candidate.outcome,
-            Candidate.message,
-            Candidate.created_at,
+            Campaign.name.label("campaign"),
+            *(getattr(Candidate, name) for name in names),
         )
-        .where(Candidate.program_id == key)
+        .join(Campaign, Campaign.id == Candidate.campaign_id)
+        .where(*where)
         .order_by(Candidate.campaign_id, Candidate.ordinal)
     )
-    return tuple(
+    return [
         Origin(
-            campaign=names[row.campaign_id],
-            ordinal=row.ordinal,
-            operator=row.operator,
-            note=row.note,
-            island=row.island,
-            outcome=row.outcome,
-            message=row.message,
+            campaign=row.campaign,
             parents=tuple(parents.get((row.campaign_id, row.ordinal), ())),
-            created_at=row.created_at,
+            **{name: row._mapping[name] for name in names},
         )
         for row in rows
-    )
+    ]
 
 
-def _children(connection: Connection, key: str, names: Mapping[int, str]) -> tuple[Child, ...]:
+def _children(connection: Connection, key: str) -> tuple[Child, ...]:
     rows = connection.execute(
-        select(Candidate.campaign_id, Candidate.ordinal, Candidate.program_id, Candidate.outcome)
+        select(
+            Candidate.campaign_id,
+            Campaign.name,
+            Candidate.ordinal,
+            Candidate.program_id,
+            Candidate.outcome,
+        )
         .join(Parent, _SAME_CANDIDATE)
+        .join(Campaign, Campaign.id == Candidate.campaign_id)
         .where(Parent.program_id == key)
         .distinct()
         .order_by(Candidate.campaign_id, Candidate.ordinal)
     )
-    return tuple(Child(names[row.campaign_id], row.ordinal, row.program_id, row.outcome) for row in rows)
+    return tuple(Child(row.name, row.ordinal, row.program_id, row.outcome) for row in rows)

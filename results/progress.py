@@ -7,13 +7,15 @@ and the viewer show the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Subquery, func, select
+from sqlalchemy import BigInteger, Connection, Subquery, cast, func, select
 
 from evaluators.records import Tag
+from results.comparison import rewards
 from results.loading import get_campaign
-from results.records import CampaignRecord
+from results.records import CampaignRecord, ModelShare
 from results.schema import Candidate, Evaluation, ModelCall, Parent, Score
 from results.store import Store
 
@@ -133,8 +135,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
         if value is not None:
             before[row.ordinal] = value
         gain = max(0.0, value - best) if value is not None and best is not None else 0.0
-        if best is None or gain > 0:
-            best, best_stderr = value, stderr
+        best, best_stderr = (value, stderr) if best is None or gain > 0 else (best, best_stderr)
         cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
         found.append(
             Trial(
@@ -239,6 +240,58 @@ def way_to(found: Sequence[Trial], ordinal: int) -> list[Trial]:
     while way[-1].parent in by_ordinal:  # A parent is older than its child.
         way.append(by_ordinal[way[-1].parent or 0])
     return way[::-1]
+
+
+def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = None) -> list[ModelShare]:
+    """Return a share per model, in the order in which they were asked first; [] for a campaign that asked none.
+
+    Args:
+        store: where to look.
+        campaign: its name.
+        tried: its candidates, where they have been read before.
+
+    Raises:
+        UnknownNameError: no such campaign.
+    """
+    asked = [trial for trial in (trials(store, campaign) if tried is None else tried) if trial.model]
+    worth = rewards([trial.over_parent for trial in asked])
+    paid = ModelCall.state.in_(PAID)
+    with store.reading() as connection:
+        record = get_campaign(connection, campaign)
+        rows = connection.execute(
+            select(
+                ModelCall.model,
+                func.count().label("calls"),
+                func.count().filter(ModelCall.state != "answered").label("unanswered"),
+                # PostgreSQL's sum of integers is a decimal number.
+                cast(func.coalesce(func.sum(ModelCall.input_tokens).filter(paid), 0), BigInteger).label(
+                    "input_tokens"
+                ),
+                cast(func.coalesce(func.sum(ModelCall.output_tokens).filter(paid), 0), BigInteger).label(
+                    "output_tokens"
+                ),
+                func.coalesce(func.sum(ModelCall.cost_usd).filter(paid), 0.0).label("cost_usd"),
+            )
+            .where(ModelCall.campaign_id == record.id)
+            .group_by(ModelCall.model)
+            .order_by(func.min(ModelCall.id))
+        ).all()
+    shares: list[ModelShare] = []
+    for row in rows:
+        own = [
+            (trial, reward) for trial, reward in zip(asked, worth, strict=True) if trial.model == row.model
+        ]
+        shares.append(
+            ModelShare(
+                **row._mapping,
+                candidates=len(own),
+                valid=sum(trial.outcome == Tag.OK for trial, _ in own),
+                improved=sum(trial.over_parent > 0 for trial, _ in own),
+                records=sum(trial.gain > 0 for trial, _ in own),
+                reward=fmean(reward for _, reward in own) if own else 0.0,
+            )
+        )
+    return shares
 
 
 def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:

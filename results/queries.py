@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, select
+from sqlalchemy import Connection, Row, Select, and_, func, literal, select
 
 from evaluators.records import Metric, Score, Tag
-from results.calls import load_calls
 from results.errors import UnknownNameError, nearest
 from results.loading import (
-    all_campaigns,
     get_campaign,
+    load_calls,
+    load_campaigns,
     load_evaluations,
     load_held_out,
     load_programs,
@@ -76,18 +76,10 @@ class RankedCandidate:
     cpu_s: float
 
 
-class Progress(NamedTuple):
-    """A scored candidate and the best value up to it."""
-
-    ordinal: int
-    value: float
-    best: float
-
-
 def campaigns(store: Store) -> list[CampaignSummary]:
     """Every campaign, oldest first."""
     with store.reading() as connection:
-        records = all_campaigns(connection)
+        records = load_campaigns(connection)
         counts = _by_campaign(
             connection, select(Candidate.campaign_id, func.count()).group_by(Candidate.campaign_id)
         )
@@ -146,7 +138,11 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                     Evaluation.cpu_s,
                 )
             )
-            .where(*_on(ranked))
+            .where(
+                Candidate.campaign_id == ranked.id,
+                Evaluation.plan == ranked.plan,
+                ScoreRow.name == ranked.objective,
+            )
             .order_by(ScoreRow.mean.desc(), Candidate.ordinal)
             .limit(n)
         ).all()
@@ -167,20 +163,6 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
     ]
 
 
-def best_so_far(store: Store, campaign: str, objective: str | None = None) -> list[Progress]:
-    """Every scored candidate of a campaign by ordinal, with the best value up to it. Raises as `top`."""
-    with store.reading() as connection:
-        ranked = _ranked(connection, campaign, objective)
-        rows = connection.execute(
-            _scored(select(Candidate.ordinal, ScoreRow.mean)).where(*_on(ranked)).order_by(Candidate.ordinal)
-        ).all()
-    series: list[Progress] = []
-    for ordinal, value in rows:
-        best = max(value, series[-1].best) if series else value
-        series.append(Progress(ordinal, value, best))
-    return series
-
-
 def told_candidates(store: Store, campaign: str) -> int:
     """How many candidates of a campaign selection has seen.
 
@@ -191,19 +173,6 @@ def told_candidates(store: Store, campaign: str) -> int:
         record = get_campaign(connection, campaign)
         counted = select(func.count()).where(Candidate.campaign_id == record.id)
         return connection.execute(counted.where(Candidate.told_at.is_not(None))).scalar_one()
-
-
-def outcomes(store: Store, campaign: str) -> dict[str, int]:
-    """Outcome -> how many candidates ended so, most frequent first. Undecided candidates are not counted."""
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
-        rows = connection.execute(
-            select(Candidate.outcome, func.count())
-            .where(Candidate.campaign_id == record.id, Candidate.outcome.is_not(None))
-            .group_by(Candidate.outcome)
-            .order_by(func.count().desc(), Candidate.outcome)
-        )
-        return {outcome: count for outcome, count in rows if outcome is not None}
 
 
 def held_out(store: Store, campaign: str) -> list[HeldOutEvaluation]:
@@ -274,14 +243,6 @@ def _ranked(connection: Connection, campaign: str, objective: str | None) -> Row
         )
     other = select(Campaign.id, Campaign.plan, literal(objective).label("objective"))
     return connection.execute(other.where(Campaign.id == row.id)).one()
-
-
-def _on(ranked: Row[int, str, str]) -> tuple[ColumnElement[bool], ...]:
-    return (
-        Candidate.campaign_id == ranked.id,
-        Evaluation.plan == ranked.plan,
-        ScoreRow.name == ranked.objective,
-    )
 
 
 def _by_campaign(connection: Connection, query: Select[int, _Number]) -> dict[int, _Number]:

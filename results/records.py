@@ -147,7 +147,7 @@ class ModelShare:
         valid: those whose evaluation ended ok.
         improved: those that are better than their first parent.
         records: those that were the best of the campaign when they came.
-        reward: mean reward of its candidates (`results.rewards`), which the choice among several models goes by.
+        reward: mean reward of its candidates (`results.comparison.rewards`), by which one of several models is chosen.
         input_tokens: of calls that are paid for.
         output_tokens: likewise.
         cost_usd: likewise; of lost calls, what they may have cost at most.

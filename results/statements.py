@@ -31,26 +31,13 @@ def of(source: Table, columns: Iterable[str]) -> tuple[ColumnElement[bool], ...]
 
 
 class _Compiled(NamedTuple):
-    """A statement for one kind of database and one set of values.
+    """A statement for one kind of database and one set of values; its text, as the driver takes it, has their names.
 
-    Attributes:
-        text: as the driver takes it.
-        names: names of its values, in its order.
-        makers: place of a value -> what makes of it what the driver takes.
-        positional: whether the driver takes values by place, not by name.
+    `makers` are, by the name of each value, what makes of it what the driver takes.
     """
 
     text: str
-    names: tuple[str, ...]
-    makers: tuple[tuple[int, Callable[[Any], Any]], ...]
-    positional: bool
-
-    def bound(self, row: Row) -> list[Any] | dict[str, Any]:
-        """The values of a row as the driver takes them."""
-        values = [row[name] for name in self.names]
-        for place, make in self.makers:
-            values[place] = make(values[place])
-        return values if self.positional else dict(zip(self.names, values, strict=True))
+    makers: Mapping[str, Callable[[Any], Any] | None]
 
 
 class Change:
@@ -69,11 +56,13 @@ class Change:
         self._compiled: dict[tuple[str, ...], _Compiled] = {}
 
     def run(self, connection: Connection, *rows: Row) -> int:
-        """Change with these values, once for each row of them; how many rows that changed, where only one is given.
+        """Change with these values, once for each row of them; return how many rows that changed, where one is given.
 
         Raises:
             sqlalchemy.exc.DBAPIError: the one that SQLAlchemy itself would raise.
         """
+        if not rows:
+            return 0
         cursor = self._execute(connection, rows)
         changed = cursor.rowcount
         cursor.close()
@@ -88,7 +77,10 @@ class Change:
 
     def _execute(self, connection: Connection, rows: Sequence[Row]) -> DBAPICursor:
         compiled = self._for(connection.dialect, rows[0])
-        values: Sequence[Any] = [compiled.bound(row) for row in rows]
+        values = [
+            {name: make(row[name]) if make else row[name] for name, make in compiled.makers.items()}
+            for row in rows
+        ]
         cursor = connection.connection.cursor()
         try:
             if len(values) == 1:
@@ -126,9 +118,7 @@ def _failure(connection: Connection, cursor: DBAPICursor, text: str, error: DBAP
 
 def _compile(statement: Insert | Update, dialect: Dialect, names: list[str]) -> _Compiled:
     compiled = statement.compile(dialect=dialect, column_keys=names)
-    ordered = compiled.positiontup if dialect.positional else list(compiled.binds)
-    processors = [
-        compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in ordered or ()
-    ]
-    makers = tuple((place, make) for place, make in enumerate(processors) if make)
-    return _Compiled(str(compiled), tuple(ordered or ()), makers, dialect.positional)
+    makers = {
+        name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
+    }
+    return _Compiled(str(compiled), makers)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Self
 
 from sqlalchemy import Connection, Engine, insert
 from sqlalchemy.exc import IntegrityError
 
-from results.database import open_engine
+from results.database import open_engine, reading, writing
 from results.errors import BusyError
 from results.loading import find_campaign, get_campaign
 from results.locks import Locks
 from results.records import CampaignRecord, CampaignSpec
 from results.schema import Campaign
-from results.transactions import as_store_errors, reading, writing
 from results.writer import CampaignWriter, Clock
 
 
@@ -74,7 +71,7 @@ def open_store(
 # Threads. A CampaignWriter belongs to one thread at a time. A Store may be read from several.
 
 
-class Store:
+class Store(AbstractContextManager["Store", None]):
     """An open database: find campaigns, read programs, become a campaign's writer. A context manager."""
 
     def __init__(self, engine: Engine, locks: Locks, clock: Clock) -> None:
@@ -86,19 +83,13 @@ class Store:
         """Close all connections. Writers are closed before."""
         self._engine.dispose()
 
-    def __enter__(self) -> Self:
-        """The store itself."""
-        return self
-
     def __exit__(self, *exc: object) -> None:
         """Close it."""
         self.close()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A connection that sees one consistent state of the database."""
-        with as_store_errors(), reading(self._engine) as connection:
-            yield connection
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Give a connection that sees one consistent state of the database, in a ``with`` statement."""
+        return reading(self._engine)
 
     def find_campaign(self, name: str) -> CampaignRecord | None:
         """The campaign called `name`, if there is one."""

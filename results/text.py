@@ -128,7 +128,8 @@ def plural(word: str) -> str:
     """Return the plural of an English noun that is formed regularly."""
     if word.endswith("y") and word[-2:-1] not in "aeiou":
         return f"{word[:-1]}ies"
-    return f"{word}es" if word.endswith(("s", "x", "z", "ch", "sh")) else f"{word}s"
+    hissing = word.endswith(("s", "x", "z", "ch", "sh")) and not word.endswith("och")
+    return f"{word}es" if hissing else f"{word}s"
 
 
 def percent(part: float, whole: float) -> str:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from evaluators.records import Candidate, Curve, Evaluation, Provenance, Score, Task, TaskResult
 from results import schema
-from results.calls import Texts, finish_call, load_calls, write_call
-from results.loading import load_campaign, load_held_out, load_programs, load_state
+from results.database import HeldConnection
+from results.loading import (
+    CALL_FIELDS,
+    load_calls,
+    load_campaigns,
+    load_held_out,
+    load_programs,
+    load_state,
+)
 from results.locks import Locks
 from results.records import (
     CallAnswer,
@@ -28,20 +35,17 @@ from results.records import (
     Status,
 )
 from results.statements import Change, insert_new, of, table
-from results.transactions import HeldConnection
 
 Clock = Callable[[], datetime]
-
-TaskNumbers = dict[tuple[Task, float | None, float | None, Curve], int]
-"""A task with all that is known of it -> its number."""
-
 
 _PROGRAMS, _CANDIDATES, _PARENTS = map(table, (schema.Program, schema.Candidate, schema.Parent))
 _EVALUATIONS, _SCORES = map(table, (schema.Evaluation, schema.Score))
 _TASKS, _TASK_RESULTS = map(table, (schema.Task, schema.TaskResult))
+_CALLS, _TEXTS = map(table, (schema.ModelCall, schema.ModelText))
 _KEY = ("campaign_id", "ordinal")
 _OURS = of(_CANDIDATES, _KEY)
-_ADD_PROGRAM, _ADD_CANDIDATE, _ADD_TASK = map(insert_new, (_PROGRAMS, _CANDIDATES, _TASKS))
+_ADD_PROGRAM, _ADD_CANDIDATE = map(insert_new, (_PROGRAMS, _CANDIDATES))
+_ADD_TASK, _ADD_TEXT = map(insert_new, (_TASKS, _TEXTS))
 _NAME_PROGRAM = update(_PROGRAMS).where(*of(_PROGRAMS, ["id"]), _PROGRAMS.c.name == "")
 # PostgreSQL: another campaign may be about to change it as well.
 _FIND_PROVENANCE = select(_PROGRAMS.c.provenance).where(*of(_PROGRAMS, ["id"])).with_for_update()
@@ -57,7 +61,8 @@ _ADD_PARENT, _ADD_SCORE, _ADD_TASK_RESULT = (Change(insert(t)) for t in (_PARENT
 _ADD_HELD_OUT = Change(insert(table(schema.HeldOut)))
 _FIND_EVALUATION = select(_EVALUATIONS.c.id).where(*of(_EVALUATIONS, ("campaign_id", "ordinal", "plan")))
 _FIND_TASK = select(_TASKS.c.id).where(*of(_TASKS, ["key"]))
-_ADD_EVALUATION = Change(insert(_EVALUATIONS).returning(_EVALUATIONS.c.id))
+_ADD_EVALUATION, _ADD_CALL = (Change(insert(t).returning(t.c.id)) for t in (_EVALUATIONS, _CALLS))
+_FINISH_CALL = Change(update(_CALLS).where(*of(_CALLS, ["id"])))
 
 
 def normalised(source: str) -> str:
@@ -73,7 +78,7 @@ def program_id(source: str) -> str:
     return sha256(normalised(source).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class CampaignWriter:
+class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
     """Writes one campaign, whose lock it holds until it is closed. A context manager."""
 
     def __init__(self, engine: Engine, locks: Locks, clock: Clock, campaign_id: int) -> None:
@@ -82,8 +87,10 @@ class CampaignWriter:
         self._clock = clock
         self._id = campaign_id
         self._current: Connection | None = None
-        self._tasks: TaskNumbers = {}
-        self._texts: Texts = {}
+        # A task with all that is known of it -> its number.
+        self._tasks: dict[tuple[Task, float | None, float | None, Curve], int] = {}
+        # A text -> its id: those of the last call, whose first messages the next one repeats.
+        self._texts: dict[str, str] = {}
 
     def close(self) -> None:
         """Give the lock back. The campaign's status stays as it was set last."""
@@ -92,22 +99,13 @@ class CampaignWriter:
         finally:
             self._locks.release(self._id)
 
-    def __enter__(self) -> Self:
-        """The writer itself."""
-        return self
-
     def __exit__(self, *exc: object) -> None:
         """Close it."""
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[Connection]:
         """Make everything that the block records durable at its end, together, or nothing if it raises."""
-        with self._connection():
-            yield
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
         if self._current is not None:
             yield self._current
             return
@@ -125,12 +123,12 @@ class CampaignWriter:
     @property
     def campaign(self) -> CampaignRecord:
         """The campaign as it is stored now."""
-        with self._connection() as connection:
-            return load_campaign(connection, self._id)
+        with self.transaction() as connection:
+            return load_campaigns(connection, schema.Campaign.id == self._id)[0]
 
     def load(self) -> CampaignState:
         """Everything recorded so far: what a continued campaign starts from."""
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_state(connection, self._id)
 
     def load_programs(self) -> dict[str, ProgramRecord]:
@@ -139,7 +137,7 @@ class CampaignWriter:
             select(of.program_id).where(of.campaign_id == self._id)
             for of in (schema.Candidate, schema.Evaluation)
         )
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_programs(connection, schema.Program.id.in_(ids) | schema.Program.id.in_(evaluated))
 
     def set_status(self, status: Status) -> None:
@@ -165,7 +163,7 @@ class CampaignWriter:
         """
         key = program_id(source)
         row = {"id": key, "tree_hash": tree_hash, "name": name, "source": normalised(source)}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             added = _ADD_PROGRAM.run(connection, row | {"provenance": _json(provenance)})
             if not added and provenance is not None:
                 known = connection.execute(_FIND_PROVENANCE, {"its_id": key}).scalar_one()
@@ -193,7 +191,7 @@ class CampaignWriter:
             ValueError: the candidate was told: it never changes again.
             sqlalchemy.exc.IntegrityError: it has an evaluation on this plan already.
         """
-        with self._connection():
+        with self.transaction():
             if candidate.source:
                 key = self.add_program(candidate.source, tree_hash=tree_hash, provenance=provenance)
                 candidate = replace(candidate, program_id=key)
@@ -223,7 +221,7 @@ class CampaignWriter:
             "outcome": None if outcome is None else outcome.tag.value,
             "message": "" if outcome is None else outcome.message,
         }
-        with self._connection() as connection:
+        with self.transaction() as connection:
             added = _ADD_CANDIDATE.run(
                 connection, key | values | {"created_at": self._clock(), "told_at": None}
             )
@@ -233,9 +231,9 @@ class CampaignWriter:
                     raise ValueError(f"candidate {candidate.ordinal} was told already and cannot change")
                 connection.execute(_DROP_PARENTS, its)
             parents = enumerate(candidate.parents)
-            rows = [key | {"position": position, "program_id": parent} for position, parent in parents]
-            if rows:
-                _ADD_PARENT.run(connection, *rows)
+            _ADD_PARENT.run(
+                connection, *(key | {"position": n, "program_id": parent} for n, parent in parents)
+            )
 
     def record_evaluation(
         self, evaluation: Evaluation, *, program_id: str, ordinal: int | None, plan: str
@@ -265,7 +263,7 @@ class CampaignWriter:
             "finished_at": self._clock(),
             **vars(evaluation.cost),
         }
-        with self._connection() as connection:
+        with self.transaction() as connection:
             number = _ADD_EVALUATION.number(connection, row)
             self._add_scores(connection, number, evaluation.scores)
             results = [
@@ -281,14 +279,12 @@ class CampaignWriter:
                 }
                 for position, result in enumerate(evaluation.results)
             ]
-            if results:
-                _ADD_TASK_RESULT.run(connection, *results)
+            _ADD_TASK_RESULT.run(connection, *results)
 
     @staticmethod
     def _add_scores(connection: Connection, evaluation: int, scores: Mapping[str, Score]) -> None:
         rows = [{"evaluation_id": evaluation, "name": name, **vars(score)} for name, score in scores.items()]
-        if rows:
-            _ADD_SCORE.run(connection, *rows)
+        _ADD_SCORE.run(connection, *rows)
 
     def _task(self, connection: Connection, result: TaskResult) -> int:
         """Return the number of a result's task, which is stored if it is new."""
@@ -304,7 +300,7 @@ class CampaignWriter:
     def replace_scores(self, ordinal: int, plan: str, scores: Mapping[str, Score]) -> None:
         """Replace the scores of a candidate's evaluation on a plan, as when further results refine them."""
         its = {"its_campaign_id": self._id, "its_ordinal": ordinal, "its_plan": plan}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             number = connection.execute(_FIND_EVALUATION, its).scalar_one()
             connection.execute(delete(_SCORES).where(_SCORES.c.evaluation_id == number))
             self._add_scores(connection, number, scores)
@@ -316,54 +312,76 @@ class CampaignWriter:
             ValueError: it has no outcome, was told before, or is unknown.
         """
         its = {"its_campaign_id": self._id, "its_ordinal": ordinal, "now": self._clock()}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             if _TELL.run(connection, its) != 1:
                 raise ValueError(f"candidate {ordinal} cannot be told: unknown, undecided or told before")
 
     def record_held_out(self, evaluation: HeldOutEvaluation) -> None:
         """Store what a program achieved on a task that the search did not see, as of now."""
         row: dict[str, Any] = vars(evaluation.task) | vars(evaluation)
-        outcome = {"outcome": evaluation.outcome.tag.value, "message": evaluation.outcome.message}
-        row |= outcome | {
+        row |= {
             "task": evaluation.task.name,
+            "outcome": evaluation.outcome.tag.value,
+            "message": evaluation.outcome.message,
             "campaign_id": self._id,
             "evaluated_at": self._clock(),
         }
         del row["name"]
-        with self._connection() as connection:
+        with self.transaction() as connection:
             _ADD_HELD_OUT.run(connection, row)
 
     def held_out(self) -> list[HeldOutEvaluation]:
         """Everything that this campaign evaluated on tasks that its search did not see, oldest first."""
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_held_out(connection, self._id)
 
     def begin_call(self, call: CallRecord) -> int:
-        """Store a call to a model before it is sent; its number, for `end_call`."""
-        with self._connection() as connection:
-            return write_call(connection, self._id, call, self._clock(), texts=self._texts)
+        """Store a call to a model before it is sent; return its number, for `end_call`."""
+        with self.transaction() as connection:
+            keys = {text: self._texts.get(text) or _add_text(connection, text) for _, text in call.messages}
+            self._texts = keys
+            row = {name: getattr(call, name) for name in CALL_FIELDS} | {
+                "campaign_id": self._id,
+                "messages": [[role, keys[text]] for role, text in call.messages],
+                "answer_id": None,
+                "sent_at": self._clock(),
+                "ended_at": None,
+            }
+            return _ADD_CALL.number(connection, row)
 
     def end_call(
         self, number: int, *, state: CallState, answer: CallAnswer | None = None, message: str = ""
     ) -> None:
         """Store what came of a call: an answer, or why there is none."""
-        with self._connection() as connection:
-            finish_call(connection, number, state=state, answer=answer, message=message, now=self._clock())
+        values: dict[str, object] = {"state": state, "message": message, "ended_at": self._clock()}
+        with self.transaction() as connection:
+            if answer is not None:
+                values |= vars(answer) | {"answer_id": _add_text(connection, answer.text)}
+                del values["text"]
+            _FINISH_CALL.run(connection, values | {"its_id": number})
 
     def load_calls(self) -> list[CallRecord]:
         """The calls of this campaign in the order in which they were sent, without what was asked."""
-        with self._connection() as connection:
+        with self.transaction() as connection:
             return load_calls(connection, self._id, messages=False)
 
     def add_event(self, kind: str, payload: Mapping[str, Any]) -> None:
         """Store something worth remembering; `payload` is a JSON object."""
         row = {"campaign_id": self._id, "kind": kind, "payload": dict(payload), "happened_at": self._clock()}
-        with self._connection() as connection:
+        with self.transaction() as connection:
             connection.execute(insert(schema.Event), row)
 
     def _update(self, **values: Any) -> None:
-        with self._connection() as connection:
+        with self.transaction() as connection:
             connection.execute(update(schema.Campaign).where(schema.Campaign.id == self._id).values(**values))
+
+
+def _add_text(connection: Connection, text: str) -> str:
+    """Store a text unless it is known, and return its id."""
+    text = schema.storable(text)
+    key = sha256(text.encode("utf-8")).hexdigest()
+    _ADD_TEXT.run(connection, {"id": key, "text": text})
+    return key
 
 
 def _json(provenance: Provenance | None) -> dict[str, Any] | None:

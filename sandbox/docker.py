@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import select
 import shutil
 import socket
 import struct
@@ -36,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.base import Level, SandboxFault, Verdict
 from sandbox.link import ENVIRONMENT, START_S, RunnerLink, StreamTransport
 from sandbox.process import RUNNER, WarmSandbox, packages
-from sandbox.runner.frames import SocketStream
+from sandbox.runner.frames import SocketStream, readable
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -249,7 +248,7 @@ class Container:
         """Return whether there is output, or no more to come, within `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not self._output and not self._ended:
-            if not self._readable(deadline):
+            if not readable(self._socket, deadline - time.monotonic()):
                 return False
             self._read()
         return True
@@ -257,7 +256,7 @@ class Container:
     def ended(self, timeout_s: float) -> bool:
         """Return whether the container ends by itself within `timeout_s`, which the end of its output shows."""
         deadline = time.monotonic() + timeout_s
-        while not self._ended and self._readable(deadline):
+        while not self._ended and readable(self._socket, deadline - time.monotonic()):
             self._read()
         return self._ended
 
@@ -280,11 +279,6 @@ class Container:
         self._socket.close()
         # The file is part of an HTTP response, which closes it and would miss it.
         getattr(self._attached, "_response", self._attached).close()
-
-    def _readable(self, deadline: float) -> bool:
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(max(1000 * (deadline - time.monotonic()), 0.0)))
 
     def _read(self) -> None:
         """Read what there is, and sort the complete pieces into output and errors."""

@@ -26,15 +26,28 @@ class InProcessSession:
     """Implements `sandbox.base.Session` by plain function calls."""
 
     def __init__(
-        self, limits: Limits, room: int, callbacks: Mapping[str, Callback], on_end: Callable[[], None]
+        self,
+        guest: str,
+        program: str,
+        limits: Limits,
+        room: int,
+        callbacks: Mapping[str, Callback],
+        on_end: Callable[[], None],
+        *,
+        seed: int | None,
     ) -> None:
+        """Load guest and program.
+
+        Raises:
+            SandboxFault: one of them raised.
+        """
         self._limits = limits
         self._room = room
         self._callbacks = callbacks
         self._on_end = on_end
         self._log = io.StringIO()
         self._opened, self._cpu_s = time.monotonic(), 0.0
-        self._program = ""
+        self._program = program
         self._module: types.ModuleType | None = None
         self._loaded: execute.Loaded | None = None
         self._usage: Usage | None = None
@@ -42,14 +55,6 @@ class InProcessSession:
         self._fitting: set[tuple[object, ...]] = set()
         self._generators: tuple[Any, Any] | None = None
         """With a seed, the states of the session's global generators, or of the caller's while the program runs."""
-
-    def start(self, guest: str, program: str, seed: int | None) -> None:
-        """Load guest and program.
-
-        Raises:
-            SandboxFault: one of them raised.
-        """
-        self._program = program
         if seed is not None:
             self._generators = random.getstate(), np.random.get_state()
             execute.seed_generators(seed)
@@ -93,7 +98,7 @@ class InProcessSession:
         end = self._ends.get(kind)
         if end is None:
             try:
-                specs = tuple(wire.spec_of(value, f"{name}: array {i}") for i, value in enumerate(arrays))
+                specs = wire.specs_of(arrays, f"{name}: array")
                 wire.pack_header(wire.Header(name, len(scalars), specs))
                 _, end = wire.place(specs, 0, self._room)
             except wire.WireError as error:
@@ -151,8 +156,7 @@ class InProcessSession:
         if function is None:
             known = ", ".join(self._callbacks) or "none"
             raise execute.BadResult(f"callback: expected one of {known}; got {name!r}")
-        for i, value in enumerate(arrays):
-            wire.spec_of(value, f"callback {name}: array {i}")
+        wire.specs_of(arrays, f"callback {name}: array")
         numbers = tuple(float(value) for value in scalars)
         copies = tuple(value.copy() for value in arrays)
         self._swap_generators()
@@ -209,9 +213,8 @@ class InProcessSandbox(Sandbox):
         if self._open:
             raise RuntimeError("sandbox: expected one session at a time, the last one is still open")
         self._open = True
-        session = InProcessSession(limits, wire.rounded_room(shared_bytes), callbacks or {}, self._ended)
-        session.start(guest, program, seed)
-        return session
+        room = wire.rounded_room(shared_bytes)
+        return InProcessSession(guest, program, limits, room, callbacks or {}, self._ended, seed=seed)
 
     def close(self) -> None:
         """Do nothing: nothing is held."""

@@ -306,7 +306,6 @@ class SharedTransport(Transport):
             raise ChannelTimeout from None
         except BrokenPipeError:
             raise ChannelClosed from None
-        # As `receive`, without the cost of calling it.
         if not self._poll(patience_ms):
             raise ChannelTimeout
         try:
@@ -318,16 +317,8 @@ class SharedTransport(Transport):
         return answer
 
     def receive(self, patience_ms: float) -> bytes:
-        """See `Transport.receive`."""
-        if not self._poll(patience_ms):
-            raise ChannelTimeout
-        try:
-            answer = os.read(self._in, wire.MAX_TOKEN)
-        except BlockingIOError:
-            raise ChannelClosed from None
-        if not answer:
-            raise ChannelClosed
-        return answer
+        """See `Transport.receive`. Nothing is sent: to write no bytes to a pipe does nothing."""
+        return self.exchange(b"", patience_ms)
 
     def close(self) -> None:
         """Close the channel and unmap the memory."""

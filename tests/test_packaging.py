@@ -63,6 +63,8 @@ def test_all_that_is_tracked_in_a_package_is_in_the_wheel(wheel, tracked):
         "prompts/__init__.py",
         "results/migrations/env.py",
         "evaluators/cfr/guest.py",
+        "evaluators/guest.py",
+        "evolve/templates/domain/domain.py.txt",
         "sandbox/runner/__main__.py",
         "sandbox/runner/wire.py",
         *(f"{package}/py.typed" for package in sorted(PACKAGES)),

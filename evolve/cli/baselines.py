@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evaluators.records import Outcome
 from evolve.cli.output import (
     SCHEMA_VERSION,
     JsonOption,
@@ -21,14 +23,16 @@ from evolve.cli.output import (
 )
 from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption
 from evolve.cli.progress import progress
+from evolve.cli.tables import Entry, grouped, row_name, standing_in
+from evolve.errors import ConfigError
+from results.comparison import Value, with_chaos
 
 if TYPE_CHECKING:
     from evaluators.contract import Plan
-    from evaluators.records import Outcome
+    from evaluators.records import Metric, Outcome
     from evaluators.task_domain import TaskDomain
     from evolve.comparison import tables
     from evolve.programs import Program
-    from results.comparison import Value
 
 CHAOS = "jitter"
 """Tier of copies of a task that differ by next to nothing; ``--ties`` asks how far they move an exact value."""
@@ -48,17 +52,14 @@ class Row:
         again = self.copies.failures if self.copies else {}
         return {**again, **self.evaluated.failures}
 
-    def values(self, tier: str) -> dict[str, Value]:
-        """Return the name of a column -> value on the tasks of a tier, with what is known of its chaos."""
-        from evolve.cli.words import by_row, row_name
-        from results.comparison import with_chaos
-
+    def values(self, tier: str) -> dict[str, list[Value]]:
+        """Return the name of a column -> values on the tasks of a tier, with what is known of their chaos."""
         results = [r for r in self.evaluated.evaluation.results if r.task.tier == tier]
-        values = by_row(results, tier)
+        values = grouped(results, tier)
         copies = self.copies.evaluation.results if self.copies else ()
         for result in results if copies else ():
             own = [copy for copy in copies if copy.task.family == result.task.family]
-            values[row_name(result.task, tier)] = with_chaos(result, own)
+            values[row_name(result.task, tier)] = [with_chaos(result, own)]
         return values
 
 
@@ -101,8 +102,6 @@ def baselines(
 
     Example: evolve baselines --suite train --budget 1000 --figure train.svg
     """
-    import os
-
     from evaluators.registry import get_domain
     from evolve.comparison.tables import REFUSALS
     from evolve.programs import find_program
@@ -121,7 +120,7 @@ def baselines(
     evaluated = _evaluate(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
     rows = [Row(program, *own) for program, own in zip(programs, zip(*evaluated, strict=True), strict=True)]
     if figure:
-        _draw(figure, rows, plans[0])
+        _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
         about = {
             "schema_version": SCHEMA_VERSION,
@@ -140,8 +139,6 @@ def baselines(
 
 
 def _check_figure(path: Path) -> None:
-    from evolve.errors import ConfigError
-
     if path.suffix.lower() not in (".png", ".svg", ".pdf") or not path.absolute().parent.is_dir():
         raise ConfigError(
             f"--figure: expected a file ending in .png, .svg or .pdf in a folder that exists; got {str(path)!r}."
@@ -149,8 +146,6 @@ def _check_figure(path: Path) -> None:
 
 
 def _check_ties(domain: TaskDomain, tiers: Sequence[str]) -> None:
-    from evolve.errors import ConfigError
-
     if CHAOS not in domain.tiers:
         raise ConfigError(f"--ties: expected a domain with a tier {CHAOS!r}; {domain.name!r} has none.")
     if tiers[0] != "exact":
@@ -193,32 +188,27 @@ def _evaluate(
         return asyncio.run(all_plans(service, count))
 
 
-def _draw(path: Path, rows: Sequence[Row], plan: Plan) -> None:
+def _draw(path: Path, rows: Sequence[Row], plan: Plan, metric: Metric) -> None:
     from results import plots
 
     runs = [(row.program.name, result) for row in rows for result in row.evaluated.evaluation.results]
     # Panels stand as they first appear, and the first program may have refused the first task.
     runs.sort(key=lambda run: plan.tasks.index(run[1].task))
-    curves = [plots.Curve(name, result.task.name, result.curve) for name, result in runs]
+    curves = [plots.Curve(name, r.task.name, r.curve, (r.stderr,), r.floor) for name, r in runs]
     if curves:
-        plots.save(plots.curves(curves, rows[0].program.domain.metric), path)
+        plots.save(plots.curves(curves, metric), path)
         console(stderr=True).print(f"Figure: {path}")
 
 
 def _row_json(row: Row, tier: str) -> dict[str, Any]:
     failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
-    chaos = {name: value.stderr for name, value in row.values(tier).items()} if row.copies else None
+    chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 
 
 def _ties_json(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str, Any]:
     """Return, for each task, who is best and who is tied with it."""
-    from results.comparison import standing
-
-    values = {row.program.name: row.values(tier) for row in rows}
-    columns = dict.fromkeys(column for own in values.values() for column in own)
-    standings = {
-        column: standing(domain.metric, {name: own[column] for name, own in values.items() if column in own})
-        for column in columns
-    }
+    entries = [Entry(row.program.name, None, row.values(tier)) for row in rows]
+    columns = dict.fromkeys(column for entry in entries for column in entry.values)
+    standings = {column: standing_in(domain.metric, entries, column) for column in columns}
     return {column: s._asdict() for column, s in standings.items() if s}

@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING
 from evaluators.contract import Plan
 from evaluators.records import Outcome, Tag
 from evolve.cli.output import console, fail, print_line
-from evolve.cli.tables import Entry, by_program, milliseconds, print_across, program_ms, ranked
-from evolve.cli.words import legend, row_name, title
+from evolve.cli.tables import (
+    LEGEND,
+    Entry,
+    by_program,
+    milliseconds,
+    print_across,
+    program_ms,
+    ranked,
+    row_name,
+    title,
+)
 from evolve.comparison.tables import REFUSALS
 from results.text import visible
 
@@ -34,7 +43,7 @@ def print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
         list(dict.fromkeys(row_name(task, tier) for task in shown)),
         lambda names: by_program(entries, names, domain.metric, objective=domain.objective),
     )
-    lines = [legend(domain.metric)]
+    lines = [f"{LEGEND}."]
     if chaos:
         lines.append(
             "±: standard deviation over copies that differ by next to nothing; what chaos alone causes."

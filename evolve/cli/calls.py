@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
+from evolve.cli.models import models_table
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.tables import plain_table
+from results.text import visible
 
 if TYPE_CHECKING:
     from results.records import CallRecord, ModelShare
@@ -24,8 +28,8 @@ def calls(
 
     Example: evolve results calls cfr-llm-s0:3
     """
-    from results.models import model_report
     from results.programs import BEST, best, check_candidate
+    from results.progress import model_report
     from results.queries import calls as calls_of
     from results.store import open_store
 
@@ -55,11 +59,6 @@ def _plain(call: CallRecord) -> dict[str, Any]:
 
 
 def _print_table(asked: Sequence[CallRecord], shares: Sequence[ModelShare]) -> None:
-    from rich.markup import escape
-
-    from evolve.cli.models import models_table
-    from evolve.cli.tables import plain_table
-
     table = plain_table("state", right=["candidate", "attempt", "tokens in", "out", "cost $", "s"])
     table.add_column("model", overflow="ellipsis", no_wrap=True)
     for call in asked:
@@ -83,8 +82,6 @@ def _print_table(asked: Sequence[CallRecord], shares: Sequence[ModelShare]) -> N
 
 def _print_conversation(asked: Sequence[CallRecord]) -> None:
     """Print prompts and answers in turn; what earlier attempts have shown is not repeated."""
-    from results.text import visible
-
     shown = 0
     for call in asked:
         for role, message in call.messages[shown:]:

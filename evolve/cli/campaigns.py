@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evolve.cli.output import INTERRUPTED, DbOption, JsonOption, database, fail, print_json, split
+from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
     from evolve.config import CampaignConfig
@@ -194,7 +195,6 @@ def _seconds(text: str | None) -> float | None:
     """Return the seconds of a duration such as 90s, 10m or 2h; a bare number is seconds."""
     if text is None:
         return None
-    from evolve.errors import ConfigError
 
     unit = text[-1:].lower()
     digits = text[:-1] if unit in _UNITS else text

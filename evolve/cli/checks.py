@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json, split
+from evolve.cli.tables import plain_table
+from results.text import visible
 
 
 def games(
@@ -32,7 +35,6 @@ def games(
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "games": rows})
         return
-    from evolve.cli.tables import plain_table
 
     table = plain_table(
         "name", "suite", right=["players", "terminals", "infosets", "sequences", "compile s", "cached"]
@@ -106,11 +108,6 @@ def doctor(
         rows = [finding._asdict() for finding in findings]
         print_json({"schema_version": SCHEMA_VERSION, "ok": all(f.ok for f in findings), "checks": rows})
     else:
-        from rich.markup import escape
-
-        from evolve.cli.tables import plain_table
-        from results.text import visible
-
         table = plain_table("check", "")
         table.add_column("detail", overflow="fold")
         for finding in findings:
@@ -139,10 +136,6 @@ def _attack(kind: str, *, as_json: bool) -> None:
         listed = [row._asdict() for row in rows]
         print_json({"schema_version": SCHEMA_VERSION, "ok": not wrong, "isolation": level, "attacks": listed})
     else:
-        from rich.markup import escape
-
-        from evolve.cli.tables import plain_table
-
         table = plain_table("attack", "expected")
         table.add_column("ended as", overflow="fold")
         table.add_column("")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
+from rich.tree import Tree
 
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, metric_json, print_json
+from evolve.cli.tables import difference, score_text
+from evolve.errors import ConfigError
+from results.text import unified, visible
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric
     from evolve.programs import Program
     from results.lineage import Lineage, Step
 
@@ -36,7 +40,6 @@ def diff(
     Example: evolve results diff cfr-symbolic-s0:best cfr_plus
     """
     from evolve.programs import find_program
-    from results.text import unified
 
     where = database(db)
     new = find_program(program, db=where)
@@ -78,13 +81,11 @@ def lineage(
             del step["source"]
         print_json(head | about | {"steps": steps})
         return
-    _print_tree(ancestors, record.metric, diffs, with_diffs=with_diffs)
+    _print_tree(ancestors, diffs, with_diffs=with_diffs)
 
 
 def print_diff(text: str) -> None:
     """Print a unified diff, in colours on a terminal and plain elsewhere, without a program's control characters."""
-    from results.text import visible
-
     out, text = console(), visible(text)
     if not out.is_terminal:
         print(text, end="")
@@ -95,7 +96,6 @@ def print_diff(text: str) -> None:
 
 
 def _first_parent(ref: str, where: str) -> str:
-    from evolve.errors import ConfigError
     from results.programs import program
     from results.store import open_store
 
@@ -120,8 +120,6 @@ def _identity(program: Program) -> dict[str, str]:
 
 def _step_diffs(ancestors: Lineage) -> list[str]:
     """Return, for each step, what it changed in the one before; "" for the first."""
-    from results.text import unified
-
     pairs = zip(ancestors.steps, ancestors.steps[1:], strict=False)
     changes = [
         unified(a.source, b.source, f"candidate {a.ordinal}", f"candidate {b.ordinal}") for a, b in pairs
@@ -129,19 +127,15 @@ def _step_diffs(ancestors: Lineage) -> list[str]:
     return ["", *changes]
 
 
-def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_diffs: bool) -> None:
-    from rich.markup import escape
+def _print_tree(ancestors: Lineage, diffs: list[str], *, with_diffs: bool) -> None:
     from rich.syntax import Syntax
-    from rich.tree import Tree
-
-    from results.text import visible
 
     out = console()
     objective = f"{ancestors.objective} (larger is better)"
     tree = Tree(f"[bold]{escape(ancestors.campaign)}[/bold], {escape(objective)}")
     before: float | None = None
     for step, text in zip(ancestors.steps, diffs, strict=True):
-        branch = tree.add(escape(visible(_headline(step, before, text, metric))))
+        branch = tree.add(escape(visible(_headline(step, before, text))))
         for change in filter(None, step.note.split("; ")):
             branch.add(escape(visible(change)))
         for parent in step.others:
@@ -155,13 +149,11 @@ def _print_tree(ancestors: Lineage, metric: Metric, diffs: list[str], *, with_di
     out.print(tree)
 
 
-def _headline(step: Step, before: float | None, text: str, metric: Metric) -> str:
-    from evolve.cli.words import difference, score
-
+def _headline(step: Step, before: float | None, text: str) -> str:
     shown = step.outcome or "undecided"
     if step.score is not None:
-        change = "" if before is None else f" ({difference(metric, step.score - before)})"
-        shown = score(metric, step.score) + change
+        change = "" if before is None else f" ({difference(step.score - before)})"
+        shown = score_text(step.score) + change
     lines = text.splitlines()[2:]
     added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     size = f", {added} lines added, {removed} removed" if text else ""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.errors import ConfigError
 
 PORT = 8000
 _TRIED_PORTS = 20
@@ -46,7 +47,6 @@ def _listen(port: int) -> socket.socket:
     Raises:
         ConfigError: the port is taken, or not for everybody; another one is named.
     """
-    from evolve.errors import ConfigError
     from results.dashboard.app import listen
 
     try:

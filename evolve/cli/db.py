@@ -28,7 +28,7 @@ def path(
     """
     from evolve.config import load_config
     from evolve.database_url import choose_database
-    from results.upkeep import shown
+    from results.database import shown
 
     place = choose_database(db, load_config(config, {}).db if config else "")
     where = shown(place.where)
@@ -62,7 +62,7 @@ def backup(
 
     Example: evolve db backup before-upgrade.db
     """
-    from results.upkeep import backup as copy
+    from results.database import backup as copy
 
     where = database(db)
     made = copy(where, file)
@@ -81,8 +81,8 @@ def upgrade(db: DbOption = None, as_json: JsonOption = False) -> None:
 
     Example: evolve db upgrade --db old.db
     """
-    from results.upkeep import shown
-    from results.upkeep import upgrade as bring
+    from results.database import shown
+    from results.database import upgrade as bring
 
     where = database(db)
     done = bring(where)

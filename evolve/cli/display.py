@@ -13,10 +13,10 @@ from rich.text import Text
 
 from evaluators.records import Candidate, Score, Tag
 from evolve.cli.output import console
-from evolve.cli.words import difference, plural, score
+from evolve.cli.tables import difference, score_text
 from evolve.config import CampaignConfig
 from evolve.search.events import BaselineScored, Called, Event, HeldOut, Refined, Started, Told, Warned
-from results.text import visible
+from results.text import count, visible
 
 _LINE_EVERY = 20
 """Without a terminal: candidates between two lines of progress."""
@@ -69,7 +69,7 @@ class Display:
             case Warned():
                 self._console.print(Text(visible(event.message), style="yellow"), soft_wrap=True)
             case HeldOut():
-                tasks = plural(len(event.evaluations), self._event.metric.task)
+                tasks = count(len(event.evaluations), self._event.metric.task)
                 self._say(f"evaluated {event.program_id[:10]} on {tasks} that the search did not see")
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Display:
         verb = f"continues after {event.told} candidates" if event.told else "starts"
         self._console.print(
             f"Campaign [bold]{escape(event.campaign)}[/bold] {verb}: {event.candidates} candidates on "
-            f"{escape(', '.join(event.tasks))}; {plural(event.workers, 'worker')}, isolation {event.isolation}.",
+            f"{escape(', '.join(event.tasks))}; {count(event.workers, 'worker')}, isolation {event.isolation}.",
             soft_wrap=not self._terminal,
         )
         if self._terminal:
@@ -97,7 +97,7 @@ class Display:
         if own is not None:
             self._baselines[event.name] = own.mean
         if not event.remembered:
-            ended = event.evaluation.outcome.tag.value if own is None else score(self._event.metric, own)
+            ended = event.evaluation.outcome.tag.value if own is None else score_text(own)
             self._say(f"baseline {event.name:<12} {self._event.objective} {ended}")
 
     def _add_candidate(self, event: Told) -> None:
@@ -122,7 +122,7 @@ class Display:
             self._scores[candidate.ordinal] = candidate.scores[self._event.objective]
 
     def _score(self, candidate: Candidate) -> str:
-        return score(self._event.metric, candidate.scores.get(self._event.objective))
+        return score_text(candidate.scores.get(self._event.objective))
 
     def _say(self, line: str) -> None:
         if not self._terminal:
@@ -131,12 +131,11 @@ class Display:
     def _status(self) -> str:
         parts = []
         if self._scores:
-            metric = self._event.metric
             best = max(self._scores.values(), key=lambda one: one.mean)
-            parts.append(f"best {self._event.objective} {score(metric, best)}")
+            parts.append(f"best {self._event.objective} {score_text(best)}")
             if self._baselines:
                 name = max(self._baselines, key=self._baselines.__getitem__)
-                ahead = difference(metric, best.mean - self._baselines[name])
+                ahead = difference(best.mean - self._baselines[name])
                 parts[-1] += f" ({ahead} on {name}, the best baseline)"
         if self._decided:
             parts.append(f"valid {100 * self._valid / self._decided:.0f} %")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
 from evolve.cli.output import (
     INTERRUPTED,
@@ -28,10 +30,11 @@ from evolve.cli.output import (
 )
 from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
 from evolve.cli.promote import WorkersOption
+from evolve.cli.tables import difference, plain_table, score_text
+from evolve.errors import ConfigError
+from results.text import plural, visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from evolve.distilling.search import Distilled, Step, Version
     from evolve.distilling.start import Choice, Distillation
     from evolve.programs import Program
@@ -92,7 +95,7 @@ def distill(
         budget=budget,
         workers=workers,
     )
-    with _progress(chosen, evaluations, quiet=as_json) as (on_step, on_evaluation):
+    with _progress(evaluations, quiet=as_json) as (on_step, on_evaluation):
         done = start.distill(chosen, choice, on_step=on_step, on_evaluation=on_evaluation)
     if done is None:
         fail(
@@ -117,8 +120,6 @@ def distill(
 
 def _target(output: str | None, program: Program, ref: str) -> Path | None:
     """Return the file to write, None for standard output; refuse before minutes of work what could not be written."""
-    from evolve.errors import ConfigError
-
     if output == STANDARD_OUTPUT:
         return None
     path = Path(output or re.sub(r"\W+", "_", program.name).strip("_") + "_distilled.py")
@@ -133,8 +134,6 @@ def _target(output: str | None, program: Program, ref: str) -> Path | None:
 
 
 def _write(path: Path, source: str) -> None:
-    from evolve.errors import ConfigError
-
     try:
         path.write_text(source, encoding="utf-8")
     except OSError as error:
@@ -145,12 +144,9 @@ def _write(path: Path, source: str) -> None:
 
 @contextmanager
 def _progress(
-    program: Program, evaluations: int, *, quiet: bool
+    evaluations: int, *, quiet: bool
 ) -> Iterator[tuple[Callable[[Step], None], Callable[[], None]]]:
     """Yield what to call at every step, which gets a line, and at every evaluation, which a terminal counts."""
-    from evolve.cli.words import score
-    from results.text import visible
-
     err = console(stderr=True)
     count = 0
     with (
@@ -168,7 +164,7 @@ def _progress(
         def on_step(step: Step) -> None:
             if not quiet:
                 sizes = f"{step.before.size.nodes:>4} → {step.after.size.nodes:<4}"
-                value = score(program.domain.metric, step.after.score)
+                value = score_text(step.after.score)
                 text = f"{step.evaluations:>4}/{evaluations} {sizes} {value}  without {_listed(step)}"
                 err.print(visible(text), markup=False, soft_wrap=True)
 
@@ -191,8 +187,6 @@ def _cut(text: str, width: int = _SIDE) -> str:
 
 
 def _print(program: Program, done: Distillation, path: Path | None, choice: Choice) -> None:
-    from results.text import visible
-
     distilled = done.found
     # Standard output is the program's own where it goes there.
     out = console(stderr=path is None)
@@ -201,7 +195,7 @@ def _print(program: Program, done: Distillation, path: Path | None, choice: Choi
     out.print(f"{program.name} ({program.id[:10]}), {distilled.evaluations} evaluations\n", markup=False)
     out.print(_scores_table(program, distilled))
     if distilled.steps:
-        out.print(_steps_table(program, distilled))
+        out.print(_steps_table(distilled))
     else:
         out.print("Nothing could go.")
     if not distilled.complete and distilled.evaluations >= choice.evaluations:
@@ -211,7 +205,8 @@ def _print(program: Program, done: Distillation, path: Path | None, choice: Choi
         )
     if path is not None:
         out.print(
-            f"\nIt is in {path}. Score it again, or on other {program.domain.metric.task}s:", markup=False
+            f"\nIt is in {path}. Score it again, or on other {plural(program.domain.metric.task)}:",
+            markup=False,
         )
         out.print(f"  {_scoring(program, distilled, path, choice)}", markup=False, soft_wrap=True)
 
@@ -222,40 +217,29 @@ def _size(version: Version) -> tuple[int, int, int]:
 
 def _scores_table(program: Program, distilled: Distilled) -> Table:
     """Return sizes and scores before and after: the domain's objective, then what it is made of."""
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import difference, score
-
     table = plain_table("", right=["before", "distilled", "change"])
     for name, before, after in zip(
         ("nodes ↓", "digits ↓", "lines ↓"), _size(distilled.original), _size(distilled.smallest), strict=True
     ):
         table.add_row(name, str(before), str(after), f"{after - before:+d}", end_section=name == "lines ↓")
-    whole, metric = program.domain.objective, program.domain.metric
+    whole = program.domain.objective
     parts = [name for name in distilled.original.scores if name.startswith((f"{whole}_", f"{whole}/"))]
     for name in (whole, *parts):
         old, new = distilled.original.scores[name], distilled.smallest.scores[name]
-        change = difference(metric, new.mean - old.mean)
+        change = difference(new.mean - old.mean)
         label = escape(name if name == whole else name.removeprefix(whole)[1:])
-        table.add_row(f"{label} ↑", score(metric, old), score(metric, new), change, end_section=name == whole)
+        table.add_row(f"{label} ↑", score_text(old), score_text(new), change, end_section=name == whole)
     return table
 
 
-def _steps_table(program: Program, distilled: Distilled) -> Table:
+def _steps_table(distilled: Distilled) -> Table:
     """Return what went, in order, with what it had brought: the tolerance is spent on those above zero."""
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import difference
-    from results.text import visible
-
     table = plain_table(right=["nodes", "digits", "worth"])
     table.add_column("removed", overflow="fold")
     for step in distilled.steps:
         nodes = step.before.size.nodes - step.after.size.nodes
         digits = step.before.size.digits - step.after.size.digits
-        worth = difference(program.domain.metric, step.worth)
+        worth = difference(step.worth)
         table.add_row(f"-{nodes}", f"{-digits:+d}", worth, escape(visible(_listed(step, "\n"))))
     return table
 

@@ -11,9 +11,17 @@ from rich.markup import escape
 from evaluators.registry import get_domain
 from evolve.cli.models import models_table
 from evolve.cli.output import console, print_line, typed
-from evolve.cli.tables import Entry, by_row, print_across, ranked
-from evolve.cli.words import by_row as values_by_row
-from evolve.cli.words import legend, plural, row_name, score, title
+from evolve.cli.tables import (
+    LEGEND,
+    Entry,
+    by_row,
+    grouped,
+    print_across,
+    ranked,
+    row_name,
+    score_text,
+    title,
+)
 from evolve.config import CampaignConfig
 from evolve.database_url import DEFAULT_DB
 from evolve.search.campaign import END_OF_CAMPAIGN
@@ -22,7 +30,7 @@ from results.programs import program
 from results.queries import RankedCandidate, baselines, held_out, top
 from results.records import CampaignRecord, StoredEvaluation
 from results.store import Store, open_store
-from results.text import visible
+from results.text import count, visible
 
 DISCOVERED = "discovered"
 """What a table calls the best program of the campaign."""
@@ -107,7 +115,7 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
     def entry(name: str, one: StoredEvaluation) -> Entry:
         seen = [result for result in one.evaluation.results if result.task.tier == tier]
         own = [other for other in unseen if other.program_id == one.program_id]
-        values = values_by_row([*seen, *own], tier)
+        values = grouped([*seen, *own], tier)
         return Entry(name, one.evaluation.scores.get(objective), values, name == DISCOVERED)
 
     compared = ranked([entry(baseline.name, one) for baseline, one in baselines(store, record.name)])
@@ -128,10 +136,10 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
             unseen=[name for name in discovered.values if name not in rows],
         ),
     )
-    print_line(out, legend(metric))
+    print_line(out, f"{LEGEND}.")
     if others := compared[_BASELINES_ACROSS:]:
-        listed = (f"{one.name} {score(metric, one.score) if one.score else 'failed'}" for one in others)
+        listed = (f"{one.name} {score_text(one.score) if one.score else 'failed'}" for one in others)
         print_line(out, f"Baselines with a lower score: {', '.join(listed)}.")
     if new := [name for name in discovered.values if name not in rows]:
-        runs = plural(len(unseen), "evaluation")
+        runs = count(len(unseen), "evaluation")
         print_line(out, f"The search did not see {' and '.join(new)}; {runs} there, all recorded.")

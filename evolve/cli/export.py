@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import sys
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evaluators.records import Evaluation
 from evolve.cli.output import (
     SCHEMA_VERSION,
     DbOption,
@@ -23,11 +25,12 @@ from evolve.cli.output import (
     print_json,
     scores_json,
 )
+from evolve.errors import ConfigError
+from results.text import cell, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from evaluators.records import Evaluation
     from evaluators.scripts import Exporter
     from results.records import CallRecord, CampaignRecord, StoredCandidate
     from results.store import Store
@@ -84,15 +87,12 @@ def export(
     elif as_json and kind is not Format.JSON:
         print_json({"schema_version": SCHEMA_VERSION, "format": kind.value, "content": text})
     else:
-        from results.text import visible
-
         # Exact where it goes on to a file or a program, harmless where it goes to a terminal.
         print(visible(text) if sys.stdout.isatty() else text, end="")
 
 
 def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str] | None:
     """Return a campaign's table; None when `ref` is no campaign's name."""
-    from evolve.errors import ConfigError
     from results.queries import calls, campaigns
     from results.store import open_store
 
@@ -117,7 +117,6 @@ def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str]
 def _recording(record: CampaignRecord, asked: Sequence[CallRecord]) -> str:
     """Return the campaign's calls as replay:FILE reads them; refuse where no model was asked."""
     from evolve.config import parse_config
-    from evolve.errors import ConfigError
     from evolve.models.config import DECISIVE
     from evolve.models.files import recording
 
@@ -144,10 +143,6 @@ def _recording(record: CampaignRecord, asked: Sequence[CallRecord]) -> str:
 
 def _suggest(ref: str, names: Sequence[str]) -> None:
     """Refuse what is all but the name of a campaign, and nothing that a program is called by."""
-    from difflib import get_close_matches
-
-    from evolve.errors import ConfigError
-
     close = get_close_matches(ref, names, n=1, cutoff=0.8)
     if close and ":" not in ref and not Path(ref).exists():
         raise ConfigError(f"export: there is no campaign {ref!r}.", f"Did you mean {close[0]!r}?")
@@ -188,8 +183,6 @@ def _candidate_json(stored: StoredCandidate, plan: str) -> dict[str, Any]:
 
 def _candidate_row(stored: StoredCandidate, plan: str) -> dict[str, Any]:
     """Return a candidate as a row of a table; scores with a standard error have it in a column of its own."""
-    from results.text import cell
-
     row, outcome = _candidate_json(stored, plan), stored.candidate.outcome
     scores = row.pop("scores")
     row |= {
@@ -207,8 +200,6 @@ def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
     if kind is Format.PY:
         return _script(ref, where, output)
     if kind is Format.CALLS:
-        from evolve.errors import ConfigError
-
         raise ConfigError(
             f"export: --format calls is for a campaign; {ref!r} is a program.", "Name the campaign."
         )
@@ -248,8 +239,6 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from evolve.errors import ConfigError
-
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.table import Table
+
 from evolve.cli.tables import plain_table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from results.records import ModelShare
 
 

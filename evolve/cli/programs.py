@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evaluators.records import Evaluation, Tag
 from evolve.cli.output import (
     SCHEMA_VERSION,
     DbOption,
@@ -17,9 +18,10 @@ from evolve.cli.output import (
     print_json,
     split,
 )
+from evolve.cli.tables import score_text, tasks_table, title
+from results.text import visible
 
 if TYPE_CHECKING:
-    from evaluators.records import Evaluation
     from evolve.programs import Program
 
 DomainOption = Annotated[
@@ -107,9 +109,6 @@ def evaluate(
 
 
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
-    from evolve.cli.tables import tasks_table
-    from evolve.cli.words import score, title
-
     out, metric = console(), program.domain.metric
     out.print(f"{program.name} ({program.id[:10]}), isolation {evaluation.isolation}", markup=False)
     if evaluation.results:
@@ -117,15 +116,10 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
         out.print(tasks_table(metric, evaluation.results))
     if evaluation.outcome.ok:
         objective = program.domain.objective
-        out.print(
-            f"{objective}: {score(metric, evaluation.scores[objective])} (larger is better)", markup=False
-        )
+        out.print(f"{objective}: {score_text(evaluation.scores[objective])} (larger is better)", markup=False)
 
 
 def _print_log(evaluation: Evaluation, *, stderr: bool) -> None:
     """Print what the program printed; of a fault of the engine, the traceback."""
-    from evaluators.records import Tag
-    from results.text import visible
-
     head = "The engine failed:" if evaluation.outcome.tag is Tag.ENGINE_ERROR else "It printed:"
     console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)

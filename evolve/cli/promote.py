@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
+from evaluators.records import Score
 from evolve.cli.output import (
     SCHEMA_VERSION,
     DbOption,
@@ -18,10 +21,24 @@ from evolve.cli.output import (
     split,
 )
 from evolve.cli.progress import progress
+from evolve.cli.tables import (
+    LEGEND,
+    Entry,
+    by_row,
+    difference,
+    grouped,
+    plain_table,
+    print_across,
+    print_whole,
+    row_name,
+    score_text,
+    title,
+)
+from evolve.errors import ConfigError
+from results.text import count, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from evolve.comparison.verdicts import Promotion
 
@@ -90,8 +107,6 @@ def promote(
 
     Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """
-    import os
-
     from evolve.comparison import held_out
     from evolve.comparison.verdicts import as_json as everything
     from results.store import open_store
@@ -114,8 +129,6 @@ def promote(
 
 
 def _numbers(text: str | None) -> list[int]:
-    from evolve.errors import ConfigError
-
     numbers = split(text) or []
     if not all(part.isdecimal() and int(part) > 0 for part in numbers):
         raise ConfigError(f"--horizons: expected whole numbers such as 300,1000; got {text!r}.")
@@ -123,11 +136,9 @@ def _numbers(text: str | None) -> list[int]:
 
 
 def _print(promotion: Promotion) -> None:
-    from evolve.cli.words import legend, plural, title
-
     out, metric = console(), promotion.metric
     out.print(
-        f"Finalists of [bold]{promotion.campaign}[/bold], on {metric.task}s that the search has not seen:\n"
+        f"Finalists of [bold]{promotion.campaign}[/bold], on {plural(metric.task)} that the search has not seen:\n"
     )
     for one in promotion.finalists:
         out.print(f"  {one.name:<6} {one.program_id[:10]}")
@@ -135,29 +146,25 @@ def _print(promotion: Promotion) -> None:
         tasks = [run.task for run in promotion.held_out if run.task.budget == horizon]
         print_line(out, f"\n{title(metric, tasks)}:")
         _print_values(out, promotion, horizon)
-    print_line(out, legend(metric))
+    print_line(out, f"{LEGEND}.")
     after = [
-        f" after {plural(budget, metric.budget)}" if budget > 1 else ""
+        f" after {count(budget, metric.budget)}" if budget > 1 else ""
         for budget in (promotion.budget, promotion.horizon)
     ]
-    tasks_of = f"{metric.task}s of the search{after[0]}, and held-out ones{after[1]}"
+    tasks_of = f"{plural(metric.task)} of the search{after[0]}, and held-out ones{after[1]}"
     print_line(out, f"\n{promotion.objective} on {tasks_of}:")
     _print_summaries(out, promotion)
     unit = "powers of ten" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
     print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
     _print_pairs(out, promotion)
     _print_failures(out, promotion)
-    drawn = f"Seed of the freshly drawn {metric.task}s: {promotion.seed}. " if promotion.drawn else ""
+    drawn = f"Seed of the freshly drawn {plural(metric.task)}: {promotion.seed}. " if promotion.drawn else ""
     counts = f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded"
     print_line(out, f"{drawn}Held-out evaluations of this campaign: {counts}.")
 
 
 def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     """Print the score and values of all programs at one budget, a column per program."""
-    from evaluators.records import Score
-    from evolve.cli.tables import Entry, by_row, print_across
-    from evolve.cli.words import by_row as values_by_row
-    from evolve.cli.words import row_name
     from evolve.comparison.verdicts import mean_score
 
     runs = [run for run in promotion.held_out if run.task.budget == horizon]
@@ -170,7 +177,7 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
         own = [run for run in runs if run.program_id == one.program_id]
         mean = mean_score(own)
         score = None if mean is None else Score(mean)
-        entries[one.name] = Entry(one.name, score, values_by_row(own, tier), one.ordinal is not None)
+        entries[one.name] = Entry(one.name, score, grouped(own, tier), one.ordinal is not None)
     finalists = [one.name for one in promotion.finalists]
 
     def table(baselines: Sequence[str]) -> Table:
@@ -181,19 +188,16 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
 
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:
-    from evolve.cli.tables import plain_table, print_whole
-    from evolve.cli.words import difference, score
     from evolve.comparison.verdicts import summary
 
-    metric = promotion.metric
     summaries = {one.name: (one, summary(promotion, one)) for one in promotion.contenders}
     tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
     drawn = ["drawn ↑"] if promotion.drawn else []
     table = plain_table("program", right=["training ↑", "test ↑", "gap", *drawn, *tiers])
     for name, (one, means) in summaries.items():
-        cells = [score(metric, means.training), score(metric, means.test), difference(metric, means.gap)]
-        cells += [score(metric, means.drawn)] if drawn else []
-        cells += [difference(metric, means.tiers.get(tier), sign="") for tier in tiers]
+        cells = [score_text(means.training), score_text(means.test), difference(means.gap)]
+        cells += [score_text(means.drawn)] if drawn else []
+        cells += [score_text(means.tiers.get(tier)) for tier in tiers]
         table.add_row(name, *cells, style="green" if one.ordinal is not None else "")
     print_whole(out, table)
     notes = ["gap: training less test, to be read beside the baselines'."]
@@ -202,8 +206,6 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
 
 
 def _print_pairs(out: Console, promotion: Promotion) -> None:
-    from evolve.cli.tables import plain_table, print_across
-    from evolve.cli.words import difference
     from evolve.comparison.verdicts import pairs
 
     by_names = {(one.finalist, one.baseline): one for one in pairs(promotion)}
@@ -214,10 +216,7 @@ def _print_pairs(out: Console, promotion: Promotion) -> None:
         for one in promotion.finalists:
             row = [by_names[one.program_id, ids[name]] for name in names]
             cells = [
-                "-"
-                if p.mean is None
-                else f"{difference(promotion.metric, p.mean)} ({p.wins}-{p.ties}-{p.losses})"
-                for p in row
+                "-" if p.mean is None else f"{difference(p.mean)} ({p.wins}-{p.ties}-{p.losses})" for p in row
             ]
             shown.add_row(one.name, *cells)
         return shown

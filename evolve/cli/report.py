@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
     from results.views.campaign import CampaignView
@@ -68,7 +69,6 @@ def report(
 
 def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
     """Write the report, and return the files beside it."""
-    from evolve.errors import ConfigError
     from results.views import report as rendering
 
     figures: dict[str, str] = {}
@@ -99,7 +99,6 @@ def _check(path: Path) -> None:
     Raises:
         ConfigError: it is a directory, or a file that `evolve report` did not write.
     """
-    from evolve.errors import ConfigError
     from results.views.report import MARK
 
     if path.is_dir():

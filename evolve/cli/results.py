@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
+from evaluators.records import Metric, Tag
 from evolve.cli.output import (
     SCHEMA_VERSION,
     DbOption,
@@ -19,9 +21,11 @@ from evolve.cli.output import (
     scores_json,
     task_json,
 )
+from evolve.cli.tables import plain_table, score_text, tasks_table
+from results.errors import UnknownNameError
+from results.text import visible
 
 if TYPE_CHECKING:
-    from evaluators.records import Metric
     from results.programs import ProgramDetails
     from results.records import StoredEvaluation
     from results.store import Store
@@ -35,10 +39,6 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
 
     Example: evolve results campaigns
     """
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
     from results import queries
     from results.store import open_store
 
@@ -50,7 +50,7 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
         return
     table = plain_table("campaign", "domain", "status", "created", right=["candidates", "best", "CPU s"])
     for c in listed:
-        numbers = str(c.candidates), score(c.metric, c.best), f"{c.cpu_s:.0f}"
+        numbers = str(c.candidates), score_text(c.best), f"{c.cpu_s:.0f}"
         table.add_row(escape(c.name), c.domain, c.status, f"{c.created_at:%Y-%m-%d %H:%M}", *numbers)
     console().print(table)
 
@@ -69,29 +69,24 @@ def top(
 
     Example: evolve results top cfr-symbolic-s0 -n 5
     """
-    from rich.markup import escape
-
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import score
     from results import queries
     from results.store import open_store
-    from results.text import visible
 
     with open_store(database(db), create=False, read_only=True) as store:
         listed = queries.top(store, campaign, objective, n=n)
         record = store.find_campaign(campaign)
     assert record is not None
-    shown = objective or record.objective
+    ranks_by = objective or record.objective
     if as_json:
         head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "metric": metric_json(record.metric)}
         rows = [dict(vars(c)) | {"scores": scores_json(c.scores)} for c in listed]
-        print_json(head | {"objective": shown, "programs": rows})
+        print_json(head | {"objective": ranks_by, "programs": rows})
         return
-    table = plain_table("program", right=["candidate", f"{shown} ↑"])
+    table = plain_table("program", right=["candidate", f"{ranks_by} ↑"])
     table.add_column("operator")
     table.add_column("last change", overflow="fold")
     for c in listed:
-        value = score(record.metric, c.scores[shown])
+        value = score_text(c.scores[ranks_by])
         table.add_row(c.program_id[:10], str(c.ordinal), value, c.operator, escape(visible(c.note)))
     console().print(table)
 
@@ -109,7 +104,6 @@ def show(
 
     Example: evolve results show cfr-symbolic-s0:0
     """
-    from results.errors import UnknownNameError
     from results.programs import program as details_of
     from results.store import open_store
 
@@ -129,14 +123,11 @@ def show(
     if details:
         _print_details(details, {record.name: record.metric for record in campaigns if record})
     if traceback:
-        from results.text import visible
-
         print(f"The engine failed on {program}:\n{visible(traceback)}")
 
 
 def _traceback(store: Store, ref: str) -> str:
     """Return the traceback of an engine_error that was stored for campaign:ordinal, "" where there is none."""
-    from evaluators.records import Tag
     from results.queries import events
 
     campaign, _, ordinal = ref.rpartition(":")
@@ -147,10 +138,7 @@ def _traceback(store: Store, ref: str) -> str:
 
 
 def _print_details(details: ProgramDetails, metrics: Mapping[str, Metric]) -> None:
-    from rich.markup import escape
     from rich.syntax import Syntax
-
-    from results.text import visible
 
     out, source = console(), visible(details.program.source)
     out.print(f"[bold]{details.program.id}[/bold] {escape(details.program.name)}")
@@ -172,13 +160,6 @@ def _print_details(details: ProgramDetails, metrics: Mapping[str, Metric]) -> No
 
 
 def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -> None:
-    from rich.markup import escape
-
-    from evaluators.records import Tag
-    from evolve.cli.tables import tasks_table
-    from evolve.cli.words import score
-    from results.text import visible
-
     out, evaluation = console(), stored.evaluation
     ended = (
         f"{evaluation.outcome.tag.value}, isolation {evaluation.isolation}, {evaluation.cost.cpu_s:.1f} CPU s"
@@ -188,7 +169,7 @@ def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -
         out.print(tasks_table(metric, evaluation.results))
     whole = {name: one for name, one in evaluation.scores.items() if "/" not in name}
     for name, one in whole.items():
-        out.print(f"  {name} {score(metric, one)}", markup=False)
+        out.print(f"  {name} {score_text(one)}", markup=False)
     if evaluation.log:
         failed = evaluation.outcome.tag is Tag.ENGINE_ERROR
         out.print(f"{'The engine failed:' if failed else 'It printed:'} {escape(visible(evaluation.log))}")

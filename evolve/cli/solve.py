@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evaluators.records import Metric
 from evolve.cli.output import (
     INTERRUPTED,
     SCHEMA_VERSION,
@@ -23,10 +24,10 @@ from evolve.cli.output import (
     typed,
 )
 from evolve.cli.programs import InProcessOption, UnsafeOption
+from evolve.cli.tables import number, plain_table
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
-    from evaluators.records import Metric
 
 Curve = list[tuple[int, float]]
 
@@ -147,9 +148,6 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 
 def _print_curve(title: str, metric: Metric, curve: Curve) -> None:
-    from evolve.cli.tables import plain_table
-    from evolve.cli.words import number
-
     out = console()
     out.print(f"{title}\n", markup=False)
     table = plain_table(right=[metric.budget, metric.name])

@@ -1,20 +1,29 @@
-"""Tables of programs beside each other."""
+"""Tables of programs beside each other, in the words of a domain's metric."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from evaluators.records import Metric, Score, TaskResult
-from evolve.cli.words import arrow, number, score
-from results.comparison import Value, ranking, standing
+from evaluators.records import Metric, Score, Task, TaskResult
+from results.comparison import Standing, Value, ranking, standing_over
+from results.text import NONE, count, measured, plural, score, signed
+
+if TYPE_CHECKING:
+    from results.records import HeldOutEvaluation
+
+_ASCII = str.maketrans({"\N{MINUS SIGN}": "-", NONE: "-"})
+"""Numbers of a terminal go into other programs, which want plain signs."""
+
+LEGEND = "★ best, = tied with the best"
 
 
 @dataclass(frozen=True)
@@ -24,16 +33,70 @@ class Entry:
     Attributes:
         name: what it is called.
         score: None where it failed.
-        values: name of a row or column -> value.
+        values: name of a row or column -> its values there: one, or one for each seed.
         highlight: it is the one to look at.
         program_ms: milliseconds of CPU per unit of the budget that were the program's own, mean over tasks.
     """
 
     name: str
     score: Score | None
-    values: Mapping[str, Value]
+    values: Mapping[str, Sequence[Value]]
     highlight: bool = False
     program_ms: float | None = None
+
+
+def score_text(value: Score | float | None) -> str:
+    """Return a score with its standard error, if it has one, or a dash."""
+    mean, stderr = (value.mean, value.stderr) if isinstance(value, Score) else (value, 0.0)
+    return score(mean, stderr).translate(_ASCII)
+
+
+def difference(value: float | None) -> str:
+    """Return a difference of scores with its sign, or a dash."""
+    return signed(value).translate(_ASCII)
+
+
+def number(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
+    """Return a value of the metric with its standard error, unless that is 0, or a dash."""
+    return measured(metric, value, stderr).translate(_ASCII)
+
+
+def title(metric: Metric, tasks: Iterable[Task] = ()) -> str:
+    """Return the metric's label with a capital, and the budgets of the tasks whose values stand below it."""
+    budgets = sorted({task.budget for task in tasks})
+    few = f"{budgets[0]:,} to " if len(budgets) > 1 else ""
+    after = f" after {few}{count(budgets[-1], metric.budget)}" if budgets and budgets != [1] else ""
+    return metric.label[:1].upper() + metric.label[1:] + after
+
+
+def row_name(task: Task, tier: str) -> str:
+    """Return what a table calls a task, the first tier of which is `tier`: one name for all seeds of a family.
+
+    OpenSpiel strings are cut to their kind.
+    """
+    family = task.family.partition("(")[0]
+    if task.seed is None:
+        return task.name.replace(task.family, family, 1)
+    return family if task.tier == tier else f"{family}/{task.tier}"
+
+
+def grouped(results: Iterable[TaskResult | HeldOutEvaluation], tier: str) -> dict[str, list[Value]]:
+    """Return the name of a row -> values, of the tasks that were finished: one, or one for each seed."""
+    rows: dict[str, list[Value]] = {}
+    for one in results:
+        if one.value is not None:
+            rows.setdefault(row_name(one.task, tier), []).append(Value(one.value, one.stderr, one.floor))
+    return rows
+
+
+def standing_in(metric: Metric, entries: Sequence[Entry], name: str) -> Standing | None:
+    """Return who is best in a row or column, of the programs that finished all of its tasks."""
+    return standing_over(metric, _complete(entries, name))
+
+
+def arrow(metric: Metric) -> str:
+    """Return which way is better, for the heading of values."""
+    return "↓" if metric.direction == "min" else "↑"
 
 
 def ranked(entries: Sequence[Entry]) -> list[Entry]:
@@ -47,7 +110,7 @@ def by_program(entries: Sequence[Entry], names: Sequence[str], metric: Metric, *
     timed = any(entry.program_ms for entry in entries)
     heads = [f"{objective} ↑", *(f"{name} {arrow(metric)}" for name in names)]
     table = plain_table("program", right=[*heads, *([milliseconds(metric)] if timed else [])])
-    columns = [_scores(entries, metric), *(_values(entries, name, metric) for name in names)]
+    columns = [_scores(entries), *(_values(entries, name, metric) for name in names)]
     if timed:
         columns.append(["-" if e.program_ms is None else f"{e.program_ms:.3g}" for e in entries])
     for entry, *cells in zip(entries, *columns, strict=True):
@@ -80,7 +143,7 @@ def by_row(
     table = plain_table("", right=[e.name.replace("_", "_\n") if long else e.name for e in entries])
     for column, entry in zip(table.columns[1:], entries, strict=True):
         column.style = "green" if entry.highlight else ""
-    table.add_row(escape(f"{objective} ↑"), *map(_folded, _scores(entries, metric)), end_section=True)
+    table.add_row(escape(f"{objective} ↑"), *map(_folded, _scores(entries)), end_section=True)
     for name in (*rows, *unseen):
         cells = map(_folded, _values(entries, name, metric))
         table.add_row(escape(f"{name} {arrow(metric)}"), *cells, end_section=name == rows[-1])
@@ -91,7 +154,7 @@ def tasks_table(metric: Metric, results: Sequence[TaskResult]) -> Table:
     """Return a table with a row per task of one program; columns that no result has a number for are left out."""
     figures = list(dict.fromkeys(name for result in results for name in result.extra))
     columns: dict[str, Callable[[TaskResult], str]] = {
-        f"{metric.budget}s": lambda r: str(r.task.budget) if r.task.budget > 1 else "",
+        plural(metric.budget): lambda r: f"{r.task.budget:,}" if r.task.budget > 1 else "",
         f"{metric.name} {arrow(metric)}": lambda r: number(metric, r.value, r.stderr),
         "reference": lambda r: number(metric, r.reference[-1][1]) if r.reference else "",
         "uniform": lambda r: number(metric, r.uniform) if r.uniform is not None else "",
@@ -162,20 +225,28 @@ def _width(out: Console, table: Table) -> int:
     return out.measure(table, options=out.options.update(width=_WIDE)).maximum
 
 
-def _scores(entries: Sequence[Entry], metric: Metric) -> list[str]:
+def _scores(entries: Sequence[Entry]) -> list[str]:
     top = max((e.score.mean for e in entries if e.score is not None), default=None)
-    return [_strong(score(metric, e.score), e.score is not None and e.score.mean == top) for e in entries]
+    return [_strong(score_text(e.score), e.score is not None and e.score.mean == top) for e in entries]
+
+
+def _complete(entries: Sequence[Entry], name: str) -> dict[str, Sequence[Value]]:
+    own = {entry.name: entry.values[name] for entry in entries if name in entry.values}
+    whole = max(map(len, own.values()), default=0)
+    return {key: values for key, values in own.items() if len(values) == whole}
 
 
 def _values(entries: Sequence[Entry], name: str, metric: Metric) -> list[str]:
     """Return the cells of a row or column, with a star at the best value and a sign at those tied with it."""
-    best = standing(metric, {e.name: e.values[name] for e in entries if name in e.values})
+    from results.views.programs import mean
+
+    best = standing_in(metric, entries, name)
     marks = {best.winner: "★"} | dict.fromkeys(best.tied, "=") if best else {}
-    cells = []
-    for entry in entries:
-        value, mark = entry.values.get(name), marks.get(entry.name, "")
-        cells.append(_strong(mark + number(metric, value.value, value.stderr), bool(mark)) if value else "-")
-    return cells
+    cells = dict.fromkeys((entry.name for entry in entries), "-")
+    for key, values in _complete(entries, name).items():
+        middle, mark = mean(metric, values), marks.get(key, "")
+        cells[key] = _strong(mark + number(metric, middle.value, middle.stderr), bool(mark))
+    return list(cells.values())
 
 
 def _folded(cell: str) -> str:

@@ -6,15 +6,18 @@ import logging
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from evaluators.records import Provenance
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation.job import warm_sandbox
-from sandbox.base import Level
-from sandbox.selfcheck import check, confirmed
+from sandbox.base import Level, Sandbox
+from sandbox.selfcheck import Result, check, confirmed
 
 _log = logging.getLogger("evolve")
+_ATTACKED: WeakKeyDictionary[Sandbox, list[Result]] = WeakKeyDictionary()
+"""What came of the attacks on a sandbox: each is attacked once, however many campaigns this process runs in it."""
 _WRITES_NOTHING_NEW = frozenset({"symbolic"})
 """Operators whose programs are put together from parts that people wrote."""
 
@@ -93,7 +96,9 @@ def require(level: Level, demanded: Provenance, *, reasons: str = "") -> None:
 def probe(modules: tuple[str, ...], kind: str) -> Probe:
     """Try this process's sandbox by attacking it: a level that does not hold is not reported."""
     sandbox = warm_sandbox(modules, kind)
-    results = check(sandbox)
+    if sandbox not in _ATTACKED:
+        _ATTACKED[sandbox] = check(sandbox)
+    results = _ATTACKED[sandbox]
     layers: Mapping[str, str] = getattr(sandbox, "layers", {})
     off = {name: state for name, state in layers.items() if state.startswith("off")}
     through = tuple(r.attack.name for r in results if not r.contained and r.attack.since <= sandbox.level)

@@ -161,9 +161,7 @@ def open_service(
             observed = executor.submit(probe if attack else achieved, modules, kind).result()
         except SandboxFault as fault:
             executor.kill()
-            raise IsolationError(
-                f"sandbox: {fault.message}", "--sandbox process needs nothing else."
-            ) from fault
+            raise _missing(demanded, fault) from fault
         if kind != IN_PROCESS:
             require(observed.level, demanded, reasons=observed.reasons)
         try:
@@ -191,13 +189,21 @@ def open_sandbox(modules: tuple[str, ...], demanded: Provenance) -> Sandbox:
     try:
         sandbox = make(demanded.sandbox, modules)
     except SandboxFault as fault:
-        raise IsolationError(f"sandbox: {fault.message}") from fault
+        raise _missing(demanded, fault) from fault
     try:
         require(sandbox.level, demanded)
     except IsolationError:
         sandbox.close()
         raise
     return sandbox
+
+
+def _missing(demanded: Provenance, fault: SandboxFault) -> IsolationError:
+    return IsolationError(
+        f"sandbox: expected {demanded.sandbox} at level {demanded.minimum} or stronger, which the program or its"
+        f" campaign demands; {fault.message}",
+        "A new campaign needs nothing else with --sandbox process; what a campaign made runs as its campaign did.",
+    )
 
 
 def limited(plan: Plan, demanded: Provenance) -> Plan:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from evolve.search.log import LogView
-from results.rewards import rewards
+from results.comparison import rewards
 
 DEAREST_TO_CHEAPEST = 10.0
 """A candidate also costs its evaluation: no model counts as cheaper than this share of the dearest one."""

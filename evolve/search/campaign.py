@@ -340,12 +340,12 @@ class Campaign:
     def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
         """Store a candidate with its program and evaluation, and return it with the program's id."""
         provenance = self._setup.demanded if candidate.ordinal else None
+        if candidate.source or candidate.evaluation is None:
+            return self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
+        # An evaluation belongs to a program, and the engine failed before there was one.
         with self._writer.transaction():
-            stored = self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
-            if stored.program_id is None and stored.evaluation is not None:
-                # An evaluation belongs to a program, and the engine failed before there was one.
-                self._record_fault(stored.ordinal, stored.evaluation)
-        return stored
+            self._record_fault(candidate.ordinal, candidate.evaluation)
+            return self._writer.record(candidate, PLAN)
 
     def _record_fault(self, ordinal: int, evaluation: Evaluation) -> None:
         """Store the traceback of a fault of ours that no evaluation in the database has."""

@@ -30,7 +30,7 @@ from evolve.search.campaign import PLAN, Campaign, Setup
 from evolve.search.events import Observer, Summary
 from evolve.search.language_models import Llm, prepare_llm
 from results.errors import DatabaseError, UnknownNameError
-from results.models import model_report
+from results.progress import model_report
 from results.queries import told_candidates
 from results.records import CampaignSpec
 from results.store import open_store

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
-
-from results.calls import load_calls
-from results.errors import UnknownNameError
-from results.loading import get_campaign, load_programs
-from results.programs import Origin, ProgramDetails, program
+from results.loading import get_campaign, load_calls, load_programs
+from results.programs import Origin, ProgramDetails, load_origin, program
 from results.records import CallRecord, CampaignRecord, ProgramRecord
-from results.schema import Candidate, Parent, Program
+from results.schema import Program
 from results.store import Store
 from results.text import Diff, diff
 from results.views.document import Figure, Table
@@ -99,24 +95,9 @@ def of_candidate(store: Store, campaign: str, ordinal: int) -> CandidateView:
     """
     with store.reading() as connection:
         record = get_campaign(connection, campaign)
-        origin, key = _load(connection, record, ordinal)
-    return _view(store, campaign, origin, program(store, key) if key else None)
-
-
-def _load(connection: Connection, record: CampaignRecord, ordinal: int) -> tuple[Origin, str | None]:
-    mine = (Candidate.campaign_id == record.id, Candidate.ordinal == ordinal)
-    names = ("ordinal", "operator", "note", "island", "outcome", "message", "created_at")
-    columns = [getattr(Candidate, name) for name in names]
-    row = connection.execute(select(Candidate.program_id, *columns).where(*mine)).one_or_none()
-    if row is None:
-        raise UnknownNameError(f"The campaign {record.name!r} has no candidate {ordinal}.")
-    parents = connection.scalars(
-        select(Parent.program_id)
-        .where(Parent.campaign_id == record.id, Parent.ordinal == ordinal)
-        .order_by(Parent.position)
-    )
-    fields = {name: row._mapping[name] for name in names}
-    return Origin(campaign=record.name, parents=tuple(parents), **fields), row.program_id
+        origin = load_origin(connection, record, ordinal)
+    details = program(store, origin.program_id) if origin.program_id else None
+    return _view(store, campaign, origin, details)
 
 
 def _view(

@@ -12,64 +12,49 @@ from results.dashboard.cache import Seen
 from results.dashboard.candidates import CandidateView
 from results.errors import UnknownNameError
 from results.queries import CampaignSummary
-from results.text import duration, measured, score, signed, usd
+from results.text import duration, score, signed, usd
 from results.views import words
 from results.views.document import Cell, Figure, Rows, Table, num
 from results.views.figures import convergence
-from results.views.programs import Entry, columns
-from results.views.sections import campaign_path, candidate_path, program_path
+from results.views.programs import Column, columns
+from results.views.sections import campaign_path, candidate_path, program_path, program_table
 
 
-def two_programs(one: CandidateView, other: CandidateView) -> tuple[Table, Figure | None]:
-    """Return two programs side by side, score and tasks, and their curves.
+def two_programs(one: CandidateView, other: CandidateView) -> tuple[Table | None, Figure | None]:
+    """Return two programs side by side, score and tasks, and their curves; None where one has no results.
 
     Raises:
         UnknownNameError: their campaigns do not measure the same.
     """
-    views = (one, other)
-    metrics = {view.campaign.metric for view in views if view.campaign}
+    metrics = {view.campaign.metric for view in (one, other) if view.campaign}
     if len(metrics) > 1:
         names = " and ".join(sorted(metric.label for metric in metrics))
         raise UnknownNameError(f"These programs cannot be compared: they are measured by {names}.")
-    pairs = [(view, view.entry(view.program)) for view in views]
-    rows = [_labelled(view, entry, "ab"[k]) for k, (view, entry) in enumerate(pairs) if entry is not None]
-    head = [Cell(v.program.name or v.program.id[:10], program_path(v.program.id)) for v in views if v.program]
-    if len(rows) < 2 or not metrics:
-        return Table(["", *head], []), None
-    metric = metrics.pop()
-    scores = [
-        num(score(row.score.mean, row.score.stderr) if row.score else row.evaluation.outcome.tag.value)
-        for row in rows
+    known = {
+        side: entry
+        for side, view in (("first", one), ("second", other))
+        if (entry := view.entry(view.program)) is not None
+    }
+    if len(known) < 2:
+        return None, None
+    (metric,) = metrics
+    # The same program may stand on both sides, as two campaigns have it: sides are the ids here.
+    rows = [replace(entry, program_id=side, label=f"{side}: {entry.label}") for side, entry in known.items()]
+    tasks = columns(metric, rows)
+    table = program_table(metric, "score", rows, tasks, {})
+    linked = [
+        [Cell(row.label, program_path(entry.program_id)), *cells[1:]]
+        for row, entry, cells in zip(rows, known.values(), table.rows, strict=False)
     ]
-    lines: Rows = [["score ↑", *scores, num("")], *_lines(metric, rows)]
-    caption = f"{metric.label} ({words.better(metric)}); ahead: {words.ahead_unit(metric)}, = tied"
-    named = [replace(row, label=cell.text) for row, cell in zip(rows, head, strict=True)]
-    if named[0].label == named[1].label:
-        named = [
-            replace(row, label=f"{row.label} in {view.campaign.name}")
-            for row, view in zip(named, views, strict=True)
-            if view.campaign
-        ]
-    return Table(["", *head, "first ahead"], lines, caption), convergence(metric, named, [named[0].label])
+    ahead = [num(signed(_ahead(metric, column))) for column in tasks]
+    unit = Cell(f"first ahead, {words.ahead_unit(metric)}")
+    by_task = replace(table, rows=[*linked, [unit, "", num(""), *ahead]]).transposed()
+    return by_task, convergence(metric, rows, [rows[0].label])
 
 
-def _labelled(view: CandidateView, entry: Entry, side: str) -> Entry:
-    """Return an entry under an id of its own: the same program may stand on both sides, for two campaigns."""
-    return replace(entry, program_id=side)
-
-
-def _lines(metric: Metric, rows: list[Entry]) -> Rows:
-    lines: Rows = []
-    for column in columns(metric, rows):
-        known = [column.values.get(row.program_id) for row in rows]
-        first, second = known
-        ahead = ""
-        if first is not None and second is not None:
-            level = column.standing is not None and bool(column.standing.tied)
-            ahead = "= " * level + signed(comparison.advantage(metric, first, second))
-        values = [num(measured(metric, v.value, v.stderr) if v else measured(metric, None)) for v in known]
-        lines.append([f"{column.name} {words.arrow(metric)}", *values, num(ahead)])
-    return lines
+def _ahead(metric: Metric, column: Column) -> float | None:
+    both = [column.values[side] for side in ("first", "second") if side in column.values]
+    return comparison.advantage(metric, *both) if len(both) == 2 else None
 
 
 def campaign_table(chosen: Mapping[CampaignSummary, Seen]) -> Table:

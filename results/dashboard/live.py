@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
-from results.loading import all_campaigns, get_campaign
+from results.loading import get_campaign, load_campaigns
 from results.records import CampaignRecord
 from results.schema import Candidate, Evaluation, Event, HeldOut, ModelCall
 from results.store import Store, open_store
@@ -72,7 +72,7 @@ def state(store: Store, campaign: str | None = None) -> str:
         UnknownNameError: no such campaign.
     """
     with store.reading() as connection:
-        records = all_campaigns(connection) if campaign is None else [get_campaign(connection, campaign)]
+        records = load_campaigns(connection) if campaign is None else [get_campaign(connection, campaign)]
         facts = [_facts(connection, None if campaign is None else records[0])]
     facts += [(r.id, r.name, r.status, r.finished_at, store.writer_of(r.id)) for r in records]
     return sha256(repr(facts).encode("utf-8", "replace")).hexdigest()[:16]

@@ -184,15 +184,17 @@ class Pages:
         return self._page("error.html", "404", status=404, message="There is no such page.", hint="")
 
     def _program(self, v: candidates.CandidateView, now: str) -> Response:
-        metrics = {one.name: one.metric for one in queries.campaigns(self._database.store())}
+        summaries = {one.name: one for one in queries.campaigns(self._database.store())}
+        scope = v.campaign.name if v.campaign else None
         return self._page(
             "program.html",
             now,
-            scope=v.campaign.name if v.campaign else None,
+            scope=scope,
+            candidates=summaries[scope].candidates if scope else 0,
             v=v,
             figure=v.figure(),
             table=v.table(),
-            metrics=metrics,
+            metrics={name: one.metric for name, one in summaries.items()},
             results_table=results_table,
             picture=self._inline,
         )

@@ -3,8 +3,6 @@
 ======================  =================================================================================
 `curves`                a metric against budget, a panel per family of tasks, a line per program
 `best_so_far`           every score and the best so far, against candidates, CPU seconds or dollars
-`shares`                what each operator or model proposed, how much of it was valid and improved
-`outcomes`              how candidates ended
 `islands`               each island's best so far
 `campaigns`             the best so far of several searches beside each other
 `ancestry`              candidates joined to their parents, the lineage of the best drawn out
@@ -17,7 +15,7 @@ give the same bytes. Nothing here opens a window or keeps state, and importing i
 
 from results.plots.contests import Advantage, advantages
 from results.plots.convergence import COLUMNS, Curve, curves
-from results.plots.search import ancestry, best_so_far, campaigns, islands, outcomes, shares
+from results.plots.search import ancestry, best_so_far, campaigns, islands
 from results.plots.theme import Style, colours, save, styles, svg
 
 __all__ = (
@@ -32,9 +30,7 @@ __all__ = (
     "colours",
     "curves",
     "islands",
-    "outcomes",
     "save",
-    "shares",
     "styles",
     "svg",
 )

@@ -1,4 +1,4 @@
-"""How a search went: its best so far, where improvements came from, islands, ancestry, other searches."""
+"""How a search went: its best so far, islands, ancestry, other searches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from results.plots import theme
-from results.progress import Share, Trial, way_to_best
+from results.progress import Trial, way_to_best
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,55 +98,6 @@ def islands(series: Mapping[int, Sequence[tuple[int, float]]], *, objective: str
         axis.set_ylabel(theme.label(f"{objective}, best of the island"))
         theme.dress(axis)
         theme.legend(figure)
-        return figure
-
-
-def shares(parts: Sequence[Share]) -> Figure:
-    """Draw three bars, of proposals, valid programs and improvements, divided among operators (or models)."""
-    with theme.drawing():
-        palette = theme.colours([share.name for share in parts])
-        figure = theme.blank(_SIZE[0], 2.1)
-        axis = figure.subplots()
-        rows = ("proposed", "valid", "improvements")
-        for place, row in enumerate(rows):
-            total, left = sum(getattr(share, row) for share in parts), 0.0
-            for share in parts:
-                count = getattr(share, row)
-                width = count / total if total else 0.0
-                bar = axis.barh(
-                    place,
-                    width,
-                    left=left,
-                    height=0.62,
-                    color=palette[share.name],
-                    label=theme.label(share.name),
-                )
-                if width >= 0.08:
-                    axis.bar_label(bar, [f"{count}"], label_type="center", color="white", fontsize="small")
-                left += width
-        axis.set_yticks(range(len(rows)), rows)
-        axis.invert_yaxis()
-        axis.set_xlim(0, 1)
-        axis.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-        theme.legend(figure, columns=3)
-        return figure
-
-
-def outcomes(counts: Mapping[str, int]) -> Figure:
-    """Draw a bar per outcome, as long as candidates ended so, with the count."""
-    with theme.drawing():
-        figure = theme.blank(_SIZE[0], 0.7 + 0.32 * max(1, len(counts)))
-        axis = figure.subplots()
-        total = sum(counts.values())
-        colours = [theme.colours(["ok"])["ok"] if name == "ok" else theme.INK for name in counts]
-        bars = axis.barh(range(len(counts)), list(counts.values()), color=colours, height=0.62)
-        shown = [f"{count} ({count / total:.0%})" for count in counts.values()]
-        axis.bar_label(bars, shown, padding=4, fontsize="small")
-        axis.set_yticks(range(len(counts)), [theme.label(name) for name in counts])
-        axis.invert_yaxis()
-        axis.margins(x=0.2)
-        axis.set_xlabel("candidates")
-        theme.dress(axis, grid="x")
         return figure
 
 

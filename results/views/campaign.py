@@ -9,7 +9,6 @@ from itertools import pairwise
 from results import progress, queries
 from results.lineage import Step, load_steps
 from results.loading import get_campaign, load_held_out
-from results.models import model_report
 from results.records import CampaignRecord, EventRecord, ModelShare, Status
 from results.store import Store
 from results.text import Diff, diff
@@ -135,7 +134,7 @@ def view(store: Store, name: str) -> CampaignView:
         entries=tuple(entries),
         columns=tuple(programs.columns(campaign.metric, entries)),
         lineage=lineage,
-        calls=tuple(model_report(store, name, trials)),
+        calls=tuple(progress.model_report(store, name, trials)),
         failures=tuple(progress.failures(store, name)),
         held_out=unseen,
         events=tuple(events),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
+from results.text import percent
 from results.views.campaign import Change
 
 if TYPE_CHECKING:
@@ -21,11 +22,12 @@ T = TypeVar("T")
 
 
 class Cell(NamedTuple):
-    """A cell of a table: its text, the page of the dashboard that it names, and its style."""
+    """A cell of a table: its text, the page of the dashboard that it names, its style, and the length of its bar."""
 
     text: str
     href: str = ""
     style: str = ""
+    bar: float | None = None
 
 
 def num(text: object, style: str = "", href: str = "") -> Cell:
@@ -79,6 +81,11 @@ class Table:
         """Return the same table with rows for columns."""
         head, *rows = zip(self.head, *self.rows, strict=True)
         return Table(head, rows, self.caption, self.fold)
+
+
+def share(part: float, whole: float) -> Cell:
+    """Return a cell with a part in percent and as a bar."""
+    return Cell(percent(part, whole), "", "num", part / whole if whole > 0 else 0.0)
 
 
 def as_cell(value: Cell | str) -> Cell:

@@ -7,7 +7,7 @@ from functools import partial
 
 from evaluators.records import Metric
 from results import plots
-from results.progress import island_bests, model_shares, operator_shares, outcome_counts
+from results.progress import island_bests
 from results.text import plural, score
 from results.views import words
 from results.views.campaign import CampaignView
@@ -20,7 +20,7 @@ def figures(view: CampaignView) -> dict[str, Figure]:
     if not view.trials:
         return {}
     record, best = view.campaign, view.best
-    drawn = [*_progress(view), *_origins(view)]
+    drawn = _progress(view)
     against = convergence(record.metric, view.contenders(), [best.label] if best else [])
     if against is not None:
         drawn.append(against)
@@ -66,19 +66,3 @@ def _progress(view: CampaignView) -> list[Figure]:
         draw_islands = partial(plots.islands, islands, objective=objective)
         drawn.append(Figure("islands", f"Best {objective} of each island", draw_islands))
     return drawn
-
-
-def _origins(view: CampaignView) -> list[Figure]:
-    parts = {"operators": operator_shares(view.trials), "models": model_shares(view.trials)}
-    return [
-        *(
-            Figure(
-                name,
-                f"Shares of proposals, valid programs and improvements among {name}",
-                partial(plots.shares, own),
-            )
-            for name, own in parts.items()
-            if own
-        ),
-        Figure("outcomes", "How candidates ended", partial(plots.outcomes, outcome_counts(view.trials))),
-    ]

@@ -25,7 +25,7 @@ from results.text import (
 )
 from results.views import words
 from results.views.campaign import CampaignView, changes
-from results.views.document import Block, Cell, Code, Figure, Rows, Section, Steps, Table, num
+from results.views.document import Block, Cell, Code, Figure, Rows, Section, Steps, Table, num, share
 from results.views.held_out import VERDICT, HeldOut
 from results.views.programs import Column, Entry
 from results.views.structure import split
@@ -169,7 +169,7 @@ def _origins(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     parts = {"operator": progress.operator_shares(view.trials), "model": progress.model_shares(view.trials)}
     for kind, own in parts.items():
         if own:
-            blocks += [*_drawn(figures, f"{kind}s"), _shares(kind, own, paid=view.cost_usd > 0)]
+            blocks.append(_shares(kind, own, paid=view.cost_usd > 0))
     if view.calls:
         blocks.append(_calls(view))
     islands = progress.island_bests(view.trials)
@@ -186,6 +186,7 @@ def _shares(kind: str, shares: Sequence[progress.Share], *, paid: bool) -> Table
         "valid": lambda s: num(f"{s.valid} ({percent(s.valid, s.proposed)})"),
         "improvements": lambda s: num(s.improvements),
         "gain": lambda s: num(signed(s.gain)),
+        "of all gain": lambda s: share(s.gain, sum(one.gain for one in shares)),
         "CPU": lambda s: num(duration(s.cpu_s)),
         "CPU per improvement": lambda s: num(duration(s.cpu_s / s.improvements if s.improvements else None)),
     }
@@ -242,9 +243,9 @@ def _structure(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
         },
     )
     text = (
-        f"From {score(made[0].step.score)} to {score(made[-1].step.score)} in {count(len(made) - 1, 'step')} "
-        "of the best program's lineage. A step counts as constants when the two syntax trees are equal once numbers "
-        "are masked and docstrings and names of variables are set aside."
+        f"From {score(made[0].step.score)} to {score(made[-1].step.score)} in {count(len(made) - 1, 'step')} of the "
+        "best program's lineage. A step counts as constants when the two syntax trees are equal once numbers are "
+        "masked and docstrings and names of variables are set aside."
     )
     return "Structure against constants", [text, parts]
 
@@ -370,10 +371,11 @@ def _outcomes(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
                 o[0], f"{listed}?outcome={quote(o[0])}", "outcome" + " ok" * (o[0] == Tag.OK)
             ),
             "candidates": lambda o: num(o[1]),
+            "of all": lambda o: share(o[1], len(view.trials)),
             "most frequent message": lambda o: Cell(message(o[0]), style="wrap"),
         },
     )
-    return "Outcomes of all candidates", [*_drawn(figures, "outcomes"), table] if table.rows else []
+    return "Outcomes of all candidates", [table] if table.rows else []
 
 
 def _events(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:

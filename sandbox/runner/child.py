@@ -51,7 +51,7 @@ class Streams(NamedTuple):
 class Job(NamedTuple):
     """One session, as the runner hands it to the child that it forked."""
 
-    descriptors: confine.Descriptors
+    descriptors: Sequence[int]
     limits: confine.Limits
     walls: confine.Walls
     streams: Streams

@@ -73,15 +73,6 @@ class Walls(NamedTuple):
     filter: Filter | None
 
 
-class Descriptors(NamedTuple):
-    """What a child keeps of its runner's descriptors."""
-
-    empty: int
-    log: int
-    calls: int
-    results: int
-
-
 def landlock_version() -> int:
     """Return the kernel's Landlock version, 0 when it has none."""
     try:
@@ -166,7 +157,7 @@ def limits(*, cpu_s: float, address_space: int) -> Limits:
     )
 
 
-def confine(descriptors: Descriptors, limits: Limits, walls: Walls, *, parent: int) -> None:
+def confine(descriptors: Sequence[int], limits: Limits, walls: Walls, *, parent: int) -> None:
     """Confine this process, after its parent gave up what it could.
 
     Args:
@@ -196,9 +187,8 @@ def _within(which: int, soft: int, hard: int) -> tuple[int, int]:
     return (soft, hard) if highest == resource.RLIM_INFINITY else (min(soft, highest), min(hard, highest))
 
 
-def _arrange_descriptors(descriptors: Descriptors) -> None:
+def _arrange_descriptors(kept: Sequence[int]) -> None:
     """Make the kept descriptors 0 to 4 and close all others."""
-    kept = (descriptors.empty, descriptors.log, descriptors.log, descriptors.calls, descriptors.results)
     for number, descriptor in enumerate(kept):
         os.dup2(descriptor, number)
     os.closerange(RESULTS + 1, _HIGHEST_DESCRIPTOR)

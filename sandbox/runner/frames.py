@@ -74,6 +74,13 @@ def recv_frame(stream: Stream, *, cap: int = MAX_FRAME) -> Frame:
     return Frame(head, _exactly(stream, raw_length), fds)
 
 
+def readable(sock: socket.socket, timeout_s: float) -> bool:
+    """Return whether there is something to read from a socket, or its end, within `timeout_s`."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(max(1000 * timeout_s, 0.0)))
+
+
 def _exactly(stream: Stream, length: int) -> bytes:
     data = bytearray()
     while len(data) < length:
@@ -100,9 +107,7 @@ class SocketStream:
 
     def wait(self, timeout_s: float) -> bool:
         """Return whether there is something to receive within `timeout_s`."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(1000 * timeout_s))
+        return readable(self._socket, timeout_s)
 
     def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> None:
         """Write all of `data`; duplicates of `fds` go with its first byte."""

@@ -336,7 +336,7 @@ def _trial(walls: confine.Walls, empty: int) -> int:
         try:
             kept = os.dup(2)
             confine.confine(
-                confine.Descriptors(empty, kept, kept, kept),
+                (empty, kept, kept, kept, kept),
                 confine.limits(cpu_s=10.0, address_space=1 << 40),
                 walls,
                 parent=parent,

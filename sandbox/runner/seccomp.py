@@ -11,7 +11,6 @@ from __future__ import annotations
 import platform
 import struct
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 _LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -77,18 +76,8 @@ ioctl 16 29               fcntl 72 25               open 2 -                  op
 """
 
 
-class _Architecture(NamedTuple):
-    """How seccomp names a machine, and which column of the tables is its own."""
-
-    audit: int
-    column: int
-    has_x32: bool
-
-
-_ARCHITECTURES = {
-    "x86_64": _Architecture(audit=0xC000003E, column=1, has_x32=True),
-    "aarch64": _Architecture(audit=0xC00000B7, column=2, has_x32=False),
-}
+# How the kernel calls a machine, and which column of the tables is its own.
+_ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
 
 
 def build(pid: int, machine: str | None = None) -> bytes | None:
@@ -98,22 +87,23 @@ def build(pid: int, machine: str | None = None) -> bytes | None:
         pid: the process's own id as it sees it.
         machine: as ``platform.machine()`` names it; this one by default.
     """
-    architecture = _ARCHITECTURES.get(machine or platform.machine())
-    if architecture is None:
+    machine = machine or platform.machine()
+    if machine not in _ARCHITECTURES:
         return None
+    audit, column = _ARCHITECTURES[machine]
     program = [
         _op(_LOAD, _ARCH_AT),
-        _op(_JUMP_EQUAL, architecture.audit, 1, 0),
+        _op(_JUMP_EQUAL, audit, 1, 0),
         _op(_RETURN, _KILL),
         _op(_LOAD, _NUMBER_AT),
     ]
-    if architecture.has_x32:
+    if machine == "x86_64":
         program += [_op(_JUMP_GREATER_EQUAL, _X32_BIT, 0, 1), _op(_RETURN, _KILL)]
     blocks: dict[int, Sequence[bytes]] = {}
     for table, answer in ((_ALLOWED, _ALLOW), (_KILLED, _KILL)):
-        blocks |= dict.fromkeys(numbers(table, architecture.column).values(), (_op(_RETURN, answer),))
+        blocks |= dict.fromkeys(numbers(table, column).values(), (_op(_RETURN, answer),))
     conditions = _conditions(pid)
-    blocks |= {n: conditions[name] for name, n in numbers(_CONDITIONAL, architecture.column).items()}
+    blocks |= {n: conditions[name] for name, n in numbers(_CONDITIONAL, column).items()}
     return b"".join([*program, *_dispatch(blocks)])
 
 

@@ -98,11 +98,9 @@ class Relay:
         self._owed = _GREETINGS
 
     def forked(self) -> None:
-        """Map the memory and close the child's descriptors, once the child has its own."""
+        """Map the memory once the child has its own mapping, whose size is part of its limit."""
         self._memory = memoryview(mmap.mmap(self.theirs[0], self.room))
         self._channel.setblocking(False)
-        while self.theirs:
-            os.close(self.theirs.pop())
 
     @property
     def waiting(self) -> bool:
@@ -212,10 +210,10 @@ class Runner:
     def _fork(self, order: frames.Frame) -> tuple[child.Job, _Child | None]:
         head = order.head
         relay = None if order.fds else Relay(self._control, head["shared_bytes"], order.raw)
-        memory, calls, results = theirs = list(relay.theirs if relay else order.fds)
+        memory, calls, results = theirs = relay.theirs if relay else order.fds
         log_pipe, log_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(log_pipe, False)
-        kept = confine.Descriptors(self._prepared.empty, log_end, calls, results)
+        kept = (self._prepared.empty, log_end, log_end, calls, results)
         space = (
             self._prepared.address_space + head["memory_bytes"] + head["shared_bytes"] + child.RESERVE_BYTES
         )
@@ -240,9 +238,8 @@ class Runner:
         os.close(log_end)
         if relay:
             relay.forked()
-        else:
-            for descriptor in theirs:
-                os.close(descriptor)
+        for descriptor in theirs:
+            os.close(descriptor)
         return job, _Child(pid, log_pipe, head["cpu_s"], relay)
 
     def _watch(self, live: _Child) -> None:

@@ -100,3 +100,19 @@ class TestHiring(DomainContract):
 
 class TestCirclePacking(DomainContract):
     domain = get_domain(str(ROOT / "examples" / "circle_packing"))
+
+    def test_it_is_short(self):
+        files = [
+            f
+            for f in (ROOT / "examples" / "circle_packing").rglob("*.*")
+            if f.suffix in (".py", ".j2", ".toml")
+        ]
+        assert sum(len(file.read_text().splitlines()) for file in files) <= 150
+
+    def test_a_grid_of_equal_circles_has_a_known_value(self, evaluation):
+        assert evaluation.results[0].value == pytest.approx(26 / 12)
+
+    def test_circles_that_overlap_are_shrunk_until_they_touch(self, sandbox):
+        rows = "return [[0.3, 0.5, 0.3], [0.7, 0.5, 0.3]] + [[0.01 * k, 0.01, 0.0] for k in range(24)]"
+        (result,) = self.evaluate(self.program(rows), sandbox).results
+        assert result.value == pytest.approx(0.4)

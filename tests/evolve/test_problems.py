@@ -101,7 +101,8 @@ def outside():
 def problem(request, outside, cache_dir, tmp_path_factory):
     """A finished campaign, which was continued once."""
     made = Problem(request.param, tmp_path_factory.mktemp(request.param) / "evolve.db")
-    made.first, made.second = made.run(FIRST), made.run(ALL)
+    made.said = made.stored("run", "--domain", made.folder, "--candidates", FIRST, "--workers", 1)
+    made.events = made.run(ALL)
     return made
 
 
@@ -115,23 +116,17 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_campaign_runs_and_goes_on(problem):
-    first, second = problem.first, problem.second
-    assert first[0]["domain"] == problem.name
-    assert first[-1]["event"] == second[-1]["event"] == "done"
-    assert (first[-1]["candidates"], second[-1]["candidates"]) == (FIRST, ALL)
-    assert [e["ordinal"] for e in second if e["event"] == "candidate"] == list(range(FIRST, ALL))
-    score = second[-1]["best"]["scores"]["score"]
+    assert f"{FIRST} candidates" in problem.said
+    assert problem.words.label in problem.said.lower()
+    start, done = problem.events[0], problem.events[-1]
+    assert (start["domain"], start["told"]) == (problem.name, FIRST)
+    assert (done["event"], done["candidates"]) == ("done", ALL)
+    ordinals = [event["ordinal"] for event in problem.events if event["event"] == "candidate"]
+    assert ordinals == list(range(FIRST, ALL))
+    score = done["best"]["scores"]["score"]
     assert set(score) == {"mean", "stderr", "n"}
-    seed = next(e["scores"]["score"]["mean"] for e in first if e["event"] == "candidate")
-    assert score["mean"] >= seed
+    assert score["mean"] >= start["best"]
     assert (score["stderr"] > 0) == (problem.name == "hiring")
-
-
-def test_the_end_of_a_run_speaks_of_the_problem(problem):
-    text = problem.ask(
-        "run", "--domain", problem.folder, "--candidates", ALL, "--workers", 1, "--db", problem.db
-    )
-    assert problem.words.label in text.lower()
 
 
 def test_the_best_is_at_the_top(problem):
@@ -140,7 +135,7 @@ def test_the_best_is_at_the_top(problem):
     (top,) = problem.json("results", "top", problem.campaign, "--db", problem.db)
     means = [row["scores"]["score"]["mean"] for row in top["programs"]]
     assert means == sorted(means, reverse=True)
-    assert top["programs"][0]["program_id"] == problem.second[-1]["best"]["program"]
+    assert top["programs"][0]["program_id"] == problem.events[-1]["best"]["program"]
 
 
 def test_a_program_is_shown(problem):
@@ -170,7 +165,7 @@ def test_a_program_is_evaluated(problem):
     assert (metric["direction"], metric["label"]) == (problem.words.direction, problem.words.label)
     assert found["outcome"] == {"tag": "ok", "message": ""}
     assert found["isolation"] != "none"
-    families = problem.first[0]["tasks"]
+    families = problem.events[0]["tasks"]
     assert list(dict.fromkeys(task["family"] for task in found["tasks"])) == families
     for task in found["tasks"]:
         assert task["curve"][-1] == [task["budget"], task["value"]]
@@ -218,7 +213,7 @@ def check_stars(problem, text, tasks):
 
 def test_baselines_are_compared_and_the_winner_is_starred(problem):
     text = problem.ask("baselines", "--domain", problem.folder, "--workers", 1)
-    check_stars(problem, text, problem.first[0]["tasks"])
+    check_stars(problem, text, problem.events[0]["tasks"])
     assert problem.words.label in text.lower()
 
 
@@ -234,7 +229,7 @@ def test_finalists_are_promoted_and_the_winner_is_starred(problem):
 
 
 def test_a_program_is_distilled(problem, here):
-    problem.stored("distill", problem.best, "--evaluations", 8, "--workers", 1, "--output", "small.py")
+    problem.stored("distill", problem.best, "--evaluations", 4, "--workers", 1, "--output", "small.py")
     (found,) = problem.json("evaluate", "small.py", "--domain", problem.folder)
     assert found["outcome"]["tag"] == "ok"
 

@@ -20,8 +20,8 @@ from evaluators.records import (
     Task,
     TaskResult,
 )
-from results.columns import storable
 from results.records import StoredEvaluation
+from results.schema import storable
 from results.store import open_store
 from results.writer import normalised, program_id
 

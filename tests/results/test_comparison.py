@@ -12,11 +12,12 @@ from results.comparison import (
     Z95,
     Value,
     advantage,
-    best_of,
     pair,
     ranking,
     standing,
+    standing_over,
     tied,
+    tied_over,
     with_chaos,
 )
 
@@ -176,7 +177,23 @@ def test_a_pair_counts_tasks_that_both_finished():
     assert (nothing.mean, nothing.wins, nothing.ties, nothing.losses) == (None, 0, 0, 0)
 
 
-def test_the_best_of_some_values():
-    assert best_of(LOSS, [0.3, 0.1, 0.2]) == 0.1
-    assert best_of(RADII, [0.3, 0.1, 0.2]) == 0.3
-    assert best_of(RADII, []) is None
+def test_over_several_tasks_differences_are_paired():
+    # One task is ten times as hard as the other for everybody; the first program is better on both, by as much.
+    hard, easy = [Value(0.5), Value(0.05)], [Value(1.0), Value(0.1)]
+    assert not tied_over(LOSS, hard, easy)
+    assert standing_over(LOSS, {"easy": easy, "hard": hard}) == ("hard", ())
+    # Better on one and worse on the other: the mean says nothing.
+    assert tied_over(LOSS, [Value(0.5), Value(0.1)], [Value(1.0), Value(0.07)])
+
+
+def test_over_one_task_standings_are_those_of_the_task():
+    values = {"a": Value(2.5, 0.01), "b": Value(2.49, 0.02), "c": Value(2.0)}
+    assert (
+        standing_over(RADII, {k: [v] for k, v in values.items()}) == standing(RADII, values) == ("a", ("b",))
+    )
+
+
+def test_the_standard_error_of_a_mean_shrinks_with_the_tasks():
+    one, other = Value(2.0, 0.1), Value(2.2, 0.1)
+    assert tied_over(RADII, [one], [other])
+    assert not tied_over(RADII, [one] * 9, [other] * 9)

@@ -13,15 +13,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import alembic.command
 import pytest
-from sqlalchemy import MetaData, create_engine, func, insert, select, text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, Text, create_engine, func, insert, select, text
 
 from evaluators.records import Metric, Provenance
 from results import database, programs, progress, queries
 from results.lineage import lineage
 from results.loading import get_campaign, load_state
-from results.models import model_report
+from results.progress import model_report
+from results.schema import Base
 from results.store import open_store
 
 DATA = Path(__file__).with_name("data")
@@ -29,27 +31,16 @@ ANSWERS = json.loads((DATA / "campaigns_0003.json").read_text(encoding="utf-8"))
 NAMES = [name for name in ANSWERS if name != "campaigns"]
 
 
-def _to_revision(url: str, revision: str) -> None:
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        config = database._alembic_config()
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, revision)
-    engine.dispose()
-
-
 def _copied_to_server(path: Path, url: str) -> None:
-    """The rows of a SQLite file in a server's database of the same schema."""
-    _to_revision(url, "0003")
+    """The rows of a SQLite file in a server's database of the same schema, which that release made so."""
     source, target = create_engine(f"sqlite:///{path}"), create_engine(url)
     metadata = MetaData()
-    metadata.reflect(target)
     with source.connect() as reading, target.begin() as writing:
+        writing.exec_driver_sql((DATA / "schema_0003.postgresql.sql").read_text(encoding="utf-8"))
+        metadata.reflect(writing)
         for table in metadata.sorted_tables:
             rows = [dict(row._mapping) for row in reading.execute(select(table))]
-            if table.name == "alembic_version":
-                assert rows == [{"version_num": "0003"}]
-            elif rows:
+            if rows:
                 writing.execute(insert(table), rows)
                 if "id" in table.c and table.c.id.server_default is not None:
                     last = writing.execute(select(func.max(table.c.id))).scalar_one()
@@ -170,6 +161,11 @@ def _program(store, key):
     }
 
 
+def _trial(trial):
+    assert (trial.stderr, trial.best_stderr) == (0.0, 0.0)
+    return {k: v for k, v in _plain(trial).items() if k not in ("stderr", "best_stderr")}
+
+
 def _answers(store, name):
     with store.reading() as connection:
         state = load_state(connection, get_campaign(connection, name).id)
@@ -177,12 +173,17 @@ def _answers(store, name):
     line = _plain(lineage(store, f"{name}:best"))
     for step in line["steps"]:
         step["source"] = len(step["source"])
+    tried = progress.trials(store, name)
     asked = [_plain(call) for call in queries.calls(store, name)]
     return {
         "top": [_plain(one) | {"scores": _means(one.scores)} for one in queries.top(store, name, n=50)],
-        "best_so_far": _plain(queries.best_so_far(store, name)),
+        "best_so_far": [
+            {"ordinal": one.ordinal, "value": one.value, "best": one.best}
+            for one in tried
+            if one.value is not None
+        ],
         "told_candidates": queries.told_candidates(store, name),
-        "outcomes": queries.outcomes(store, name),
+        "outcomes": progress.outcome_counts(tried),
         "looks": [_look(one) for one in queries.held_out(store, name)],
         "events": _plain(queries.events(store, name)),
         "calls": [{k: v for k, v in call.items() if k not in ("messages", "answer")} for call in asked],
@@ -190,11 +191,16 @@ def _answers(store, name):
         "candidates": [_candidate(one) for one in stored],
         "programs": {key: _program(store, key) for key in (one.candidate.program_id for one in stored)},
         "lineage": line,
-        "trials": _plain(progress.trials(store, name)),
+        "trials": [_trial(one) for one in tried],
         "failures": _plain(progress.failures(store, name)),
         "isolation_levels": progress.isolation_levels(store, name),
         "models": _plain(model_report(store, name)),
     }
+
+
+def same_type(context, inspected, declared, found, wanted) -> bool | None:
+    # The base of all text here is TEXT, which autogenerate does not see behind a type of our own.
+    return False if isinstance(wanted, Text) and isinstance(found, Text) else None
 
 
 def test_every_query_gives_the_same_numbers(store):
@@ -255,11 +261,22 @@ def test_a_converted_campaign_goes_on_with_the_same_tasks(store):
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
 
 
-def test_a_converted_database_has_the_schema_of_a_new_one(tmp_path):
+def test_a_converted_database_has_the_schema_of_the_models(store):
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": same_type})
+        assert compare_metadata(context, Base.metadata) == []
+        assert context.get_current_revision() == database.head() == database.revisions()[-1]
+
+
+def test_a_converted_file_has_the_schema_of_a_new_one_word_for_word(tmp_path):
+    """What autogenerate does not compare: WITHOUT ROWID, constraint names, partial indexes."""
     shutil.copy(DATA / "campaigns_0003.sqlite", tmp_path / "old.db")
     schemas = []
     for name in ("old.db", "new.db"):
         with open_store(tmp_path / name) as store, store.reading() as connection:
-            rows = connection.exec_driver_sql("SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2")
-            schemas.append([(*row[:2], sorted((row[2] or "").replace(",", " ").split())) for row in rows])
+            statement = "SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2"
+            rows = connection.exec_driver_sql(statement).all()
+            # Quotes are of renaming.
+            words = [(row[2] or "").replace(",", " ").replace('"', "").split() for row in rows]
+            schemas.append([(*row[:2], sorted(its)) for row, its in zip(rows, words, strict=True)])
     assert schemas[0] == schemas[1]

@@ -98,7 +98,7 @@ def test_a_second_writer_is_refused_in_one_line_and_readers_are_not(tmp_path, wr
         (summary,) = queries.campaigns(store)
         assert (summary.status, summary.candidates >= 4) == ("running", True)
         with open_store(tmp_path / "evolve.db", read_only=True) as reader:
-            assert len(queries.best_so_far(reader, "to-be-killed")) >= 4
+            assert len(queries.top(reader, "to-be-killed")) >= 4
         _kill(writing)
         assert queries.campaigns(store)[0].status == "interrupted"
         store.continue_campaign("to-be-killed").close()

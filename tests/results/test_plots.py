@@ -10,7 +10,7 @@ import pytest
 from evaluators.records import SMALLEST, Metric
 from results import plots
 from results.plots import Advantage, Curve
-from results.progress import Share, Trial
+from results.progress import Trial
 
 METRIC = Metric(
     "exploitability", "exploitability (NashConv / N)", "min", "log", 0.1, task="game", budget="iteration"
@@ -132,10 +132,6 @@ def every_figure(trials):
     return {
         "best": plots.best_so_far(trials, objective="train", references={"cfr": 2.5}),
         "cost": plots.best_so_far(trials, objective="train", against="cost"),
-        "shares": plots.shares(
-            [Share("symbolic", 3, 2, 1, 2.5, 3.0, 0.0), Share("llm", 1, 1, 0, 0.0, 1.0, 0.5)]
-        ),
-        "outcomes": plots.outcomes({"ok": 4, "timeout": 1}),
         "islands": plots.islands({0: [(0, 1.0), (2, 3.0)], 1: [(3, 2.0)]}, objective="train"),
         "ancestry": plots.ancestry(trials, objective="train"),
         "advantage": plots.advantages(
@@ -165,11 +161,6 @@ def test_the_way_to_the_best_is_drawn_out(trials):
     assert {text.get_text() for text in axis.texts} == {"0", "2", "3", "4"}
 
 
-def test_shares_fill_their_bars(trials):
-    bars = every_figure(trials)["shares"].axes[0].patches
-    assert [round(bar.get_width(), 3) for bar in bars] == [0.75, 0.25, 0.667, 0.333, 1.0, 0.0]
-
-
 def test_many_candidates_are_few_elements():
     found = [trial(k, 1.0 + k % 7, 7.0, gain=1.0 if k == 5 else 0.0) for k in range(10_000)]
     drawn = plots.svg(plots.best_so_far(found, objective="train"), name="a", title="many")
@@ -196,7 +187,7 @@ def test_svg_is_the_same_to_the_byte_and_carries_no_style(trials):
 
 
 def test_a_file_chooses_its_ink(trials):
-    text = plots.svg(plots.outcomes({"ok": 1}), name="a", title="t", page=False)
+    text = plots.svg(plots.best_so_far(trials, objective="train"), name="a", title="t", page=False)
     assert "prefers-color-scheme:dark" in text
 
 
@@ -214,10 +205,7 @@ def test_names_are_only_text(name, trials):
 
 def test_nothing_to_draw():
     for figure in (
-        plots.best_so_far([], objective="train"),
-        plots.shares([]),
-        plots.outcomes({}),
-        plots.advantages([], unit="units"),
+        plots.best_so_far([], objective="train"), plots.advantages([], unit="units"),
         plots.islands({}, objective="train"), plots.ancestry([], objective="train"),
     ):  # fmt: skip
         assert plots.svg(figure, name="a", title="empty").startswith("<svg")

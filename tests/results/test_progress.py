@@ -4,8 +4,7 @@ import pytest
 
 from results import progress
 from results.errors import UnknownNameError
-from results.models import model_report
-from results.progress import NO_MODEL, Share
+from results.progress import NO_MODEL, Share, model_report
 from results.records import CallAnswer, CallRecord
 from results.store import open_store
 

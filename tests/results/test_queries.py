@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results import programs, queries
+from results import programs, progress, queries
 from results.errors import AmbiguousError, StoreError, UnknownNameError
 from results.store import open_store
 
@@ -68,7 +68,8 @@ def test_the_best_come_first_and_the_elder_of_equals(store, filled, make):
 
 
 def test_progress_never_falls(store, filled):
-    assert [tuple(one) for one in queries.best_so_far(store, NAME)] == [
+    tried = progress.trials(store, NAME)
+    assert [(one.ordinal, one.value, one.best) for one in tried if one.value is not None] == [
         (0, 1.0, 1.0),
         (1, 3.0, 3.0),
         (2, 2.0, 3.0),
@@ -78,7 +79,8 @@ def test_progress_never_falls(store, filled):
 
 
 def test_outcomes_are_counted(store, filled):
-    assert list(queries.outcomes(store, NAME).items()) == [("ok", 5), ("duplicate", 1), ("timeout", 1)]
+    counts = progress.outcome_counts(progress.trials(store, NAME))
+    assert list(counts.items()) == [("ok", 5), ("duplicate", 1), ("timeout", 1)]
 
 
 def test_baselines_are_told_from_candidates(store, filled, make):
@@ -92,7 +94,7 @@ def test_baselines_are_told_from_candidates(store, filled, make):
     [
         (lambda store: queries.top(store, "cfr"), "no campaign 'cfr'", "Known: cfr-symbolic-s1, psro."),
         (lambda store: queries.top(store, NAME, "trian"), "scored on 'trian'", "Did you mean 'train'?"),
-        (lambda store: queries.outcomes(store, "psr"), "no campaign 'psr'", "Did you mean 'psro'?"),
+        (lambda store: queries.events(store, "psr"), "no campaign 'psr'", "Did you mean 'psro'?"),
         (lambda store: programs.program(store, "abc"), "nothing fits 'abc'", "Known: cfr_plus."),
         (lambda store: programs.program(store, "f" * 64), "nothing fits 'ffff", "Known: cfr_plus."),
         (lambda store: programs.program(store, "cfr_pls"), "'cfr_pls'", "Did you mean 'cfr_plus'?"),

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
+from results.database import writing
 from results.schema import Event, ModelText, Program, Task
 from results.statements import Change, insert_new, of, table
-from results.transactions import writing
 
 PROGRAMS, TEXTS, EVENTS, TASKS = map(table, (Program, ModelText, Event, Task))
 
@@ -45,6 +45,11 @@ def test_many_rows_are_one_run(connection):
     Change(insert(PROGRAMS)).run(connection, *(program(k, name=f"p{k}") for k in range(5)))
     names = connection.execute(select(PROGRAMS.c.name).order_by(PROGRAMS.c.id)).scalars().all()
     assert names == [f"p{k}" for k in range(5)]
+
+
+def test_no_rows_are_no_run(connection):
+    assert Change(insert(PROGRAMS)).run(connection) == 0
+    assert connection.execute(select(PROGRAMS.c.id)).all() == []
 
 
 def test_what_is_there_already_is_left_alone(connection):

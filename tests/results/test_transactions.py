@@ -10,9 +10,9 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import IntegrityError
 
 from results import database
+from results.database import HeldConnection
 from results.errors import DatabaseError
 from results.store import open_store
-from results.transactions import HeldConnection
 
 
 @pytest.fixture

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -15,8 +14,6 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 # All campaigns until now measured this.
 _METRIC = {
@@ -41,52 +38,30 @@ _LABEL = re.compile(r"(.+)/((?:generic|jitter)-\d+|scale-[^/]+)")
 
 def upgrade() -> None:
     """Convert everything; old tables go."""
-    _add_metrics()
-    _add_provenance()
-    _convert_scores()
-    _extend_evaluations()
+    _convert_campaigns()
+    _convert_evaluations()
     _convert_curves()
     _convert_looks()
 
 
-def _add_metrics() -> None:
-    with _filled("campaigns", sa.Column("metric", sa.JSON())):
-        campaigns = sa.table("campaigns", sa.column("metric", sa.JSON()))
-        op.get_bind().execute(sa.update(campaigns).values(metric=_METRIC))
+def _convert_campaigns() -> None:
+    """Add the metric, and say of each program that a search made under what it was run.
 
-
-@contextmanager
-def _filled(name: str, *columns: sa.Column[Any]) -> Iterator[None]:
-    """New columns of a table, which the block fills: none of them is null afterwards."""
-    for column in columns:
-        op.add_column(name, column)
-    yield
-    with op.batch_alter_table(name) as batch:
-        for column in columns:
-            batch.alter_column(column.name, existing_type=column.type, nullable=False)
-
-
-def _add_provenance() -> None:
-    """Say of each program that a search made under what it was run: the strictest, where several made it."""
-    op.add_column("programs", sa.Column("provenance", sa.JSON(), nullable=True))
-    connection = op.get_bind()
-    campaigns = sa.table("campaigns", sa.column("id"), sa.column("config", sa.JSON()))
-    configs = {row.id: row.config for row in connection.execute(sa.select(*campaigns.c))}
-    found: dict[str, dict[str, Any]] = {}
-    for campaign_id, program_id in connection.exec_driver_sql(
+    That is the strictest, where several searches made it.
+    """
+    stored = sa.text("SELECT id, config FROM campaigns").columns(config=sa.JSON())
+    configs = {row.id: row.config for row in op.get_bind().execute(stored)}
+    _add_json("campaigns", "metric", dict.fromkeys(configs, _METRIC))
+    with op.batch_alter_table("campaigns") as batch:
+        batch.alter_column("metric", existing_type=sa.JSON(), nullable=False)
+    strictest: dict[str, dict[str, Any]] = {}
+    for campaign_id, program_id in op.get_bind().exec_driver_sql(
         # The first candidate is what the search started from.
         "SELECT DISTINCT campaign_id, program_id FROM candidates WHERE ordinal > 0 AND program_id IS NOT NULL"
     ):
         provenance = _provenance(configs[campaign_id])
-        found[program_id] = _stricter(found.get(program_id, provenance), provenance)
-    if found:
-        programs = sa.table("programs", sa.column("id"), sa.column("provenance", sa.JSON()))
-        connection.execute(
-            sa.update(programs)
-            .where(programs.c.id == sa.bindparam("its_id"))
-            .values(provenance=sa.bindparam("its_provenance", type_=sa.JSON())),
-            [{"its_id": key, "its_provenance": provenance} for key, provenance in found.items()],
-        )
+        strictest[program_id] = _stricter(strictest.get(program_id, provenance), provenance)
+    _add_json("programs", "provenance", strictest)
 
 
 def _provenance(config: dict[str, Any]) -> dict[str, Any]:
@@ -108,12 +83,24 @@ def _stricter(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _convert_scores() -> None:
-    """Give scores a standard error; those of stages are left behind for `_extend_evaluations`."""
-    op.rename_table("scores", "old_scores")
-    if op.get_context().dialect.name == "postgresql":
-        # There, the name of a primary key is also that of its index, and indices share one space of names.
-        op.execute("ALTER TABLE old_scores RENAME CONSTRAINT pk_scores TO pk_old_scores")
+def _convert_evaluations() -> None:
+    """Add costs, standard errors of scores, and the scores of stages, which were rows among all others."""
+    stages: dict[int, dict[str, list[float]]] = defaultdict(dict)
+    rows = sa.text("SELECT evaluation_id, objective, value FROM scores WHERE objective LIKE 'stage/%'")
+    for number, name, value in op.get_bind().execute(rows):
+        stages[number][name.removeprefix("stage/")] = [value, 0.0, 1]
+    _add_json("evaluations", "stages", stages)
+    op.add_column("evaluations", sa.Column("candidate_cpu_s", sa.Double()))
+    op.add_column("evaluations", sa.Column("oracle_calls", sa.BigInteger()))
+    op.execute(
+        "UPDATE evaluations SET oracle_calls = 0, candidate_cpu_s = coalesce("
+        "(SELECT sum(candidate_cpu_s) FROM curves WHERE curves.evaluation_id = evaluations.id), 0)"
+    )
+    with op.batch_alter_table("evaluations") as batch:
+        batch.alter_column("candidate_cpu_s", existing_type=sa.Double(), nullable=False)
+        batch.alter_column("oracle_calls", existing_type=sa.BigInteger(), nullable=False)
+    op.execute("CREATE TABLE old_scores AS SELECT * FROM scores")
+    op.drop_table("scores")
     op.create_table(
         "scores",
         sa.Column("evaluation_id", sa.Integer(), nullable=False),
@@ -129,52 +116,11 @@ def _convert_scores() -> None:
         "INSERT INTO scores (evaluation_id, name, mean, stderr, n) "
         "SELECT evaluation_id, objective, value, 0, 1 FROM old_scores WHERE objective NOT LIKE 'stage/%'"
     )
-
-
-def _extend_evaluations() -> None:
-    """Add costs, and the scores of stages, which were rows among all others."""
-    with _filled(
-        "evaluations", sa.Column("candidate_cpu_s", sa.Double()), sa.Column("oracle_calls", sa.BigInteger())
-    ):
-        op.execute(
-            "UPDATE evaluations SET oracle_calls = 0, candidate_cpu_s = coalesce("
-            "(SELECT sum(candidate_cpu_s) FROM curves WHERE curves.evaluation_id = evaluations.id), 0)"
-        )
-    op.add_column("evaluations", sa.Column("stages", sa.JSON(), nullable=True))
-    stages: dict[int, dict[str, list[float]]] = defaultdict(dict)
-    rows = sa.text("SELECT evaluation_id, objective, value FROM old_scores WHERE objective LIKE 'stage/%'")
-    for number, name, value in op.get_bind().execute(rows):
-        stages[number][name.removeprefix("stage/")] = [value, 0.0, 1]
-    if stages:
-        evaluations = sa.table("evaluations", sa.column("id"), sa.column("stages", sa.JSON()))
-        op.get_bind().execute(
-            sa.update(evaluations)
-            .where(evaluations.c.id == sa.bindparam("its_id"))
-            .values(stages=sa.bindparam("its_stages", type_=sa.JSON())),
-            [{"its_id": number, "its_stages": means} for number, means in stages.items()],
-        )
     op.drop_table("old_scores")
 
 
 def _convert_curves() -> None:
-    _make_tasks()
-    op.create_table(
-        "task_of",
-        sa.Column("instance_id", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("task_id", sa.Integer(), nullable=False),
-    )
-    _convert_instances()
-    op.execute(
-        "INSERT INTO task_results (evaluation_id, position, task_id, points, stderr, samples, cpu_s, wall_s, "
-        "candidate_cpu_s, oracle_calls) SELECT c.evaluation_id, c.position, t.task_id, c.points, 0, 1, c.cpu_s, "
-        "c.wall_s, c.candidate_cpu_s, 0 FROM curves c JOIN task_of t ON t.instance_id = c.instance_id "
-        "ORDER BY c.evaluation_id, c.position"
-    )
-    for name in ("task_of", "curves", "instances"):
-        op.drop_table(name)
-
-
-def _make_tasks() -> None:
+    """Make a task of each instance; the key is what `results.writer` gives the same task."""
     op.create_table(
         "tasks",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -208,33 +154,32 @@ def _make_tasks() -> None:
         _key("task_results", "task_id", "tasks"),
         sqlite_with_rowid=False,
     )
-
-
-def _convert_instances() -> None:
-    """Make a task of each instance; the key is what `results.writing` gives the same task."""
+    op.add_column("instances", sa.Column("task_id", sa.Integer()))
+    add = sa.text(
+        "INSERT INTO tasks (key, name, family, tier, budget, seed, uniform, floor) "
+        "VALUES (:key, :name, :family, :tier, :budget, :seed, :uniform, :floor) ON CONFLICT DO NOTHING"
+    )
+    link = sa.text(
+        "UPDATE instances SET task_id = (SELECT id FROM tasks WHERE key = :key) WHERE id = :number"
+    )
     connection = op.get_bind()
-    tasks = sa.table("tasks", *(sa.column(name) for name in ("key", *_TASK, "uniform", "floor")))
-    numbers: dict[str, int] = {}
-    pairs: list[dict[str, int]] = []
     for number, name, family, variant, budget, uniform in connection.exec_driver_sql(
         "SELECT id, instance, game, variant, iterations, uniform FROM instances ORDER BY id"
     ).all():
         tier, seed = _tier(variant)
-        values = dict(zip(_TASK, (name, family, tier, budget, seed), strict=True))
-        values |= {"uniform": uniform, "floor": uniform * _FLOOR}
-        key = sha256(json.dumps([*values.values(), []]).encode()).hexdigest()
-        if key not in numbers:
-            connection.execute(sa.insert(tasks), values | {"key": key})
-            stored = sa.text("SELECT id FROM tasks WHERE key = :key")
-            numbers[key] = connection.execute(stored, {"key": key}).scalar_one()
-        pairs.append({"instance_id": number, "task_id": numbers[key]})
-    if pairs:
-        connection.execute(
-            sa.insert(sa.table("task_of", sa.column("instance_id"), sa.column("task_id"))), pairs
-        )
-
-
-_TASK = ("name", "family", "tier", "budget", "seed")
+        task = {"name": name, "family": family, "tier": tier, "budget": budget, "seed": seed}
+        task |= {"uniform": uniform, "floor": uniform * _FLOOR}
+        key = sha256(json.dumps([*task.values(), []]).encode()).hexdigest()
+        connection.execute(add, task | {"key": key})
+        connection.execute(link, {"key": key, "number": number})
+    op.execute(
+        "INSERT INTO task_results (evaluation_id, position, task_id, points, stderr, samples, cpu_s, wall_s, "
+        "candidate_cpu_s, oracle_calls) SELECT c.evaluation_id, c.position, i.task_id, c.points, 0, 1, c.cpu_s, "
+        "c.wall_s, c.candidate_cpu_s, 0 FROM curves c JOIN instances i ON i.id = c.instance_id "
+        "ORDER BY c.evaluation_id, c.position"
+    )
+    op.drop_table("curves")
+    op.drop_table("instances")
 
 
 def _tier(variant: str) -> tuple[str, int | None]:
@@ -283,6 +228,15 @@ def _convert_looks() -> None:
             tier, seed = _tier(perturbed[2])
             values = {"family": perturbed[1], "tier": tier, "seed": seed, "task": task}
             connection.execute(split, values)
+
+
+def _add_json(table: str, column: str, values: Mapping[Any, Any]) -> None:
+    """Add a column of JSON, with the values of some rows by their ids."""
+    op.add_column(table, sa.Column(column, sa.JSON(), nullable=True))
+    change = sa.text(f"UPDATE {table} SET {column} = :value WHERE id = :id")
+    change = change.bindparams(sa.bindparam("value", type_=sa.JSON()))
+    if values:
+        op.get_bind().execute(change, [{"id": key, "value": value} for key, value in values.items()])
 
 
 def _key(table: str, column: str, target: str) -> sa.ForeignKeyConstraint:

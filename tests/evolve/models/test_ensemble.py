@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
 from evolve.models.ensemble import WINDOW, Paid, Pull, choose, pulls
 from evolve.search.log import CandidateLog
-from results.rewards import rewards
+from results.comparison import rewards
 
 MODELS = ("a", "b", "c")
 

@@ -14,7 +14,7 @@ from evolve.operators.llm import LlmCrossover, LlmOperator
 from evolve.search.events import Told
 from evolve.search.language_models import Llm
 from results import queries
-from results.models import model_report
+from results.progress import model_report
 from results.store import open_store
 
 

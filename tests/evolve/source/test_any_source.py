@@ -7,7 +7,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from results.report.structure import kind_of
 
 import seeds
 from evaluators.contract import ProgramError
@@ -26,6 +25,7 @@ from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
 from results.text import diff, unified
+from results.views.structure import kind_of
 
 SOURCES = {
     name: {seed: seeds.source(name, seed) for seed in chosen}

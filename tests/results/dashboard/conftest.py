@@ -12,12 +12,11 @@ from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from evaluators.records import Outcome, Tag, Task
-from results.columns import storable
 from results.dashboard.app import ADDRESS, create_app, listen
+from results.database import writing
 from results.records import CallAnswer, CallRecord, HeldOutEvaluation
-from results.schema import Candidate, Evaluation, Parent, Program, Score
+from results.schema import Candidate, Evaluation, Parent, Program, Score, storable
 from results.store import Store, open_store
-from results.transactions import writing
 from results.writer import CampaignWriter
 
 OPERATORS = ("symbolic", "llm", "crossover")

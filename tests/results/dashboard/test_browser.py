@@ -169,13 +169,13 @@ def test_a_running_campaign_is_seen_without_a_reload(served, visit, live_store, 
 
         campaign = visit().page
         campaign.goto(f"{base}/campaigns/live")
-        campaign.locator("#config summary").click()
+        campaign.locator("#run summary").click()
         before = campaign.locator("dd").first.inner_text()
         making.candidate(writer, 61, parent)
         campaign.wait_for_function(
             "old => document.querySelector('dd').innerText !== old", arg=before, timeout=20_000
         )
-        assert campaign.locator("#config").evaluate("one => one.open")
+        assert campaign.locator("#run details").evaluate("one => one.open")
         assert campaign.locator(".status").inner_text() == "running"
     assert seen.console == []
 

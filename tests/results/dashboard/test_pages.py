@@ -39,9 +39,6 @@ FIGURES = (
     "/campaigns/first/figures/islands.svg",
     "/campaigns/first/figures/ancestry.svg",
     "/campaigns/first/figures/curves.svg",
-    "/campaigns/first/figures/operators.svg",
-    "/campaigns/first/figures/models.svg",
-    "/campaigns/first/figures/outcomes.svg",
 )
 
 
@@ -90,9 +87,9 @@ def test_a_campaign_shows_whom_improvements_came_from(small):
     shown = text_of(small.get("/campaigns/first"))
     assert "best train 2.5714 ± 0.16 #11" in shown
     assert "best baseline 1.5000 ± 0.094 plain" in shown
-    assert "rejected 1" in shown
-    assert re.search(r"symbolic 3 3 \(100%\) 3 \+0\.4286", shown)
-    assert re.search(r"gemini:flash 1 1 \(100%\) 1 \+0\.1429", shown)
+    assert "rejected 1 8% no class" in shown
+    assert re.search(r"symbolic 3 3 \(100%\) 3 \+0\.4286 27%", shown)
+    assert re.search(r"gemini:flash 1 1 \(100%\) 1 \+0\.1429 9%", shown)
     assert "1 held-out evaluation:" in shown
     assert 'resumed {"by": "test"}' in shown
 
@@ -122,7 +119,7 @@ def test_lineage_goes_from_the_first_program_to_the_best(small):
 
 def test_programs_are_compared_line_by_line_and_game_by_game(small):
     shown = text_of(small.get("/compare?a=first:1&b=first:3"))
-    assert re.search(r"leduc2 ↓ 7\.69e.02 6\.67e.02 = .0\.0621", shown)
+    assert re.search(r"leduc2 ↓ = 7\.69e.02 ★ 6\.67e.02 .0\.0621", shown)
     assert "Lines: 1 added, 1 removed." in shown
 
 
@@ -384,7 +381,7 @@ def test_no_page_has_words_that_the_metric_does_not_bring(viewing, make, tmp_pat
                 )
     with viewing(tmp_path / "evolve.db") as client:
         pages = ("", "/programs", "/candidates/1", "/lineage")
-        kinds = ("best-by-candidate", "curves", "operators", "outcomes", "ancestry", "advantages")
+        kinds = ("best-by-candidate", "best-by-cpu", "curves", "ancestry", "advantages")
         shown = [client.get(f"/campaigns/up{part}") for part in pages]
         shown += [client.get(f"/campaigns/up/figures/{kind}.svg") for kind in kinds]
         shown += [client.get(path) for path in ("/", "/compare?a=up:0&b=up:1", "/compare/campaigns?name=up")]

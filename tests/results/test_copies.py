@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from results import queries, upkeep
+from results import database, queries
 from results.database import head, revisions
 from results.errors import DatabaseError, EmptyDatabaseError
 from results.store import open_store
@@ -37,7 +37,7 @@ def test_a_copy_has_everything(tmp_path, sqlite_store, make):
     with sqlite_store.begin_campaign(make.spec()) as writer:
         make.record(writer, 0)
         # What the copy reads is in the log of the database, not in its file yet.
-        assert upkeep.backup(tmp_path / "evolve.db", tmp_path / "copy.db") == tmp_path / "copy.db"
+        assert database.backup(tmp_path / "evolve.db", tmp_path / "copy.db") == tmp_path / "copy.db"
         assert dump(tmp_path / "copy.db") == dump(tmp_path / "evolve.db")
     assert list(tmp_path.glob("*.part*")) == []
 
@@ -58,7 +58,7 @@ def test_copies_are_whole_while_a_campaign_writes(tmp_path, sqlite_store, make):
     thread.start()
     try:
         assert written.wait(30)
-        copies = [upkeep.backup(tmp_path / "evolve.db", tmp_path / f"{k}.db") for k in range(5)]
+        copies = [database.backup(tmp_path / "evolve.db", tmp_path / f"{k}.db") for k in range(5)]
     finally:
         stop.set()
         thread.join()
@@ -73,7 +73,7 @@ def test_copies_are_whole_while_a_campaign_writes(tmp_path, sqlite_store, make):
 
 def test_a_copy_stands_beside_the_database_and_is_read_by_the_same_people(tmp_path, sqlite_store):
     (tmp_path / "evolve.db").chmod(0o640)
-    copy = upkeep.backup(tmp_path / "evolve.db")
+    copy = database.backup(tmp_path / "evolve.db")
     assert copy.parent == tmp_path
     assert copy.name.startswith("evolve-2")
     assert copy.suffix == ".db"
@@ -83,11 +83,11 @@ def test_a_copy_stands_beside_the_database_and_is_read_by_the_same_people(tmp_pa
 def test_nothing_is_overwritten(tmp_path, sqlite_store):
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(DatabaseError, match="mine exists already") as caught:
-        upkeep.backup(tmp_path / "evolve.db", tmp_path / "mine")
+        database.backup(tmp_path / "evolve.db", tmp_path / "mine")
     assert "nothing is overwritten" in caught.value.hint
     assert (tmp_path / "mine").read_text() == "mine"
     with pytest.raises(DatabaseError, match="exists already"):
-        upkeep.backup(tmp_path / "evolve.db", tmp_path / "evolve.db")
+        database.backup(tmp_path / "evolve.db", tmp_path / "evolve.db")
 
 
 def test_a_copy_that_fails_leaves_nothing(tmp_path, sqlite_store, monkeypatch):
@@ -96,18 +96,18 @@ def test_a_copy_that_fails_leaves_nothing(tmp_path, sqlite_store, monkeypatch):
 
     monkeypatch.setattr("shutil.copymode", full)
     with pytest.raises(sqlite3.OperationalError):
-        upkeep.backup(tmp_path / "evolve.db", tmp_path / "copies.db")
+        database.backup(tmp_path / "evolve.db", tmp_path / "copies.db")
     assert not list(tmp_path.glob("copies*"))
 
 
 def test_what_a_killed_copy_left_is_no_obstacle(tmp_path, sqlite_store):
     (tmp_path / "copy.db.part").write_text("half")
-    upkeep.backup(tmp_path / "evolve.db", tmp_path / "copy.db")
+    database.backup(tmp_path / "evolve.db", tmp_path / "copy.db")
     assert count(tmp_path / "copy.db", "campaigns") == 0
     assert list(tmp_path.glob("*.part*")) == []
 
 
-@pytest.mark.parametrize("call", [upkeep.backup, upkeep.upgrade])
+@pytest.mark.parametrize("call", [database.backup, database.upgrade])
 def test_what_is_no_database_is_named(tmp_path, call):
     (tmp_path / "notes.txt").write_text("not a database at all")
     (tmp_path / "empty.db").touch()
@@ -128,7 +128,7 @@ def test_a_newer_database_is_left_alone(tmp_path, sqlite_store):
     connection.close()
     before = (tmp_path / "evolve.db").read_bytes()
     with pytest.raises(DatabaseError, match="newer than this program") as caught:
-        upkeep.upgrade(tmp_path / "evolve.db")
+        database.upgrade(tmp_path / "evolve.db")
     assert "pip install --upgrade evolve-marl" in caught.value.hint
     assert (tmp_path / "evolve.db").read_bytes() == before
     assert [path.name for path in tmp_path.glob("*.db")] == ["evolve.db"]
@@ -139,10 +139,10 @@ def test_an_upgrade_keeps_the_old_database(tmp_path, revision):
     path = tmp_path / "evolve.db"
     shutil.copy(DATA / f"schema_{revision}.sqlite", path)
     before = dump(path)
-    done = upkeep.upgrade(path)
+    done = database.upgrade(path)
     assert (done.before, done.after) == (revision, head())
     assert dump(done.backup) == before
-    assert upkeep.upgrade(path) == (head(), head(), None)
+    assert database.upgrade(path) == (head(), head(), None)
 
 
 def test_an_older_database_that_cannot_be_written_says_what_to_do(tmp_path, monkeypatch):
@@ -158,14 +158,14 @@ def test_an_older_database_that_cannot_be_written_says_what_to_do(tmp_path, monk
 
 def test_a_server_is_dumped_by_its_own_tool():
     with pytest.raises(DatabaseError, match="is on a server") as caught:
-        upkeep.backup("postgresql+psycopg://user:secret@localhost/evolve")
+        database.backup("postgresql+psycopg://user:secret@localhost/evolve")
     assert "pg_dump" in caught.value.hint
     assert "postgresql://user:***@localhost/evolve" in caught.value.hint
 
 
 def test_a_server_that_is_current(where):
     open_store(where).close()
-    assert upkeep.upgrade(where) == (head(), head(), None)
+    assert database.upgrade(where) == (head(), head(), None)
 
 
 @pytest.mark.parametrize(
@@ -177,4 +177,4 @@ def test_a_server_that_is_current(where):
     ],
 )
 def test_passwords_are_not_shown(where, shown):
-    assert upkeep.shown(where) == shown
+    assert database.shown(where) == shown
