@@ -13,9 +13,8 @@ from evaluators.records import Candidate
 from evolve.models.asking import Asker
 from evolve.models.base import Completion, Message, Request, Stop
 from evolve.models.config import LlmConfig
-from evolve.operators.answers import FORMAT, PatchError
 from evolve.operators.base import Context, ProposalError
-from evolve.operators.patch import patch
+from evolve.operators.patch import FORMAT, PatchError, patch
 from evolve.prompting.prompter import Prompter
 
 _UNUSABLE = {
@@ -104,8 +103,8 @@ class LlmOperator:
         """
         if completion.stop is not Stop.END:
             raise PatchError(_UNUSABLE[completion.stop].format(limit=self._settings.max_output_tokens))
-        changed = patch(parents[0].source, completion.text, context.components)
-        return context.child(self.kind, parents, changed.source, _idea(completion.text))
+        source = patch(parents[0].source, completion.text, context.components)
+        return context.child(self.kind, parents, source, _idea(completion.text))
 
 
 class LlmCrossover(LlmOperator):
