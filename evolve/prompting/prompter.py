@@ -19,7 +19,6 @@ from evolve.errors import ConfigError
 from evolve.models.base import Message
 from evolve.operators.base import Context
 from evolve.prompting import digest
-from evolve.prompting.changes import RemovedLine, differing, removed_lines
 from evolve.search.log import LogView
 
 if TYPE_CHECKING:
@@ -36,28 +35,6 @@ class _Row(NamedTuple):
     name: str
     score: float
     parts: Mapping[str, float]
-
-
-class _Shown(NamedTuple):
-    """A prior program: what is new in it; name of another one -> what it has in common."""
-
-    name: str
-    score: float
-    source: str
-    same: Mapping[str, list[str]]
-
-
-class _Tried(NamedTuple):
-    """What has been tried; see `evolve.prompting.digest`."""
-
-    total: int
-    outcomes: str
-    best: float
-    way: list[digest.Step]
-    children: list[digest.Step]
-    ideas: list[digest.Step]
-    failures: list[digest.Step]
-    removed: list[RemovedLine]
 
 
 class _Behind(NamedTuple):
@@ -162,14 +139,14 @@ class Prompter:
         rest = ranked[1 : min(half, _BEST)]
         return [ranked[0], *rng.sample(rest, min(self._examples - 1, len(rest)))]
 
-    def _shown(self, examples: Sequence[Candidate], parent: Candidate) -> list[_Shown]:
+    def _shown(self, examples: Sequence[Candidate], parent: Candidate) -> list[dict[str, Any]]:
         """Return programs, worst to best; of each what neither the parent has nor one shown before."""
         sources, shown = {"the parent": parent.source}, []
         for candidate in sorted(examples, key=lambda c: c.mean(self._objective)):
-            text, same = differing(candidate.source, sources)
-            name = f"candidate {candidate.ordinal}"
+            text, same = digest.differing(candidate.source, sources)
+            name, score = f"candidate {candidate.ordinal}", candidate.mean(self._objective)
             sources[name] = candidate.source
-            shown.append(_Shown(name, candidate.mean(self._objective), text, same))
+            shown.append({"name": name, "score": score, "source": text, "same": same})
         return shown
 
     def _curves(self, parent: Candidate, best: Sequence[Candidate], context: Context) -> list[dict[str, Any]]:
@@ -182,17 +159,17 @@ class Prompter:
             shown[name] = _first_curves(evaluation)
         return digest.thinned(shown)
 
-    def _tried(self, parent: Candidate, log: LogView) -> _Tried:
-        return _Tried(
-            total=sum(log.outcomes.values()) if log.best else 0,
-            outcomes=digest.outcomes(log),
-            best=log.best[0].mean(self._objective) if log.best else 0.0,
-            way=digest.way(parent, log),
-            children=digest.children(parent, log),
-            ideas=digest.ideas(parent, log),
-            failures=digest.failures(parent, log),
-            removed=removed_lines(str(parent.program_id), log.scored, self._objective)[:_REMOVED],
-        )
+    def _tried(self, parent: Candidate, log: LogView) -> dict[str, Any]:
+        return {
+            "total": sum(log.outcomes.values()) if log.best else 0,
+            "outcomes": digest.outcomes(log),
+            "best": log.best[0].mean(self._objective) if log.best else 0.0,
+            "way": digest.way(parent, log),
+            "children": digest.children(parent, log),
+            "ideas": digest.ideas(parent, log),
+            "failures": digest.failures(parent, log),
+            "removed": digest.removed_lines(parent, log)[:_REMOVED],
+        }
 
     def _draw_focus(self, behind: _Behind | None, context: Context, rng: random.Random) -> str:
         """The card of this candidate, of a deck that is shuffled anew when it is used up.
