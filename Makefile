@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo install dev test lint docs sandbox-image clean
+.PHONY: demo install dev test test-all soak lint docs sandbox-image clean
 
 demo: install  ## a discovery campaign on the training games, about three minutes on two cores
 	$(BIN)/evolve run $(DEMO)
@@ -23,8 +23,17 @@ $(VENV)/dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
-test: dev  ## the test suite
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadgroup
+
+test: dev  ## the quick tests, without Docker, PostgreSQL and a browser: within six minutes on two cores
+	$(PYTEST) -m "not (slow or docker or server or browser or soak)"
+
+test-all: dev  ## every test but the soak; what needs a server or a browser is skipped where there is none
+	$(PYTEST) -m "not soak"
+
+SHARE ?= 1
+soak: dev  ## hours of much of the same; SHARE=0.1 does a tenth of it
+	EVOLVE_SOAK_SHARE=$(SHARE) $(PYTEST) -m soak
 
 lint: dev  ## style and types
 	$(BIN)/ruff check .

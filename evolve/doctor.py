@@ -39,11 +39,11 @@ def examine(db: str, sandbox: str = "process", *, model: str | None = None) -> l
     Raises:
         ConfigError: no such kind of sandbox.
     """
-    packages = _packages()
-    if not packages.ok:
-        return [packages]  # The other checks would run somebody else's code.
+    ours = packages()
+    if not ours.ok:
+        return [ours]  # The other checks would run somebody else's code.
     asked = [_ask(model)] if model else []
-    return [_versions(), packages, *_sandbox(sandbox), _kernels(), _database(db), *_keys(), *asked]
+    return [_versions(), ours, *_sandbox(sandbox), _kernels(), _database(db), *_keys(), *asked]
 
 
 def _versions() -> Finding:
@@ -52,7 +52,7 @@ def _versions() -> Finding:
     return Finding("versions", True, ", ".join(f"{name} {version}" for name, version in versions().items()))
 
 
-def _packages() -> Finding:
+def packages() -> Finding:
     """Check for other distributions, which install top-level packages called `results` and `evaluators` too."""
     import importlib.util
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -89,35 +89,38 @@ def optimize(  # noqa: PLR0913 - the options of one call
         InputError: the source has no such function.
         StoreError: a database that cannot be used.
     """
-    from evolve.search.run import run
-
     path = default_database(db)
     metric = metric or Metric("score", "score", direction, "linear", 1e-9, task="input", budget="call")
     domain = FunctionDomain(_text(program), inputs, score, function=function, metric=metric)
     domain.limits = limits or domain.limits
     domain.name = name or _free_name(f"optimize-{domain.components[0].method}", path)
+    config = {"name": domain.name, "candidates": candidates, "seed": seed}
+    return _searched(domain, config, path)
+
+
+def _searched(domain: FunctionDomain, options: Mapping[str, Any], db: str) -> Optimized:
+    """Run a campaign of a domain that no process but this one has."""
+    from evolve.search.run import run
+
     register(domain)
-    config = parse_config(
-        {"domain": domain.name, "name": domain.name, "candidates": candidates, "seed": seed, "workers": 1}
-    )
+    config = parse_config({**options, "domain": domain.name, "workers": 1})
     given: list[Evaluation] = []
 
     def observe(event: Event) -> None:
         if isinstance(event, BaselineScored):
             given.append(event.evaluation)
 
-    # No process but this one has the callable.
-    summary = run(config, db=path, observer=observe, workers=0)
+    summary = run(config, db=db, observer=observe, workers=0)
     assert summary.best is not None
-    with open_store(path, read_only=True) as store:
+    with open_store(db, read_only=True) as store:
         best = stored.program(store, summary.best).program.source
     return Optimized(
         source=domain.unwrapped(best),
-        score=_value(metric, summary.scores[domain.objective]),
-        given=_value(metric, given[0].scores[domain.objective]),
+        score=_value(domain.metric, summary.scores[domain.objective]),
+        given=_value(domain.metric, given[0].scores[domain.objective]),
         evaluations=sum(n for tag, n in summary.outcomes.items() if tag not in UNEVALUATED),
         campaign=summary.campaign,
-        db=path,
+        db=db,
     )
 
 

@@ -139,17 +139,12 @@ def trials(store: Store, campaign: str) -> list[Trial]:
         cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
         found.append(
             Trial(
-                ordinal=row.ordinal,
-                program_id=row.program_id,
-                operator=row.operator,
+                **row._mapping,
                 model=models.get(row.ordinal, ""),
-                island=row.island,
-                outcome=row.outcome,
                 parent=parent,
                 value=value,
                 best=best,
                 gain=gain,
-                cpu_s=row.cpu_s,
                 cost_usd=costs.get(row.ordinal, 0.0),
                 total_cpu_s=cpu_s,
                 total_cost_usd=cost_usd,

@@ -1,6 +1,7 @@
 """The command line: one Typer application, a module per group of commands.
 
 Modules import what is heavy (numpy, OpenSpiel, SQLAlchemy) inside their functions, so that ``--help`` is quick.
+``doctor`` works also where another distribution's packages are imported in the place of ours.
 """
 
 from __future__ import annotations
@@ -10,26 +11,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from evolve.cli import (
-    baselines,
-    bench,
-    calls,
-    campaigns,
-    checks,
-    compare,
-    config,
-    dashboard,
-    db,
-    distill,
-    export,
-    new,
-    programs,
-    promote,
-    report,
-    solve,
-)
-from evolve.cli import results as stored
+from evolve.cli import doctor
 from evolve.cli.output import fail
+from evolve.doctor import packages
 
 
 class Group(TyperGroup):
@@ -59,25 +43,58 @@ app = typer.Typer(
     help="Discover algorithms by evolving their source: CFR and PSRO variants on games, or a problem of your own.",
     epilog="Start with: evolve run",
 )
-app.command("run")(campaigns.run)
-app.command("evaluate")(programs.evaluate)
-app.command("baselines")(baselines.baselines)
-app.command("promote")(promote.promote)
-app.command("distill")(distill.distill)
-app.command("report")(report.report)
-app.command("solve")(solve.solve)
-stored.app.command("calls")(calls.calls)
-stored.app.command("diff")(compare.diff)
-stored.app.command("lineage")(compare.lineage)
-stored.app.command("export")(export.export)
-app.add_typer(stored.app, name="results")
-app.command("dashboard")(dashboard.dashboard)
-app.command("new")(new.new)
-app.command("games")(checks.games)
-app.command("config")(config.config)
-app.add_typer(db.app, name="db")
-app.command("doctor")(checks.doctor)
-app.command("bench", context_settings={"allow_interspersed_args": False})(bench.bench)
+
+
+@app.callback()
+def _commands() -> None:
+    """Have commands, also where there is one only."""
+
+
+def _register() -> None:
+    """Register the commands; where another distribution's packages come before ours, only the one that says so."""
+    if packages().ok:
+        from evolve.cli import (
+            baselines,
+            bench,
+            calls,
+            campaigns,
+            compare,
+            config,
+            dashboard,
+            db,
+            distill,
+            export,
+            games,
+            new,
+            programs,
+            promote,
+            report,
+            results,
+            solve,
+        )
+
+        app.command("run")(campaigns.run)
+        app.command("evaluate")(programs.evaluate)
+        app.command("baselines")(baselines.baselines)
+        app.command("promote")(promote.promote)
+        app.command("distill")(distill.distill)
+        app.command("report")(report.report)
+        app.command("solve")(solve.solve)
+        results.app.command("calls")(calls.calls)
+        results.app.command("diff")(compare.diff)
+        results.app.command("lineage")(compare.lineage)
+        results.app.command("export")(export.export)
+        app.add_typer(results.app, name="results")
+        app.command("dashboard")(dashboard.dashboard)
+        app.command("new")(new.new)
+        app.command("games")(games.games)
+        app.command("config")(config.config)
+        app.add_typer(db.app, name="db")
+        app.command("bench", context_settings={"allow_interspersed_args": False})(bench.bench)
+    app.command("doctor")(doctor.doctor)
+
+
+_register()
 
 
 def main() -> None:

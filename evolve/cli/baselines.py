@@ -122,14 +122,8 @@ def baselines(
     if figure:
         _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
-        about = {
-            "schema_version": SCHEMA_VERSION,
-            "domain": chosen.name,
-            "metric": metric_json(chosen.metric),
-        }
         choice = {"suite": None if tasks else suite, "tiers": tiers}
-        lines = {"baselines": [_row_json(row, tiers[0]) for row in rows]}
-        print_json(about | choice | lines | {"ties": _ties_json(rows, chosen, tiers[0])})
+        print_json({"schema_version": SCHEMA_VERSION} | choice | _everything(rows, chosen, tiers[0]))
     else:
         from evolve.cli.baselines_table import print_table
 
@@ -200,15 +194,20 @@ def _draw(path: Path, rows: Sequence[Row], plan: Plan, metric: Metric) -> None:
         console(stderr=True).print(f"Figure: {path}")
 
 
+def _everything(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str, Any]:
+    """Return all programs, and for each task who is best and who is tied with it."""
+    entries = [Entry(row.program.name, None, row.values(tier)) for row in rows]
+    columns = dict.fromkeys(column for entry in entries for column in entry.values)
+    standings = {column: standing_in(domain.metric, entries, column) for column in columns}
+    return {
+        "domain": domain.name,
+        "metric": metric_json(domain.metric),
+        "baselines": [_row_json(row, tier) for row in rows],
+        "ties": {column: s._asdict() for column, s in standings.items() if s},
+    }
+
+
 def _row_json(row: Row, tier: str) -> dict[str, Any]:
     failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
     chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
-
-
-def _ties_json(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str, Any]:
-    """Return, for each task, who is best and who is tied with it."""
-    entries = [Entry(row.program.name, None, row.values(tier)) for row in rows]
-    columns = dict.fromkeys(column for entry in entries for column in entry.values)
-    standings = {column: standing_in(domain.metric, entries, column) for column in columns}
-    return {column: s._asdict() for column, s in standings.items() if s}

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evaluators.records import Evaluation, Metric, Outcome, Score, TaskResult
 from evolve import database_url
-from results.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from evaluators.records import Evaluation, Metric, Outcome, Score, TaskResult
     from evolve.programs import Program
 
 SCHEMA_VERSION = 2
@@ -57,6 +56,8 @@ def print_line(out: Console, text: str) -> None:
 
 def fail(message: str, hint: str = "") -> None:
     """Print one line on standard error: what was expected, what was given, what to do next; it may quote a program."""
+    from results.text import visible
+
     text = " ".join(f"{message} {hint}".split())
     print(f"evolve: {visible(text)}", file=sys.stderr)
 

@@ -68,28 +68,18 @@ def solve(
         string, isolation = str(solver.game), solver.isolation
         table = solver.average_policy_table() if save is not None else {}
     done, value = curve[-1]
-    identity = {"id": chosen.id, "name": chosen.name}
+    about = {"program": {"id": chosen.id, "name": chosen.name}}
     if save is not None:
-        about = {"program": identity, "iterations": done, "exploitability": value}
-        policies.save(save, policies.StoredPolicy(string, table, about))
-    metric = chosen.domain.metric
+        measured = {"iterations": done, "exploitability": value}
+        policies.save(save, policies.StoredPolicy(string, table, about | measured))
     if as_json:
-        print_json(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "game": game,
-                "game_string": string,
-                "program": identity,
-                "metric": metric_json(metric),
-                "isolation": isolation,
-                "budget": done,
-                "value": value,
-                "curve": curve,
-                "saved": None if save is None else str(save),
-            }
-        )
+        where = {"game": game, "game_string": string, "metric": metric_json(chosen.domain.metric)}
+        ended = {"isolation": isolation, "budget": done, "value": value, "curve": curve}
+        saved = {"saved": None if save is None else str(save)}
+        print_json({"schema_version": SCHEMA_VERSION} | where | about | ended | saved)
     else:
-        _print_curve(f"{chosen.name} ({chosen.id[:10]}) on {string}, isolation {isolation}", metric, curve)
+        title = f"{chosen.name} ({chosen.id[:10]}) on {string}, isolation {isolation}"
+        _print_curve(title, chosen.domain.metric, curve)
         if save is not None:
             line = f"The average policy is in {save}, {len(table)} information states."
             console().print(line, markup=False, soft_wrap=True)

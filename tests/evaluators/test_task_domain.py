@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from sandbox.kinds import make
 
 from evaluators.contract import CapabilityError, MeanGate, ProgramError, Stage, TaskError
 from evaluators.functions import Function, number
 from evaluators.records import LIMIT_TAGS, Score, Tag, Task, TaskResult
 from evaluators.testing import FakeDomain, fake_program
 from sandbox.inprocess import InProcessSandbox
+from sandbox.process import make
 
 
 @pytest.fixture

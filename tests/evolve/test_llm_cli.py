@@ -18,7 +18,7 @@ from evolve.cli.app import app
 KEY = "sk-live-very-secret-987"
 QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
 W = "        weight = iteration_number + 1"
-README = Path(__file__).parents[2] / "README.md"
+MODELS = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 def well(text, number):
@@ -354,16 +354,15 @@ def test_the_doctor_reports_models(invoke, db, json_lines, tmp_path):
     assert "expected one of openai:NAME" in json_lines(out)[0]["checks"][-1]["detail"]
 
 
-def readme_blocks():
-    text = README.read_text(encoding="utf-8")
-    section = text.split("## With a model", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+def documented_blocks():
+    text = MODELS.read_text(encoding="utf-8")
+    return [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "evolve run" in block]
 
 
-@pytest.mark.parametrize("number", range(len(readme_blocks())))
-def test_what_the_readme_says(number, tmp_path, cache_dir, monkeypatch):
-    script = readme_blocks()[number]
-    (tmp_path / "examples").symlink_to(README.parent / "examples")
+@pytest.mark.parametrize("number", range(len(documented_blocks())))
+def test_what_the_page_on_models_says(number, tmp_path, cache_dir, monkeypatch):
+    script = documented_blocks()[number]
+    (tmp_path / "examples").symlink_to(MODELS.parents[1] / "examples")
     done = threading.Event()
 
     def answer_letters():
@@ -384,7 +383,7 @@ def test_what_the_readme_says(number, tmp_path, cache_dir, monkeypatch):
         script = re.sub(r"http://localhost:\d+", server.url, script)
         monkeypatch.delenv("EVOLVE_DB", raising=False)
         monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", server.url)
-        if "localhost" not in readme_blocks()[number]:
+        if "localhost" not in documented_blocks()[number]:
             monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
         if "export" not in script:  # the reader has done so before
             monkeypatch.setenv("GEMINI_API_KEY", "key")

@@ -119,8 +119,7 @@ def _convert_evaluations() -> None:
     op.drop_table("old_scores")
 
 
-def _convert_curves() -> None:
-    """Make a task of each instance; the key is what `results.writer` gives the same task."""
+def _make_tasks() -> None:
     op.create_table(
         "tasks",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -154,6 +153,11 @@ def _convert_curves() -> None:
         _key("task_results", "task_id", "tasks"),
         sqlite_with_rowid=False,
     )
+
+
+def _convert_curves() -> None:
+    """Make a task of each instance; the key is what `results.writer` gives the same task."""
+    _make_tasks()
     op.add_column("instances", sa.Column("task_id", sa.Integer()))
     add = sa.text(
         "INSERT INTO tasks (key, name, family, tier, budget, seed, uniform, floor) "

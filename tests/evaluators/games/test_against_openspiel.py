@@ -27,6 +27,8 @@ OTHERS = [
     "numHoleCards=1,numBoardCards=0 1,raiseSize=2 4,maxRaises=2 2)",  # Leduc with 5 ranks
 ]
 """General sums, players with different trees, one-shot games, four players without lanes, sealed games."""
+SIZED = [pytest.param(name, marks=pytest.mark.slow) if name == "liars_dice6" else name for name in GAMES]
+"""The largest takes as long as all others together."""
 RECORDED = pathlib.Path(__file__).with_name("openspiel_nash_conv.json")
 SOLVERS = {
     False: (pyspiel.CFRSolver, cfr.CFRSolver),
@@ -71,7 +73,7 @@ def largest_utility(name):
     return max(abs(openspiel_game(name).max_utility()), abs(openspiel_game(name).min_utility()))
 
 
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", SIZED)
 def test_nash_conv_agrees_at_20_profiles(name):
     """With what OpenSpiel gave when `RECORDED` was written (see the end of this file)."""
     g, recorded = game(name), json.loads(RECORDED.read_text())[name]
@@ -83,7 +85,7 @@ def test_nash_conv_agrees_at_20_profiles(name):
 
 
 # OpenSpiel takes 0.5 s a profile on 5-card Goofspiel and 5-sided Liar's Dice, 5 s on 6-sided.
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", SIZED)
 def test_recorded_nash_conv_is_openspiels(name):
     profiles = {"goofspiel5": 2, "liars_dice5": 2, "liars_dice6": 1, "kuhn4": 5, "leduc2": 5}.get(name, 20)
     recorded = json.loads(RECORDED.read_text())[name]
@@ -135,7 +137,7 @@ def walked_regrets(root, policies):
     return regrets, reaches
 
 
-@pytest.mark.parametrize("name", [*GAMES, *OTHERS])
+@pytest.mark.parametrize("name", [*SIZED, *OTHERS])
 def test_regrets_and_counterfactual_reach_agree_at_20_profiles(name):
     g, reference = game(name), openspiel_game(name)
     profiles = [interior_profile(g, seed) for seed in range(20)]
@@ -256,7 +258,7 @@ def perturbed(name):
 
 
 @pytest.mark.parametrize("plus", [False, True])
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize("name", SIZED)
 def test_perturbed_runs_agree_with_the_compiled_solvers(name, plus, tmp_path):
     g, reference = perturbed(name)
     solver = SOLVERS[plus][0](reference)
@@ -274,6 +276,7 @@ def test_perturbed_runs_agree_with_the_compiled_solvers(name, plus, tmp_path):
         np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_three_player_leduc_runs():
     g = game("leduc3")
     uniform = [g.uniform(p) for p in range(3)]

@@ -154,7 +154,10 @@ def our_run(game, iterations):
     return empirical_game.populations
 
 
-@pytest.mark.parametrize(("name", "payoffs"), [("kuhn2", True), ("kuhn3", False), ("leduc2", False)])
+@pytest.mark.parametrize(
+    ("name", "payoffs"),
+    [("kuhn2", True), ("kuhn3", False), pytest.param("leduc2", False, marks=pytest.mark.slow)],
+)
 def test_ten_iterations_of_the_uniform_solver(name, payoffs):
     from open_spiel.python.algorithms.exploitability import nash_conv
     from open_spiel.python.algorithms.psro_v2 import utils

@@ -103,11 +103,15 @@ class TestNotes:
         def run(fates, *options, seed="nash"):
             def evaluate(domain, programs, plans, workers, *, quiet):
                 return [
-                    [row(domain, plan, fates if p.name == seed else {}) for p in programs] for plan in plans
+                    [
+                        row(domain, plan, fates if p.name == seed else {}, 0.01 + k / 1000)
+                        for k, p in enumerate(programs)
+                    ]
+                    for plan in plans
                 ]
 
-            def row(domain, plan, fates):
-                parts = {family: part(plan, family, fates.get(family)) for family in plan.families}
+            def row(domain, plan, fates, value):
+                parts = {family: part(plan, family, fates.get(family), value) for family in plan.families}
                 return joined(domain, plan, parts)
 
             monkeypatch.setattr(baselines, "_evaluate", evaluate)
@@ -115,11 +119,11 @@ class TestNotes:
                 "baselines", "--domain", "psro", "--tasks", "kuhn2,kuhn3,leduc2", "--budget", 1, *options
             )
 
-        def part(plan, family, outcome):
+        def part(plan, family, outcome, value):
             if outcome:
                 return Evaluation(outcome)
             tasks = [task for task in plan.tasks if task.family == family]
-            results = tuple(TaskResult(task, 0.01, uniform=1.0) for task in tasks)
+            results = tuple(TaskResult(task, value, uniform=1.0) for task in tasks)
             return Evaluation(Outcome(Tag.OK), results, {"decades": Score(2.0)})
 
         return run
@@ -138,11 +142,12 @@ class TestNotes:
         ]
         table = [cells for line in lines if (cells := line.split()) and cells[0] in seeds.names("psro")][:-1]
         # What failed has no score and stands last, however low the scores of the others are.
-        assert table[-1][0] == "nash"
-        assert [cell.lstrip("★=") for cell in table[-1]] == ["nash", "-", "1.00e-02", "-", "-"]
+        nash = f"{0.01 + seeds.names('psro').index('nash') / 1000:.2e}"
+        assert [cell.lstrip("★=") for cell in table[-1]] == ["nash", "-", nash, "-", "-"]
 
     def test_the_figure_keeps_the_order_of_tasks(self, run, here):
-        run(self.refusals("kuhn2"), "--figure", here / "all.svg", seed=seeds.names("psro")[0])
+        result = run(self.refusals("kuhn2"), "--figure", here / "all.svg", seed=seeds.names("psro")[0])
+        assert result.exit_code == 0, result.exception
         text = (here / "all.svg").read_text()
         places = [text.index(f"<!-- {game} -->") for game in ("kuhn2", "kuhn3", "leduc2")]
         assert places == sorted(places)

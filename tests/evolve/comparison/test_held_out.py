@@ -1,18 +1,24 @@
 """What a promotion runs and says: means, gaps and pairs worked out by hand, and what is recorded."""
 
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
 
 from evaluators.contract import CapabilityError
 from evaluators.records import Metric, Outcome, Score, Tag, Task
+from evaluators.registry import register
 from evaluators.testing import FakeDomain
-from evolve.comparison.held_out import Choice, distinct, evaluate_held_out, held_out_plan
+from evolve.comparison.held_out import Choice, distinct, evaluate_held_out, held_out_plan, promote
 from evolve.comparison.verdicts import Contender, Promotion, as_json, pairs, summary, verdict
 from evolve.errors import EvolveError
 from evolve.evaluation.service import EvaluationService
+from results import queries
+from results.comparison import Value, standing
 from results.queries import RankedCandidate
 from results.records import HeldOutEvaluation
+from results.store import open_store
 
 FINALIST, BASELINE = Contender("#7", "f", "", 7), Contender("dcfr", "b", "", None)
 METRIC = Metric("exploitability", "exploitability", "min", "log", resolution=0.1)
@@ -164,3 +170,39 @@ def test_a_domain_without_held_out_tasks_says_so():
 
     with pytest.raises(CapabilityError, match="the domain fake has no held-out tasks"):
         held_out_plan(Searched(), Choice(), 0)
+
+
+METRICS = [
+    Metric("loss", "loss", "min", "log", resolution=0.05),
+    Metric("gain", "gain", "max", "linear", resolution=0.02, unit=0.5),
+]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_what_a_promotion_says_is_stored_and_follows_from_what_is_stored(toy, db, metric, noise):
+    """Whoever reads the database later names the same winners: of the whole comparison, and of every task."""
+    domain = FakeDomain("toy", metric=metric, noise=noise)
+    register(domain)
+    toy.run(db, toy.config(candidates=20), domain=domain)
+    with open_store(db) as store:
+        found = promote(store, "toy", Choice(finalists=2, seed=1, workers=0))
+        stored = [one for one in queries.held_out(store, "toy") if one.purpose == "promotion"]
+        (event,) = [e for e in queries.events(store, "toy") if e.kind == "verdict"]
+    assert event.payload == json.loads(json.dumps(verdict(found)))
+    assert {(one.program_id, one.task, one.value) for one in stored} == {
+        (one.program_id, one.task, one.value) for one in found.held_out
+    }
+    again = replace(found, held_out=tuple(stored))
+    assert pairs(again) == pairs(found)
+    for one in pairs(found):
+        tasks = {r.task for r in stored}
+        values = {
+            task: {r.program_id: Value(r.value, r.stderr, r.floor) for r in stored if r.task == task}
+            for task in tasks
+        }
+        standings = [
+            standing(metric, {k: v[k] for k in (one.finalist, one.baseline)}) for v in values.values()
+        ]
+        decided = [s.winner for s in standings if not s.tied]
+        assert (decided.count(one.finalist), decided.count(one.baseline)) == (one.wins, one.losses)

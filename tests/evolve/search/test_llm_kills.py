@@ -21,6 +21,8 @@ from evolve.models.base import Message, Request
 from results import queries
 from results.store import open_store
 
+pytestmark = pytest.mark.slow
+
 MAX_TOKENS = 1000
 CONFIG = f"""
 tiers = ["exact"]

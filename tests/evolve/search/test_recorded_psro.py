@@ -21,6 +21,8 @@ from results import queries
 from results.loading import load_state
 from results.store import open_store
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(evolve.__file__).parent.parent / "examples"
 RECORDING = EXAMPLES / "recorded_psro.jsonl"
 EXPECTED = Path(__file__).with_name("data") / "recorded_psro.csv"

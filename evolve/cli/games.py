@@ -1,15 +1,13 @@
-"""``evolve games`` and ``evolve doctor``: the games of domains that play games, and what this machine can do."""
+"""``evolve games``: the games of domains that play games, with their sizes."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json, split
+from evolve.cli.output import SCHEMA_VERSION, JsonOption, console, print_json, split
 from evolve.cli.tables import plain_table
-from results.text import visible
 
 
 def games(
@@ -78,71 +76,3 @@ def _game_row(name: str, *, compile_: bool) -> dict[str, Any]:
         "compile_s": cache.compile_seconds(resolved.game_string),
         "cached": cache.entry(resolved.game_string).exists(),
     }
-
-
-def doctor(
-    attack: Annotated[
-        bool,
-        typer.Option(
-            "--attack", help="Instead, try every attack of the suite on the sandbox (half a minute)."
-        ),
-    ] = False,
-    sandbox: Annotated[str, typer.Option(help="Sandbox to look at: process, docker or gvisor.")] = "process",
-    model: Annotated[
-        str | None, typer.Option(help="Model to ask for one word: openai:NAME or gemini:NAME.")
-    ] = None,
-    db: DbOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check this machine: versions, compiled kernels, the sandbox's level and what it holds, database, models.
-
-    Example: evolve doctor --attack
-    """
-    from evolve.doctor import examine
-
-    if attack:
-        _attack(sandbox, as_json=as_json)
-        return
-    findings = examine(database(db), sandbox, model=model)
-    if as_json:
-        rows = [finding._asdict() for finding in findings]
-        print_json({"schema_version": SCHEMA_VERSION, "ok": all(f.ok for f in findings), "checks": rows})
-    else:
-        table = plain_table("check", "")
-        table.add_column("detail", overflow="fold")
-        for finding in findings:
-            table.add_row(
-                finding.check,
-                "[green]ok[/green]" if finding.ok else "[red]no[/red]",
-                escape(visible(finding.detail)),
-            )
-        console().print(table)
-    if not all(f.ok for f in findings):
-        raise typer.Exit(1)
-
-
-def _attack(kind: str, *, as_json: bool) -> None:
-    """Print how every attack was expected to end and how it ended.
-
-    Raises:
-        typer.Exit: 1, after one ended otherwise.
-    """
-    from evolve.doctor import attack_sandbox
-
-    with console(stderr=True).status("attacking the sandbox"):
-        level, rows = attack_sandbox(kind)
-    wrong = [row for row in rows if not row.ok]
-    if as_json:
-        listed = [row._asdict() for row in rows]
-        print_json({"schema_version": SCHEMA_VERSION, "ok": not wrong, "isolation": level, "attacks": listed})
-    else:
-        table = plain_table("attack", "expected")
-        table.add_column("ended as", overflow="fold")
-        table.add_column("")
-        for row in rows:
-            mark = "[green]ok[/green]" if row.ok else "[red]no[/red]"
-            table.add_row(row.name, row.expected, escape(row.came), mark)
-        console().print(table)
-        console().print(f"isolation {level}: {len(rows) - len(wrong)} of {len(rows)} as expected")
-    if wrong:
-        raise typer.Exit(1)
