@@ -189,7 +189,4 @@ def _fields(value: Any) -> Mapping[str, Any] | None:
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return vars(value)
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        fields: Mapping[str, Any] = value._asdict()
-        return fields
-    return None
+    return value._asdict() if isinstance(value, tuple) and hasattr(value, "_asdict") else None

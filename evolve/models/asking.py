@@ -108,7 +108,6 @@ class Asker(Protocol):
         Raises:
             ModelError: there is none.
         """
-        ...
 
 
 class RecordingAsker:
@@ -203,7 +202,18 @@ class RecordingAsker:
         usd = priced.usd(most)
         place = request.ordinal * 1000 + request.attempt
         async with self._budget.reserve(usd=usd, tokens=most.total, place=place) as reservation:
-            number = self._log.begin_call(_sent(request, model.name, most, usd))
+            number = self._log.begin_call(
+                CallRecord(
+                    ordinal=request.ordinal,
+                    attempt=request.attempt,
+                    model=model.name,
+                    request_hash=request.hash,
+                    messages=tuple((m.role, m.text) for m in request.messages),
+                    input_tokens=most.input_tokens,
+                    output_tokens=most.output_tokens,
+                    cost_usd=usd,
+                )
+            )
             try:
                 completion = await model.complete(request)
             except TransientError as error:
@@ -230,19 +240,6 @@ class RecordingAsker:
     def _pay(self, ordinal: int, model: str, usd: float) -> None:
         before = self.paid[ordinal].usd if ordinal in self.paid else 0.0
         self.paid[ordinal] = Paid(model, before + usd)
-
-
-def _sent(request: Request, model: str, most: Usage, usd: float) -> CallRecord:
-    return CallRecord(
-        ordinal=request.ordinal,
-        attempt=request.attempt,
-        model=model,
-        request_hash=request.hash,
-        messages=tuple((m.role, m.text) for m in request.messages),
-        input_tokens=most.input_tokens,
-        output_tokens=most.output_tokens,
-        cost_usd=usd,
-    )
 
 
 def _answer(completion: Completion, cost: float) -> CallAnswer:

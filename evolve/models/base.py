@@ -155,12 +155,10 @@ class Model(Protocol):
     @property
     def name(self) -> str:
         """As it is written in configurations: ``openai:NAME``, ``mailbox:DIR`` and so on."""
-        ...
 
     @property
     def free(self) -> bool:
         """Whether its answers cost no money: files do not."""
-        ...
 
     async def complete(self, request: Request) -> Completion:
         """The model's answer.
@@ -170,11 +168,9 @@ class Model(Protocol):
             TransientError: it may work the next time.
             ModelUnavailable: it was tried long enough.
         """
-        ...
 
     async def close(self) -> None:
         """Give connections back. The model is not used afterwards."""
-        ...
 
 
 def completed(

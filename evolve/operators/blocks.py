@@ -70,11 +70,6 @@ def local_names(mechanism: Mechanism) -> frozenset[str]:
     return (bound_names(tree) & outer_names(tree)) - {mechanism.variable}
 
 
-def taken_names(mechanism: Mechanism) -> frozenset[str]:
-    """Return the same with the variables of its loops: the method around them must mean nothing else by them."""
-    return bound_names(template(mechanism)) - {mechanism.variable}
-
-
 def match(
     mechanism: Mechanism, statements: list[ast.stmt], aliases: Mapping[str, str]
 ) -> dict[str, list[ast.expr]] | None:
@@ -178,7 +173,9 @@ def can_insert(code: Code, site: Site, mechanism: Mechanism) -> bool:
     lines = range(method.lineno, (method.end_lineno or method.lineno) + 1)
     if not site.takes_mechanisms or any(_header_name(code, line) == mechanism.name for line in lines):
         return False
-    if site.names & taken_names(mechanism) or site.class_names & mechanism.state.keys():
+    # Variables of its loops, too: the method around them must mean nothing else by them.
+    taken = bound_names(template(mechanism)) - {mechanism.variable}
+    if site.names & taken or site.class_names & mechanism.state.keys():
         return False
     if not site.statements or not all(map(code.stands_alone, site.statements)):
         return False

@@ -61,8 +61,13 @@ class LlmOperator:
             ModelError: the model cannot be asked, or a budget is reached.
         """
         assert self._asker is not None, "connect comes before propose"
-        messages, model = self._opening(parents, context, rng), self._choose_model(context)
-        settings = self._settings
+        settings, model = self._settings, self._choose_model(context)
+        first, *others = parents
+        messages = (
+            self._prompter.merge(first, others[0], context)
+            if others
+            else self._prompter.first(first, context, rng)
+        )
         problem, child = "", None
         for attempt in range(settings.repairs + 1):
             completion = await self._asker.ask(
@@ -90,11 +95,6 @@ class LlmOperator:
             f"{self.kind}: no usable answer in {settings.repairs + 1} attempts; the last one: {problem}"
         )
 
-    def _opening(
-        self, parents: Sequence[Candidate], context: Context, rng: random.Random
-    ) -> tuple[Message, ...]:
-        return self._prompter.first(parents[0], context, rng)
-
     def _child(self, parents: Sequence[Candidate], completion: Completion, context: Context) -> Candidate:
         """Return what an answer makes of the first parent.
 
@@ -112,11 +112,6 @@ class LlmCrossover(LlmOperator):
 
     kind = "llm-crossover"
     num_parents = 2
-
-    def _opening(
-        self, parents: Sequence[Candidate], context: Context, rng: random.Random
-    ) -> tuple[Message, ...]:
-        return self._prompter.merge(parents[0], parents[1], context)
 
 
 def _idea(answer: str) -> str:

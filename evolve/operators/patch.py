@@ -329,7 +329,7 @@ def check_scope(parent: str, child: str, components: Sequence[Component]) -> Non
         if not _is_definition(node):
             raise PatchError(
                 f"Line {node.lineno}: a program's module level holds imports, constants, functions and classes; "
-                f"got {_first_line(node)!r}.",
+                f"got {printed(node).splitlines()[0][:80]!r}.",
                 "Leave out demonstrations and anything that runs on import.",
             )
         if not isinstance(node, ast.Import | ast.ImportFrom):
@@ -380,10 +380,6 @@ def _is_definition(node: ast.stmt) -> bool:
         case ast.AnnAssign(target=target):
             return isinstance(target, ast.Name)
     return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
-
-
-def _first_line(node: ast.stmt) -> str:
-    return printed(node).split("\n")[0][:80]
 
 
 def _normalised(source: str) -> str:

@@ -66,9 +66,8 @@ class Prompter:
         self._system = self._template(f"{domain.name}/system.md.j2").render(
             tasks=self._families, components=[c.name for c in domain.components], objective=objective
         )
-        self._propose = self._template("shared/propose.md.j2")
-        self._merge = self._template("shared/crossover.md.j2")
-        self._repair = self._template("shared/repair.md.j2")
+        shared = (self._template(f"shared/{name}.md.j2") for name in ("propose", "crossover", "repair"))
+        self._propose, self._merge, self._repair = shared
         self._cards = [f["text"] for f in _read_focus(domain) for _ in range(f.get("cards", 1))]
         self._templates = {card: self._environment.from_string(card) for card in self._cards}
 
@@ -283,6 +282,4 @@ def fenced(source: str) -> str:
 
 def _tidy(text: str) -> str:
     """At most one blank line in a row, outside of programs too: templates leave more."""
-    while "\n\n\n\n" in text:
-        text = text.replace("\n\n\n\n", "\n\n\n")
-    return text.strip() + "\n"
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip() + "\n"
