@@ -25,9 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evaluators.games.policies import StoredPolicy
     from evaluators.records import Evaluation, TaskResult
-    from evolve.api import campaigns, evaluate, load_policy, load_program, run, top
+    from evolve.api import campaigns, evaluate, frame, load_policy, load_program, run, top
     from evolve.config import CampaignConfig
-    from evolve.frames import frame
     from evolve.optimization import Optimized, optimize
     from evolve.programs import Program
     from evolve.search.events import Summary
@@ -65,7 +64,7 @@ _HOMES = {
     "Summary": "evolve.search.events",
     "campaigns": "evolve.api",
     "evaluate": "evolve.api",
-    "frame": "evolve.frames",
+    "frame": "evolve.api",
     "load_policy": "evolve.api",
     "load_program": "evolve.api",
     "optimize": "evolve.optimization",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from evaluators.games.policies import StoredPolicy
 from evaluators.records import Evaluation
 from evolve.config import CampaignConfig, load_config, parse_config
 from evolve.database_url import default_database
+from evolve.errors import ConfigError
 from evolve.programs import Program, find_program
-from evolve.search.events import Event, Observer, Summary
+from evolve.search.events import Observer, Summary
 from results import queries
 from results.queries import CampaignSummary, RankedCandidate
 from results.store import open_store
@@ -109,8 +111,7 @@ def run(
 
     settings = _config(config)
     where = default_database(db, settings.db)
-
-    return run_campaign(settings, db=where, observer=observer or _nobody)
+    return run_campaign(settings, db=where, observer=observer or (lambda event: None))
 
 
 def campaigns(*, db: str | None = None) -> list[CampaignSummary]:
@@ -141,6 +142,28 @@ def top(
         return queries.top(store, campaign, objective, n=n)
 
 
+def frame(records: Iterable[Any]) -> Any:
+    """Return a ``pandas.DataFrame`` with a row for each record: campaigns, programs, results, and so on.
+
+    A record or mapping within a record becomes columns of its own, with a dot: ``scores.decades.mean``, ``task.name``.
+    Sequences, such as curves, stay as they are.
+
+    Args:
+        records: dataclasses or named tuples, such as `evolve.campaigns`, `evolve.top` and `Evaluation.results` have.
+
+    Raises:
+        ConfigError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            "frame: expected the package pandas, which is not installed.",
+            "Run: pip install 'evolve-marl[pandas]'",
+        ) from error
+    return pandas.DataFrame([_row(record) for record in records])
+
+
 def _config(config: CampaignConfig | Mapping[str, Any] | str | Path | None) -> CampaignConfig:
     if isinstance(config, CampaignConfig):
         return config
@@ -149,5 +172,21 @@ def _config(config: CampaignConfig | Mapping[str, Any] | str | Path | None) -> C
     return parse_config(config or {})
 
 
-def _nobody(event: Event) -> None:
-    pass
+def _row(record: Any, prefix: str = "") -> dict[str, Any]:
+    fields = _fields(record)
+    if fields is None:
+        raise TypeError(f"frame: expected dataclasses or named tuples; got {type(record).__name__}")
+    row: dict[str, Any] = {}
+    for name, value in fields.items():
+        inner = _fields(value)
+        row |= {prefix + name: value} if inner is None else _row(value, f"{prefix}{name}.")
+    return row
+
+
+def _fields(value: Any) -> Mapping[str, Any] | None:
+    """Return name -> value of a record or mapping; None for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return vars(value)
+    return value._asdict() if isinstance(value, tuple) and hasattr(value, "_asdict") else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -19,6 +22,8 @@ from sandbox.process import Kind
 
 RAISABLE = frozenset({"candidates", "time_s", "budget_usd", "budget_tokens"})
 """Budgets: a continued campaign may have them raised."""
+
+_COMMENT_WIDTH = 100
 
 SYNONYMS = {"games": "tasks", "iterations": "budget"}
 
@@ -180,7 +185,7 @@ def parse_config(values: Mapping[str, Any]) -> CampaignConfig:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            raise ConfigError(f"config: unknown key {key!r}.", nearest(key, _keys(CampaignConfig))) from error
+            raise ConfigError(f"config: unknown key {key!r}.", nearest(key, list(notes()))) from error
         # An address may hold a password, which is not to be shown.
         came = "" if "base_url" in key else f"; got {first['input']!r}"
         raise ConfigError(f"config: {key}: {first['msg']}{came}.") from (None if not came else error)
@@ -195,39 +200,81 @@ def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> Campai
     before = parse_config(stored)
     for field in CampaignConfig.model_fields:
         old, new = getattr(before, field), getattr(wanted, field)
-        if old == new or field in FREE:
-            continue
-        if field == "candidates" and new > old:
-            continue
-        if field == "llm" and all(getattr(old, name) == getattr(new, name) for name in DECISIVE):
-            continue
-        if field in RAISABLE and (new is None or (old is not None and new > old)):
-            continue
-        raise ConfigError(
-            f"campaign {wanted.campaign_name!r} exists with {field} = {old!r}; this command says {new!r}.",
-            "Only candidates, time and cost may be raised; for anything else start a new campaign with --name.",
-        )
+        raised = field in RAISABLE and (new is None or (old is not None and new > old))
+        alike = field == "llm" and all(getattr(old, name) == getattr(new, name) for name in DECISIVE)
+        if not (old == new or field in FREE or raised or alike):
+            raise ConfigError(
+                f"campaign {wanted.campaign_name!r} exists with {field} = {old!r}; this command says {new!r}.",
+                "Only candidates, time and cost may be raised; for anything else start a new campaign with --name.",
+            )
     return wanted
 
 
-def notes() -> dict[str, str]:
-    """What each field is for, by its dotted key; where it is said, in the models' own words."""
-    return _notes(CampaignConfig)
-
-
-def _notes(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
-    found = {}
+def notes(model: type[BaseModel] = CampaignConfig, prefix: str = "") -> dict[str, str]:
+    """Return what each field is for, by its dotted key: what the models themselves say of it."""
+    described = {}
     for name, field in model.model_fields.items():
-        found[prefix + name] = (field.description or "").replace("``", "")
+        described[prefix + name] = (field.description or "").replace("``", "")
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= _notes(field.annotation, f"{prefix}{name}.")
-    return found
+            described |= notes(field.annotation, f"{prefix}{name}.")
+    return described
 
 
-def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    found = []
-    for name, field in model.model_fields.items():
-        found.append(prefix + name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found += _keys(field.annotation, f"{prefix}{name}.")
-    return found
+def to_toml(values: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> str:
+    """Return plain values as TOML, which the standard library only reads.
+
+    First the keys of a mapping, then a table for each mapping in it; mappings further in are inline tables.
+
+    Args:
+        values: None, booleans, numbers, strings, sequences and mappings. TOML has no None: it is left out.
+        comments: dotted key, or table -> comment above it. A key that is None stands there then, as a comment too.
+    """
+    comments = comments or {}
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    blocks = [_keys(plain, "", comments)]
+    for name, table in tables.items():
+        head = [*_comment(comments.get(name, "")), f"[{_key(name)}]"]
+        blocks.append("\n".join([*head, _keys(table, f"{name}.", comments)]).rstrip("\n"))
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _keys(values: Mapping[str, Any], prefix: str, comments: Mapping[str, str]) -> str:
+    lines = []
+    for key, value in values.items():
+        comment = comments.get(prefix + key, "")
+        lines += _comment(comment)
+        if value is not None:
+            lines.append(f"{_key(key)} = {_value(value)}")
+        elif comment:
+            lines.append(f"# {_key(key)} =")
+    return "\n".join(lines)
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in wrap(" ".join(text.split()), _COMMENT_WIDTH)]
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return _string(value)
+        case Mapping():
+            inner = ", ".join(f"{_key(key)} = {_value(one)}" for key, one in value.items())
+            return f"{{ {inner} }}" if inner else "{}"
+        case list() | tuple():
+            return f"[{', '.join(map(_value, value))}]"
+        case int() | float():
+            return repr(value)
+    raise TypeError(f"toml: expected a plain value; got {type(value).__name__}")
+
+
+def _string(text: str) -> str:
+    """Return a basic string: JSON's escapes are TOML's, which has one character more to escape."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

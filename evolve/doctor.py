@@ -182,9 +182,8 @@ def _ask(name: str) -> Finding:
     """Ask a model for one word; one that answers by files is only looked at."""
     import asyncio
 
-    from evolve.models.base import Completion, Message, Request
+    from evolve.models.base import Completion, Message, ModelError, Request
     from evolve.models.config import LlmConfig
-    from evolve.models.errors import ModelError
     from evolve.models.registry import make_model
 
     check = f"model {name}"

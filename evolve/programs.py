@@ -58,10 +58,9 @@ class Program:
             IsolationError: the sandbox is weaker than the program's campaign demanded.
             ProgramFailed: it does not start.
         """
-        solver = self.domain.require("solver", command="solve")
         demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
-        running: CfrSolver = _plugged(solver, self, demanded, game)
-        return running
+        solver: CfrSolver = self._plugged(self.domain.require("solver", command="solve"), game, demanded)
+        return solver
 
     def meta_strategy_method(
         self,
@@ -85,12 +84,12 @@ class Program:
             ConfigError: a stored program asked for in process, or `which` is neither.
             IsolationError: the sandbox is weaker than the program's campaign demanded.
         """
-        method = self.domain.require("meta_strategy_method", command="meta_strategy_method")
+        host = self.domain.require("meta_strategy_method", command="meta_strategy_method")
         if which not in ("train", "eval"):
             raise ConfigError(f"which: expected 'train' or 'eval'; got {which!r}.")
         demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
-        plugged: MetaStrategyMethod = _plugged(method, self, demanded, which)
-        return plugged
+        method: MetaStrategyMethod = self._plugged(host, which, demanded)
+        return method
 
     def demanded(self, *, in_process: bool = False, unsafe_in_process: bool = False) -> Provenance:
         """Return what running the program demands of the sandbox.
@@ -107,16 +106,15 @@ class Program:
             return Provenance("none", IN_PROCESS)
         return strictest([self.provenance])
 
-
-def _plugged(host: type[Any], program: Program, demanded: Provenance, what: Any) -> Any:
-    """Return a program in one of its domain's hosts, in a sandbox and under limits as demanded."""
-    sandbox = open_sandbox(program.domain.sandbox_modules, demanded)
-    limits = limited(Plan((), host.limits), demanded).limits
-    try:
-        return host(program.source, what, sandbox=sandbox, limits=limits)
-    except BaseException:
-        sandbox.close()
-        raise
+    def _plugged(self, host: type[Any], what: Any, demanded: Provenance) -> Any:
+        """Return the program in one of its domain's hosts, in a sandbox and under limits as demanded."""
+        sandbox = open_sandbox(self.domain.sandbox_modules, demanded)
+        limits = limited(Plan((), host.limits), demanded).limits
+        try:
+            return host(self.source, what, sandbox=sandbox, limits=limits)
+        except BaseException:
+            sandbox.close()
+            raise
 
 
 def find_program(ref: str, *, domain: str | None = None, db: str | None = None) -> Program:

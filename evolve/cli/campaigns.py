@@ -108,7 +108,9 @@ def run(
     settings = resolve(config, locals())
     where = database(db, settings.db)
     if dry_run:
-        _dry_run(settings, where, as_json=as_json)
+        from evolve.cli.dry import show_first_request
+
+        show_first_request(settings, where, as_json=as_json)
         return
     try:
         with _observing(settings, as_json=as_json) as observer:
@@ -176,13 +178,6 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
     if summary.ended_by:
         fail(summary.reason, "The same command with a higher budget continues.")
         raise typer.Exit(BUDGET_REACHED)
-
-
-def _dry_run(settings: CampaignConfig, where: str, *, as_json: bool) -> None:
-    from evolve.cli.dry import show
-    from evolve.prompting.dry import first_request
-
-    show(first_request(settings, db=where), settings, as_json=as_json)
 
 
 def _cancelled() -> type[BaseException]:

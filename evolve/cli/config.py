@@ -56,7 +56,6 @@ def config(
         about = {"schema_version": SCHEMA_VERSION, "campaign": settings.campaign_name}
         print_json(about | {"config": values})
         return
-    from evolve.config import notes
-    from evolve.toml import dumps
+    from evolve.config import notes, to_toml
 
-    print(dumps(values, notes()), end="")
+    print(to_toml(values, notes()), end="")

@@ -118,7 +118,7 @@ def _recording(record: CampaignRecord, asked: Sequence[CallRecord]) -> str:
     """Return the campaign's calls as replay:FILE reads them; refuse where no model was asked."""
     from evolve.config import parse_config
     from evolve.models.config import DECISIVE
-    from evolve.models.recorded import recording
+    from evolve.models.files import recording
 
     if not asked:
         raise ConfigError(

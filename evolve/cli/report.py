@@ -117,11 +117,11 @@ def _file_name(text: str) -> str:
 
 def _toml(config: Mapping[str, Any]) -> str:
     """Return a campaign's configuration, as `evolve run` reads it, without the place of its database."""
-    from evolve.toml import dumps
+    from evolve.config import to_toml
 
     tables = {key: _given(value) for key, value in config.items() if isinstance(value, Mapping)}
     plain = {key: value for key, value in config.items() if key not in tables and key != "db"}
-    return dumps(_given(plain | tables))
+    return to_toml(_given(plain | tables))
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

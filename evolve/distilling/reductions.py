@@ -13,8 +13,7 @@ from evaluators.contract import ProgramError
 from evolve.distilling.unread import without_unread
 from evolve.operators import blocks
 from evolve.operators.base import Context
-from evolve.operators.literals import find_literals
-from evolve.operators.templates import literal_value, number_text, round_to_digits
+from evolve.operators.formula import find_literals, literal_value, round_to_digits
 from evolve.source.code import Code, Edit
 from evolve.source.sites import find_sites
 from evolve.source.size import digits, size_of
@@ -231,7 +230,7 @@ def _constants(code: Code, known: _Known) -> Iterator[Reduction]:
     every = find_literals([root for _, root in _roots(code.tree)], set())
     for count in (1, 2, 3):
         edits = [
-            code.replace(one.node, number_text(_like(one.value, round_to_digits(one.value, count))))
+            code.replace(one.node, repr(_like(one.value, round_to_digits(one.value, count))))
             for one in every
             if digits(one.value) > count
         ]
@@ -241,19 +240,19 @@ def _constants(code: Code, known: _Known) -> Iterator[Reduction]:
         for name, literals in block.literals.items():
             what = f"{name} of {block.mechanism.name}: {printed(literals[0])}"
             for rank, value in enumerate(shorter(literal_value(literals[0]) or 0.0)):
-                yield _shortened(code, literals, value, rank, f"{what} → {number_text(value)} in {where}")
+                yield _shortened(code, literals, value, rank, f"{what} → {value} in {where}")
     hidden = {id(statement) for peers in known.values() for block in peers for statement in block.statements}
     for where, root in _roots(code.tree):
         for literal in find_literals([root], hidden):
             for rank, value in enumerate(shorter(literal.value)):
                 node = literal.node if value else literal.signed  # zero needs no sign
-                what = f"{printed(node)} → {number_text(value)} in {where}"
+                what = f"{printed(node)} → {value} in {where}"
                 yield _shortened(code, [node], value, rank, what)
 
 
 def _shortened(code: Code, literals: list[ast.expr], value: float, rank: int, what: str) -> Reduction:
     """Return the reduction of a constant, wherever it stands, to the one that is so far down its list."""
-    edits = [code.replace(literal, number_text(value)) for literal in literals]
+    edits = [code.replace(literal, repr(value)) for literal in literals]
     return Reduction(what, rank, partial(code.edited, edits))
 
 

@@ -9,35 +9,94 @@ not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Protocol, TypeVar
 
-from evolve.models.base import Completion, Model, Request, Stop, Usage
+from evolve.models.base import (
+    Completion,
+    ModelError,
+    ModelUnavailable,
+    Request,
+    Stop,
+    TransientError,
+    Usage,
+)
 from evolve.models.budget import Budget
 from evolve.models.ensemble import Paid
-from evolve.models.errors import ModelError, TransientError
-from evolve.models.prices import Pricing
-from evolve.models.retrying import Retries
+from evolve.models.registry import Priced
+from evolve.search.events import Called, Observer, Warned
 from results.records import CallAnswer, CallRecord, CallState
+from results.writer import CampaignWriter
+
+LONGEST_WAIT_S = 60.0
+LONGEST_RETRY_AFTER_S = 300.0
+"""A server that asks for more counts as unavailable: the person who runs the campaign should know."""
+
+_Answer = TypeVar("_Answer")
 
 
-class CallLog(Protocol):
-    """Where calls are stored: `results.writer.CampaignWriter`."""
+@dataclass(frozen=True)
+class Retries:
+    """How often and when a request is sent again whose fault may pass.
 
-    def load_calls(self) -> list[CallRecord]:
-        """Every call of this campaign so far, in the order in which they were sent."""
-        ...
+    Waits grow from one second to a minute with jitter; a server's ``Retry-After`` is waited out instead, up to a limit.
 
-    def begin_call(self, call: CallRecord) -> int:
-        """Store a call before it is sent; its number."""
-        ...
+    Attributes:
+        attempts: how often it is sent at most.
+        wait_s: the first wait; 0 makes tests quick.
+        warn: is told, in a line, what is tried again.
+    """
 
-    def end_call(
-        self, number: int, *, state: CallState, answer: CallAnswer | None = None, message: str = ""
-    ) -> None:
-        """Store what came of it."""
-        ...
+    attempts: int = 6
+    wait_s: float = 1.0
+    warn: Callable[[str], None] = lambda line: None
+
+    async def run(self, name: str, send: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Return what `send` returns at last.
+
+        Args:
+            name: the model, for messages.
+            send: sends the request once.
+
+        Raises:
+            ModelUnavailable: in the place of a `TransientError` that stays.
+        """
+        try:
+            return await send()
+        except TransientError as error:
+            first = error
+        import stamina
+
+        def backoff(error: Exception) -> bool | float:
+            """Return whether to try again: after a number of seconds, or by the growing waits."""
+            if not isinstance(error, TransientError) or (error.retry_after_s or 0.0) > LONGEST_RETRY_AFTER_S:
+                return False
+            self.warn(f"{name}: {error.message} Trying again.")
+            return True if error.retry_after_s is None else max(error.retry_after_s, 0.0)
+
+        # Its log would show arguments; `warn` says what matters.
+        stamina.instrumentation.set_on_retry_hooks([])
+        try:
+            async for attempt in stamina.retry_context(
+                on=backoff,
+                attempts=self.attempts,
+                timeout=None,
+                wait_initial=self.wait_s,
+                wait_max=LONGEST_WAIT_S,
+                wait_jitter=self.wait_s,
+            ):
+                with attempt:
+                    if attempt.num == 1:
+                        raise first
+                    return await send()
+        except TransientError as error:
+            raise ModelUnavailable(
+                f"{name} did not answer after {self.attempts} attempts: {error.message}",
+                "What was answered is kept; the same command continues.",
+            ) from None
+        raise AssertionError("the retries end with an answer or an error")
 
 
 class Asker(Protocol):
@@ -49,22 +108,6 @@ class Asker(Protocol):
         Raises:
             ModelError: there is none.
         """
-        ...
-
-
-Called = Callable[[Request, Completion, float], None]
-"""Is told of every paid answer: request, completion, cost in USD."""
-
-
-class Priced(NamedTuple):
-    """A model, and what its usage costs."""
-
-    model: Model
-    price: Pricing
-
-    def usd(self, usage: Usage) -> float:
-        """What a call costs."""
-        return 0.0 if self.model.free else self.price(usage)
 
 
 class RecordingAsker:
@@ -74,28 +117,28 @@ class RecordingAsker:
         models: who can be asked; the first one is where a request names none.
         log: where calls are stored.
         budget: what may be spent; what the log says was spent is added to it.
+        observer: is told of every answer that was paid for now, of what is tried again, and when a stored answer
+            belongs to a differing request.
         retries: what becomes of faults that may pass.
-        warn: is told when a stored answer belongs to a differing request.
-        called: is told of every answer that was paid for now.
     """
 
     def __init__(
         self,
         models: Sequence[Priced],
-        log: CallLog,
+        log: CampaignWriter,
         *,
         budget: Budget,
+        observer: Observer = lambda event: None,
         retries: Retries | None = None,
-        warn: Callable[[str], None] = lambda line: None,
-        called: Called = lambda request, completion, usd: None,
     ) -> None:
         self._models = {priced.model.name: priced for priced in models}
         self._first = models[0]
         self._log, self._budget = log, budget
-        self._retries = retries or Retries(warn=warn)
-        self._warn, self._called = warn, called
+        self._observer = observer
+        self._retries = retries or Retries(warn=lambda line: observer(Warned(line)))
         self._answers: dict[tuple[int, int], CallRecord] = {}
-        self._paid: dict[int, Paid] = {}
+        self.paid: dict[int, Paid] = {}
+        """Ordinal -> who answered and what its answers cost, without what faults did: those are the network's."""
         for call in log.load_calls():
             self._restore(call)
 
@@ -121,16 +164,31 @@ class RecordingAsker:
         known = self._answers.get((request.ordinal, request.attempt))
         if known is not None:
             if known.request_hash != request.hash:
-                self._warn(
+                line = (
                     f"candidate {request.ordinal}, attempt {request.attempt}: the request differs from the one that "
                     "was answered before; that answer is used."
                 )
-            return _completion(known)
+                self._observer(Warned(line))
+            usage = Usage(known.input_tokens, known.output_tokens, known.cached_tokens)
+            return Completion(known.answer, usage, known.answered_by, known.latency_s, Stop(known.stop))
         priced = self._models[request.model] if request.model else self._first
         name = priced.model.name
         completion, cost = await self._retries.run(name, partial(self._send, priced, request))
         self._pay(request.ordinal, name, cost)
-        self._called(request, completion, cost)
+        self._observer(
+            Called(
+                ordinal=request.ordinal,
+                attempt=request.attempt,
+                model=completion.model,
+                stop=completion.stop.value,
+                input_tokens=completion.usage.input_tokens,
+                output_tokens=completion.usage.output_tokens,
+                cost_usd=cost,
+                latency_s=completion.latency_s,
+                spent_usd=self._budget.spent_usd,
+                spent_tokens=self._budget.spent_tokens,
+            )
+        )
         return completion
 
     async def _send(self, priced: Priced, request: Request) -> tuple[Completion, float]:
@@ -144,7 +202,18 @@ class RecordingAsker:
         usd = priced.usd(most)
         place = request.ordinal * 1000 + request.attempt
         async with self._budget.reserve(usd=usd, tokens=most.total, place=place) as reservation:
-            number = self._log.begin_call(_sent(request, model.name, most, usd))
+            number = self._log.begin_call(
+                CallRecord(
+                    ordinal=request.ordinal,
+                    attempt=request.attempt,
+                    model=model.name,
+                    request_hash=request.hash,
+                    messages=tuple((m.role, m.text) for m in request.messages),
+                    input_tokens=most.input_tokens,
+                    output_tokens=most.output_tokens,
+                    cost_usd=usd,
+                )
+            )
             try:
                 completion = await model.complete(request)
             except TransientError as error:
@@ -169,26 +238,8 @@ class RecordingAsker:
         self._log.end_call(number, state=state, answer=answer, message=error.message)
 
     def _pay(self, ordinal: int, model: str, usd: float) -> None:
-        before = self._paid[ordinal].usd if ordinal in self._paid else 0.0
-        self._paid[ordinal] = Paid(model, before + usd)
-
-    @property
-    def paid(self) -> Mapping[int, Paid]:
-        """Ordinal -> who answered and what its answers cost, without what faults did: those are the network's."""
-        return self._paid
-
-
-def _sent(request: Request, model: str, most: Usage, usd: float) -> CallRecord:
-    return CallRecord(
-        ordinal=request.ordinal,
-        attempt=request.attempt,
-        model=model,
-        request_hash=request.hash,
-        messages=tuple((m.role, m.text) for m in request.messages),
-        input_tokens=most.input_tokens,
-        output_tokens=most.output_tokens,
-        cost_usd=usd,
-    )
+        before = self.paid[ordinal].usd if ordinal in self.paid else 0.0
+        self.paid[ordinal] = Paid(model, before + usd)
 
 
 def _answer(completion: Completion, cost: float) -> CallAnswer:
@@ -202,8 +253,3 @@ def _answer(completion: Completion, cost: float) -> CallAnswer:
         cost_usd=cost,
         latency_s=completion.latency_s,
     )
-
-
-def _completion(call: CallRecord) -> Completion:
-    usage = Usage(call.input_tokens, call.output_tokens, call.cached_tokens)
-    return Completion(call.answer, usage, call.answered_by, call.latency_s, Stop(call.stop))

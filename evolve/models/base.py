@@ -1,16 +1,26 @@
 """Contract of a language model: a request in, a completion out.
 
-A model keeps no conversation: a request holds all messages. What a model says is a result, however useless
-(`Stop`); what keeps it from answering is an exception (`evolve.models.errors`).
+A model keeps no conversation: a request holds all messages. What a model *says*, be it empty, cut off or a refusal, is
+a result that is paid for and recorded (`Stop`); what keeps it from answering is an exception:
+
+ModelError
+├── ModelSetupError    a key, name, address or request that will not work however often it is sent: exit code 2
+├── TransientError     this time it did not work, which may have cost something: tried again (`evolve.models.asking`)
+├── ModelUnavailable   it did not work as often as it was tried; the campaign stops and can be continued: exit code 1
+└── BudgetReached      the next call might cost more than is left; the campaign ends in order: exit code 3
+
+Messages never hold a key.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
+
+from evolve.errors import EvolveError
 
 
 class Message(NamedTuple):
@@ -65,10 +75,6 @@ class Usage:
         """Input and output."""
         return self.input_tokens + self.output_tokens
 
-    def as_dict(self) -> dict[str, int]:
-        """As JSON has it."""
-        return asdict(self)
-
 
 class Stop(StrEnum):
     """Why an answer ends where it does."""
@@ -104,18 +110,55 @@ class Completion:
     stop: Stop = Stop.END
 
 
+class ModelError(EvolveError):
+    """Root of what goes wrong with models."""
+
+
+class ModelSetupError(ModelError):
+    """A mistake of configuration: one line, nothing is tried again."""
+
+
+class TransientError(ModelError):
+    """A fault that may pass.
+
+    Args:
+        message: what happened, in a line.
+        retry_after_s: what the server asked us to wait; None when it did not say.
+        usage: what the server charges for all the same; None when nobody knows, as when the connection broke while
+            the model may have been at work.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, usage: Usage | None = Usage()
+    ) -> None:
+        super().__init__(message)
+        self.retry_after_s, self.usage = retry_after_s, usage
+
+
+class ModelUnavailable(ModelError):
+    """A fault that did not pass."""
+
+    exit_code = 1
+
+
+class BudgetReached(ModelError):
+    """What is left of a budget does not cover another call. `budget`: ``usd`` or ``tokens``."""
+
+    def __init__(self, message: str, *, budget: str) -> None:
+        super().__init__(message)
+        self.budget = budget
+
+
 class Model(Protocol):
     """A language model."""
 
     @property
     def name(self) -> str:
         """As it is written in configurations: ``openai:NAME``, ``mailbox:DIR`` and so on."""
-        ...
 
     @property
     def free(self) -> bool:
         """Whether its answers cost no money: files do not."""
-        ...
 
     async def complete(self, request: Request) -> Completion:
         """The model's answer.
@@ -125,11 +168,9 @@ class Model(Protocol):
             TransientError: it may work the next time.
             ModelUnavailable: it was tried long enough.
         """
-        ...
 
     async def close(self) -> None:
         """Give connections back. The model is not used afterwards."""
-        ...
 
 
 def completed(

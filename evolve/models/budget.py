@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from evolve.models.errors import BudgetReached
+from evolve.models.base import BudgetReached
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Budget:
         self.spent_usd, self.spent_tokens = spent_usd, spent_tokens
         self._promised: list[Reservation] = []
         self._waiting: list[int] = []
-        self._wakers: set[asyncio.Future[None]] = set()
+        self._changed = asyncio.Event()
 
     @asynccontextmanager
     async def reserve(self, *, usd: float, tokens: int, place: int) -> AsyncIterator[Reservation]:
@@ -67,7 +67,7 @@ class Budget:
         self._waiting.append(place)
         try:
             while not self._decides(reservation, place):
-                await self._change()
+                await self._changed.wait()
             reached = self._reached(reservation)
             if reached:
                 raise reached
@@ -83,19 +83,10 @@ class Budget:
             self.spent_tokens += reservation.spent_tokens
             self._wake()
 
-    async def _change(self) -> None:
-        """Wait until something was promised, settled or given up."""
-        waker = asyncio.get_running_loop().create_future()
-        self._wakers.add(waker)
-        try:
-            await waker
-        finally:
-            self._wakers.discard(waker)
-
     def _wake(self) -> None:
-        for waker in self._wakers:
-            if not waker.done():
-                waker.set_result(None)
+        """Have those that wait look again: something was promised, settled or given up."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def _decides(self, wanted: Reservation, place: int) -> bool:
         first = place == min(self._waiting)

@@ -57,26 +57,18 @@ class LlmConfig(BaseModel):
     allow_unknown_price: bool = False
     """Call a model whose price nobody knows, and book it as free."""
 
-    @field_validator("base_url")
+    @field_validator("base_url", "base_urls")
     @classmethod
-    def _check_server(cls, url: str) -> str:
-        return _without_credentials(url)
-
-    @field_validator("base_urls")
-    @classmethod
-    def _check_servers(cls, urls: Mapping[str, str]) -> Mapping[str, str]:
-        return {name: _without_credentials(url) for name, url in urls.items()}
+    def _without_credentials(cls, given: str | Mapping[str, str]) -> str | Mapping[str, str]:
+        """Refuse what is no address of a server, and credentials, which would be stored with the configuration."""
+        for url in [given] if isinstance(given, str) else given.values():
+            parts = urlsplit(url)
+            if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+                raise ValueError("expected an address such as http://localhost:8000/v1")
+            if "@" in parts.netloc or parts.query:
+                raise ValueError("expected an address without credentials; keys come from the environment")
+        return given
 
     def server(self, name: str) -> str:
         """Base URL of the model called `name`, "" when the SDK's environment variable is to say."""
         return self.base_urls.get(name, self.base_url)
-
-
-def _without_credentials(url: str) -> str:
-    """Refuse what is no address of a server, and credentials, which would be stored with the configuration."""
-    parts = urlsplit(url)
-    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
-        raise ValueError("expected an address such as http://localhost:8000/v1")
-    if "@" in parts.netloc or parts.query:
-        raise ValueError("expected an address without credentials; keys come from the environment")
-    return url

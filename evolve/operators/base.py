@@ -54,23 +54,15 @@ class Context:
 class Operator(Protocol):
     """Turns parents into a child."""
 
-    @property
-    def kind(self) -> str:
-        """The operator's name in configuration, database and reports."""
-        ...
+    kind: str
+    """The operator's name in configuration, database and reports."""
+    num_parents: int
+    """How many parents `propose` wants."""
+    waits: bool
+    """Whether it waits for something outside (a model), so that several should propose at once.
 
-    @property
-    def num_parents(self) -> int:
-        """How many parents `propose` wants."""
-        ...
-
-    @property
-    def waits(self) -> bool:
-        """Whether it waits for something outside (a model), so that several should propose at once.
-
-        Such an operator sees to screening itself, by `Context.objection`; the others are asked again instead.
-        """
-        ...
+    Such an operator sees to screening itself, by `Context.objection`; the others are asked again instead.
+    """
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return a child of `parents` (`Context.child`), not screened yet; its note says what was changed.
@@ -78,7 +70,6 @@ class Operator(Protocol):
         Raises:
             ProposalError: the operator can make no child of these parents.
         """
-        ...
 
 
 class ScriptedOperator:

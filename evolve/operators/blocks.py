@@ -1,4 +1,4 @@
-"""Mechanism blocks in a program's text: recognised by their header comments, inserted, removed, redrawn.
+"""Mechanisms as blocks in a program's text: recognised by their header comments, inserted, removed, redrawn.
 
 A block is a header comment ``# name: summary`` directly above the mechanism's statements, followed by a
 blank line:
@@ -17,16 +17,115 @@ is never removed, and its mechanism is not inserted a second time.
 from __future__ import annotations
 
 import ast
+import math
+import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
-from evaluators.contract import Mechanism
-from evolve.operators.templates import local_names, match, number_text, render, taken_names, template
+from evaluators.contract import Mechanism, Parameter
+from evolve.operators.formula import literal_value, round_to_digits
 from evolve.source.code import Code, Edit
 from evolve.source.sites import Site
-from evolve.source.tree import is_read, last_line, printed, used_attributes, used_names, walk
+from evolve.source.tree import (
+    bound_names,
+    is_read,
+    last_line,
+    outer_names,
+    printed,
+    used_attributes,
+    used_names,
+    walk,
+)
 
 RETURN = "return"
+"""Stands for the returned value, where the name of what a mechanism transforms is expected."""
+
+_PLACEHOLDER = "parameter__"
+_POSITIONS = frozenset({"ctx", "kind", "type_comment"})
+
+
+def render(mechanism: Mechanism, values: Mapping[str, object]) -> str:
+    """Return the mechanism's statements with `values` for its parameters."""
+    body = mechanism.body
+    for name, value in values.items():
+        body = body.replace(f"{{{name}}}", str(value))
+    return body.strip("\n")
+
+
+def template(mechanism: Mechanism) -> ast.Module:
+    """Return the mechanism's statements with a reserved name for each constant."""
+    return _parsed(render(mechanism, {p.name: _PLACEHOLDER + p.name for p in mechanism.parameters}))
+
+
+@lru_cache(maxsize=256)
+def _parsed(body: str) -> ast.Module:
+    return ast.parse(body)
+
+
+def local_names(mechanism: Mechanism) -> frozenset[str]:
+    """Return the local names that the mechanism's statements bind for what follows, its variable excluded."""
+    tree = template(mechanism)
+    return (bound_names(tree) & outer_names(tree)) - {mechanism.variable}
+
+
+def match(
+    mechanism: Mechanism, statements: list[ast.stmt], aliases: Mapping[str, str]
+) -> dict[str, list[ast.expr]] | None:
+    """Return parameter -> the literals that stand for it, if `statements` are the mechanism's and nothing else.
+
+    Args:
+        mechanism: the template.
+        statements: as many statements as the template has.
+        aliases: expression -> local name that holds its value; either may stand where the other is expected.
+    """
+    literals: dict[str, list[ast.expr]] = {}
+    pattern = template(mechanism).body
+    if len(pattern) != len(statements) or not _same(pattern, statements, aliases, literals):
+        return None
+    constant = all(len({literal_value(node) for node in nodes}) == 1 for nodes in literals.values())
+    return literals if constant else None
+
+
+def _same(pattern: Any, node: Any, aliases: Mapping[str, str], literals: dict[str, list[ast.expr]]) -> bool:
+    if isinstance(pattern, list):
+        return (
+            isinstance(node, list)
+            and len(pattern) == len(node)
+            and all(_same(p, n, aliases, literals) for p, n in zip(pattern, node, strict=True))
+        )
+    if not isinstance(pattern, ast.AST):
+        return bool(pattern == node) and type(pattern) is type(node)
+    if isinstance(pattern, ast.Name) and pattern.id.startswith(_PLACEHOLDER):
+        if literal_value(node) is None:
+            return False
+        literals.setdefault(pattern.id.removeprefix(_PLACEHOLDER), []).append(node)
+        return True
+    pattern, node = _without_alias(pattern, aliases), _without_alias(node, aliases)
+    return type(pattern) is type(node) and all(
+        _same(getattr(pattern, name, None), getattr(node, name, None), aliases, literals)
+        for name in pattern._fields
+        if name not in _POSITIONS
+    )
+
+
+def _without_alias(node: Any, aliases: Mapping[str, str]) -> Any:
+    if isinstance(node, ast.Attribute) and (name := aliases.get(printed(node))):
+        return ast.Name(id=name, ctx=ast.Load())
+    return node
+
+
+def draw(parameter: Parameter, rng: random.Random) -> float:
+    """Return a value around the parameter's default (see `Parameter`)."""
+    return step(parameter, parameter.default, parameter.spread, rng)
+
+
+def step(parameter: Parameter, value: float, spread: float, rng: random.Random) -> float:
+    """Return a log-normal step from `value` that stays within the parameter's range."""
+    moved = round_to_digits(value * math.exp(rng.gauss(0.0, spread)))
+    moved = min(max(moved, parameter.low), parameter.high)
+    return round(moved) if parameter.integer else moved
 
 
 @dataclass(frozen=True)
@@ -54,7 +153,7 @@ def find_blocks(code: Code, site: Site, mechanisms: Iterable[Mechanism]) -> list
         mechanism = known.get(_header_name(code, statement.lineno - 1))
         if mechanism is None or (blocks and index <= blocks[-1].last):
             continue
-        last = index + len(template(mechanism)) - 1
+        last = index + len(template(mechanism).body) - 1
         statements = site.statements[index : last + 1]
         literals = match(mechanism, statements, aliases)
         if literals is not None and all(map(code.stands_alone, statements)):
@@ -74,7 +173,9 @@ def can_insert(code: Code, site: Site, mechanism: Mechanism) -> bool:
     lines = range(method.lineno, (method.end_lineno or method.lineno) + 1)
     if not site.takes_mechanisms or any(_header_name(code, line) == mechanism.name for line in lines):
         return False
-    if site.names & taken_names(mechanism) or site.class_names & mechanism.state.keys():
+    # Variables of its loops, too: the method around them must mean nothing else by them.
+    taken = bound_names(template(mechanism)) - {mechanism.variable}
+    if site.names & taken or site.class_names & mechanism.state.keys():
         return False
     if not site.statements or not all(map(code.stands_alone, site.statements)):
         return False
@@ -104,7 +205,7 @@ def insert(
     """Return the program with the mechanism as the last of its target's blocks; `peers` are the site's blocks."""
     indent = code.indent(site.statements[0])
     header = f"# {mechanism.name}: {mechanism.summary}"
-    lines = [f"{indent}{line}" for line in [header, *render(mechanism, values)]]
+    lines = [f"{indent}{line}" for line in [header, *render(mechanism, values).split("\n")]]
     edits = _insert_at_return if mechanism.target == RETURN else _insert_at_top
     return code.edited([*edits(code, site, mechanism, lines, peers), *_state_edits(code, site, mechanism)])
 
@@ -246,23 +347,19 @@ def _unbound_input(code: Code, block: Block) -> list[Edit]:
 
 
 def _stateless(code: Code, owner: ast.ClassDef, names: set[str]) -> list[Edit]:
-    edits: list[Edit] = []
+    """Return the edits that remove class attributes, and the blank line that would be left of a group of its own."""
     lines: list[int] = []
     for statement in owner.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)]) if name in names and code.stands_alone(statement):
                 lines += range(statement.lineno, last_line(statement) + 1)
-    if lines:
-        alone = code.is_blank(lines[0] - 1) and code.is_blank(lines[-1] + 1)
-        edits = [code.replace_lines(line, line, []) for line in lines]
-        edits += [code.replace_lines(lines[-1] + 1, lines[-1] + 1, [])] if alone else []
-    return edits
+    if lines and code.is_blank(lines[0] - 1) and code.is_blank(lines[-1] + 1):
+        lines.append(lines[-1] + 1)
+    return [code.replace_lines(line, line, []) for line in lines]
 
 
 def reparameterise(code: Code, block: Block, values: Mapping[str, float]) -> Code:
     """Return the program with `values` in the place of the block's constants of these names."""
     return code.edited(
-        code.replace(node, number_text(value))
-        for name, value in values.items()
-        for node in block.literals[name]
+        code.replace(node, repr(value)) for name, value in values.items() for node in block.literals[name]
     )

@@ -142,13 +142,11 @@ def _without_clashes(
 def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:
     """Return the program with names renamed, or None where one stands where the tree has no position."""
     everywhere = nodes(code.tree)
-    for node in everywhere:
-        if isinstance(node, ast.arg) and node.arg in fresh:
-            return None
-        if isinstance(node, ast.Global | ast.Nonlocal) and fresh.keys() & set(node.names):
-            return None
+    arguments = {node.arg for node in everywhere if isinstance(node, ast.arg)}
+    declared = {n for node in everywhere if isinstance(node, ast.Global | ast.Nonlocal) for n in node.names}
     visible = [node for node in mentions(code.tree) if node.id in fresh]
-    if len(visible) != sum(isinstance(node, ast.Name) and node.id in fresh for node in everywhere):
+    number = sum(isinstance(node, ast.Name) and node.id in fresh for node in everywhere)
+    if fresh.keys() & (arguments | declared) or len(visible) != number:
         return None
     edits = [code.replace(node, fresh[node.id]) for node in visible]
     for statement in code.tree.body:
@@ -163,22 +161,15 @@ def _renamed(code: Code, fresh: dict[str, str]) -> Code | None:
 
 
 def _pruned(code: Code, orphans: set[str]) -> Code:
-    """Return the program without the helpers among `orphans` that nothing uses any more."""
-    while True:
-        statements = code.tree.body
-        unused = [
-            s
-            for s in statements
-            if (bound := defined_names(s))
-            and bound <= orphans
-            and not any(bound & used_names(other) for other in statements if other is not s)
-        ]
-        if not unused:
-            return code
-        edits = []
-        for statement in unused:
+    """Return the program without the helpers among `orphans` that nothing else uses any more."""
+    helpers = [s for s in code.tree.body if defined_names(s) and defined_names(s) <= orphans]
+    others = [s for s in code.tree.body if s not in helpers]
+    needed = needed_names(helpers, set().union(*map(used_names, others)))
+    edits = []
+    for statement in helpers:
+        if not defined_names(statement) & needed:
             last = last_line(statement)
             while code.is_blank(last + 1) and not isinstance(statement, Import):
                 last += 1
             edits.append(code.replace_lines(code.first_line(statement), last, []))
-        code = code.edited(edits)
+    return code.edited(edits)

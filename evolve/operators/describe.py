@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 from evolve.operators.base import Context
-from evolve.operators.blocks import Block, find_blocks
+from evolve.operators.blocks import find_blocks
 from evolve.source.code import Code, Edit
 from evolve.source.sites import find_sites
 from evolve.source.tree import has_docstring
@@ -48,7 +48,8 @@ def describe(
     edits: list[Edit] = []
     parts: list[str] = []
     for name, site in find_sites(code, context.components).items():
-        bullets = _bullets(find_blocks(code, site, context.mechanisms))
+        held = find_blocks(code, site, context.mechanisms)
+        bullets = [f"* {block.mechanism.name}: {block.mechanism.summary}" for block in held]
         marked = name in altered or _ALTERED in _paragraphs(site.owner)
         if name in changed:
             own = [_ALTERED] * marked + ["\n".join(["Mechanisms, in order:", *bullets])] * bool(bullets)
@@ -85,24 +86,16 @@ def _paragraphs(node: ast.Module | ast.ClassDef) -> list[str]:
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
-def _bullets(blocks: Sequence[Block]) -> list[str]:
-    return [f"* {block.mechanism.name}: {block.mechanism.summary}" for block in blocks]
-
-
 def _docstring(code: Code, node: ast.Module | ast.ClassDef, parts: Sequence[str]) -> Edit:
     """Return the edit that gives a module or class the docstring of these paragraphs (lines that stay lines)."""
     indent = "" if isinstance(node, ast.Module) else code.indent(node.body[0])
     lines = _wrapped(parts)
-    closing = [f'{indent}"""'] if len(lines) > 1 else []
-    quoted = [
-        f'{indent}"""{lines[0]}{"" if closing else chr(34) * 3}',
-        *(f"{indent}{x}" if x else "" for x in lines[1:]),
-    ]
-    text = [*quoted, *closing]
+    end = '\n"""' if len(lines) > 1 else '"""'
+    text = textwrap.indent('"""' + "\n".join(lines) + end, indent)
     if has_docstring(node):
-        return code.replace(node.body[0], "\n".join(text)[len(indent) :])
+        return code.replace(node.body[0], text[len(indent) :])
     line = 1 if isinstance(node, ast.Module) else code.first_line(node.body[0])
-    return code.insert_lines(line, [*text, ""])
+    return code.insert_lines(line, [*text.split("\n"), ""])
 
 
 def _safe(line: str) -> str:

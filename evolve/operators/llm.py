@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from evaluators.records import Candidate
 from evolve.models.asking import Asker
 from evolve.models.base import Completion, Message, Request, Stop
-from evolve.operators.answers import FORMAT, PatchError
+from evolve.models.config import LlmConfig
 from evolve.operators.base import Context, ProposalError
-from evolve.operators.patch import patch
+from evolve.operators.patch import FORMAT, PatchError, patch
+from evolve.prompting.prompter import Prompter
 
 _UNUSABLE = {
     Stop.LENGTH: "The answer was cut off at the limit of {limit} tokens. Be brief: change few lines, with blocks.",
@@ -26,49 +26,22 @@ _UNUSABLE = {
 }
 
 
-class Prompting(Protocol):
-    """What renders prompts: `evolve.prompting.prompter.Prompter`."""
-
-    def first(self, parent: Candidate, context: Context, rng: random.Random) -> tuple[Message, ...]:
-        """Return the conversation that asks for a child of `parent`."""
-        ...
-
-    def merge(self, first: Candidate, second: Candidate, context: Context) -> tuple[Message, ...]:
-        """Return the conversation that asks for a child of both."""
-        ...
-
-    def repair(self, problem: str, *, patched: bool) -> Message:
-        """Return what answers an attempt that failed."""
-        ...
-
-
 class LlmOperator:
     """Asks a model for a change of the first parent; one and the same model, however often it takes.
 
     Args:
         prompter: renders what it is asked.
-        repairs: how often its answer goes back with what is wrong.
-        max_output_tokens: where its answers are cut off.
-        temperature: None leaves it to the server.
+        settings: how it is asked, and how often its answer goes back with what is wrong.
     """
 
     kind = "llm"
     num_parents = 1
     waits = True
 
-    def __init__(
-        self,
-        prompter: Prompting,
-        *,
-        repairs: int = 2,
-        max_output_tokens: int = 16_384,
-        temperature: float | None = None,
-    ) -> None:
+    def __init__(self, prompter: Prompter, settings: LlmConfig) -> None:
         self._asker: Asker | None = None
         self._choose_model: Callable[[Context], str] = lambda context: ""
-        self._prompter = prompter
-        self._repairs = repairs
-        self._max_output_tokens, self._temperature = max_output_tokens, temperature
+        self._prompter, self._settings = prompter, settings
 
     def connect(self, asker: Asker, choose_model: Callable[[Context], str] | None = None) -> None:
         """Say whom to ask: known when the campaign's database is open, since every call goes there first.
@@ -88,11 +61,24 @@ class LlmOperator:
             ModelError: the model cannot be asked, or a budget is reached.
         """
         assert self._asker is not None, "connect comes before propose"
-        messages, model = self._opening(parents, context, rng), self._choose_model(context)
+        settings, model = self._settings, self._choose_model(context)
+        first, *others = parents
+        messages = (
+            self._prompter.merge(first, others[0], context)
+            if others
+            else self._prompter.first(first, context, rng)
+        )
         problem, child = "", None
-        for attempt in range(self._repairs + 1):
+        for attempt in range(settings.repairs + 1):
             completion = await self._asker.ask(
-                Request(messages, self._max_output_tokens, self._temperature, context.ordinal, attempt, model)
+                Request(
+                    messages,
+                    settings.max_output_tokens,
+                    settings.temperature,
+                    context.ordinal,
+                    attempt,
+                    model,
+                )
             )
             try:
                 child = self._child(parents, completion, context)
@@ -106,13 +92,8 @@ class LlmOperator:
         if child is not None:
             return child  # screening says the same about it, and keeps it to look at
         raise ProposalError(
-            f"{self.kind}: no usable answer in {self._repairs + 1} attempts; the last one: {problem}"
+            f"{self.kind}: no usable answer in {settings.repairs + 1} attempts; the last one: {problem}"
         )
-
-    def _opening(
-        self, parents: Sequence[Candidate], context: Context, rng: random.Random
-    ) -> tuple[Message, ...]:
-        return self._prompter.first(parents[0], context, rng)
 
     def _child(self, parents: Sequence[Candidate], completion: Completion, context: Context) -> Candidate:
         """Return what an answer makes of the first parent.
@@ -121,9 +102,9 @@ class LlmOperator:
             PatchError: the answer cannot be used.
         """
         if completion.stop is not Stop.END:
-            raise PatchError(_UNUSABLE[completion.stop].format(limit=self._max_output_tokens))
-        changed = patch(parents[0].source, completion.text, context.components)
-        return context.child(self.kind, parents, changed.source, _idea(completion.text))
+            raise PatchError(_UNUSABLE[completion.stop].format(limit=self._settings.max_output_tokens))
+        source = patch(parents[0].source, completion.text, context.components)
+        return context.child(self.kind, parents, source, _idea(completion.text))
 
 
 class LlmCrossover(LlmOperator):
@@ -131,11 +112,6 @@ class LlmCrossover(LlmOperator):
 
     kind = "llm-crossover"
     num_parents = 2
-
-    def _opening(
-        self, parents: Sequence[Candidate], context: Context, rng: random.Random
-    ) -> tuple[Message, ...]:
-        return self._prompter.merge(parents[0], parents[1], context)
 
 
 def _idea(answer: str) -> str:

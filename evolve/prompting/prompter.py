@@ -19,7 +19,6 @@ from evolve.errors import ConfigError
 from evolve.models.base import Message
 from evolve.operators.base import Context
 from evolve.prompting import digest
-from evolve.prompting.changes import RemovedLine, differing, removed_lines
 from evolve.search.log import LogView
 
 if TYPE_CHECKING:
@@ -36,28 +35,6 @@ class _Row(NamedTuple):
     name: str
     score: float
     parts: Mapping[str, float]
-
-
-class _Shown(NamedTuple):
-    """A prior program: what is new in it; name of another one -> what it has in common."""
-
-    name: str
-    score: float
-    source: str
-    same: Mapping[str, list[str]]
-
-
-class _Tried(NamedTuple):
-    """What has been tried; see `evolve.prompting.digest`."""
-
-    total: int
-    outcomes: str
-    best: float
-    way: list[digest.Step]
-    children: list[digest.Step]
-    ideas: list[digest.Step]
-    failures: list[digest.Step]
-    removed: list[RemovedLine]
 
 
 class _Behind(NamedTuple):
@@ -89,9 +66,8 @@ class Prompter:
         self._system = self._template(f"{domain.name}/system.md.j2").render(
             tasks=self._families, components=[c.name for c in domain.components], objective=objective
         )
-        self._propose = self._template("shared/propose.md.j2")
-        self._merge = self._template("shared/crossover.md.j2")
-        self._repair = self._template("shared/repair.md.j2")
+        shared = (self._template(f"shared/{name}.md.j2") for name in ("propose", "crossover", "repair"))
+        self._propose, self._merge, self._repair = shared
         self._cards = [f["text"] for f in _read_focus(domain) for _ in range(f.get("cards", 1))]
         self._templates = {card: self._environment.from_string(card) for card in self._cards}
 
@@ -162,14 +138,14 @@ class Prompter:
         rest = ranked[1 : min(half, _BEST)]
         return [ranked[0], *rng.sample(rest, min(self._examples - 1, len(rest)))]
 
-    def _shown(self, examples: Sequence[Candidate], parent: Candidate) -> list[_Shown]:
+    def _shown(self, examples: Sequence[Candidate], parent: Candidate) -> list[dict[str, Any]]:
         """Return programs, worst to best; of each what neither the parent has nor one shown before."""
         sources, shown = {"the parent": parent.source}, []
         for candidate in sorted(examples, key=lambda c: c.mean(self._objective)):
-            text, same = differing(candidate.source, sources)
-            name = f"candidate {candidate.ordinal}"
+            text, same = digest.differing(candidate.source, sources)
+            name, score = f"candidate {candidate.ordinal}", candidate.mean(self._objective)
             sources[name] = candidate.source
-            shown.append(_Shown(name, candidate.mean(self._objective), text, same))
+            shown.append({"name": name, "score": score, "source": text, "same": same})
         return shown
 
     def _curves(self, parent: Candidate, best: Sequence[Candidate], context: Context) -> list[dict[str, Any]]:
@@ -182,17 +158,17 @@ class Prompter:
             shown[name] = _first_curves(evaluation)
         return digest.thinned(shown)
 
-    def _tried(self, parent: Candidate, log: LogView) -> _Tried:
-        return _Tried(
-            total=sum(log.outcomes.values()) if log.best else 0,
-            outcomes=digest.outcomes(log),
-            best=log.best[0].mean(self._objective) if log.best else 0.0,
-            way=digest.way(parent, log),
-            children=digest.children(parent, log),
-            ideas=digest.ideas(parent, log),
-            failures=digest.failures(parent, log),
-            removed=removed_lines(str(parent.program_id), log.scored, self._objective)[:_REMOVED],
-        )
+    def _tried(self, parent: Candidate, log: LogView) -> dict[str, Any]:
+        return {
+            "total": sum(log.outcomes.values()) if log.best else 0,
+            "outcomes": digest.outcomes(log),
+            "best": log.best[0].mean(self._objective) if log.best else 0.0,
+            "way": digest.way(parent, log),
+            "children": digest.children(parent, log),
+            "ideas": digest.ideas(parent, log),
+            "failures": digest.failures(parent, log),
+            "removed": digest.removed_lines(parent, log)[:_REMOVED],
+        }
 
     def _draw_focus(self, behind: _Behind | None, context: Context, rng: random.Random) -> str:
         """The card of this candidate, of a deck that is shuffled anew when it is used up.
@@ -306,6 +282,4 @@ def fenced(source: str) -> str:
 
 def _tidy(text: str) -> str:
     """At most one blank line in a row, outside of programs too: templates leave more."""
-    while "\n\n\n\n" in text:
-        text = text.replace("\n\n\n\n", "\n\n\n")
-    return text.strip() + "\n"
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip() + "\n"

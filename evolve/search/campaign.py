@@ -24,7 +24,7 @@ from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, EngineFault, EvolveError
 from evolve.evaluation.barrier import engine_error
 from evolve.evaluation.service import EvaluationService
-from evolve.models.errors import BudgetReached
+from evolve.models.base import BudgetReached
 from evolve.operators.base import Operator
 from evolve.search.baselines import Baselines
 from evolve.search.events import HeldOut, Observer, Refined, Started, Summary, Told

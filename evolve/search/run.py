@@ -69,7 +69,7 @@ def run(
     setup = prepare(config, db=programs or db)
     all_told = _all_told(config, db)
     if setup.llm is not None and asker is None and not all_told:
-        setup.llm.open()
+        setup.llm.open(observer)
     with open_store(db) as store:
         stored = store.find_campaign(config.campaign_name)
         if stored is not None:
@@ -152,7 +152,7 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         seed_source=program.source,
         baselines=baseline_sources(domain, config.baselines),
         operator=llm.operator if llm else SymbolicOperator(),
-        crossover=llm.crosser() if llm else CrossoverOperator(),
+        crossover=llm.crossover if llm else CrossoverOperator(),
         demanded=protection(config, start=program.provenance),
         llm=llm,
     )

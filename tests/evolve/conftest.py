@@ -80,7 +80,7 @@ class ThreadExecutor(ThreadPoolExecutor):
 class Toy:
     """Runs toy campaigns on databases, and reads back what became of them."""
 
-    Operator, Executor = ToyOperator, ThreadExecutor
+    Operator, Crossover, Executor = ToyOperator, ToyCrossover, ThreadExecutor
     program = staticmethod(fake_program)
 
     @staticmethod

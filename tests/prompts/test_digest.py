@@ -5,7 +5,6 @@ import pytest
 import seeds
 from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
 from evolve.prompting import digest
-from evolve.prompting.changes import ancestors, differing, removed_lines
 from evolve.search.log import CandidateLog
 
 OK = Outcome(Tag.OK)
@@ -43,12 +42,12 @@ def test_the_way_begins_with_the_oldest_ancestor():
         ("1.400", "step"),
     ]
     assert digest.way(TOLD[0], LOG) == []
-    assert [t.ordinal for t in ancestors("id3", LOG.scored)] == [3, 1, 0]
-    assert ancestors("unknown", LOG.scored) == []
+    assert [t.ordinal for t in digest.ancestors(PARENT, LOG)] == [3, 1, 0]
+    assert digest.ancestors(told(9, "", 0.0, ""), LOG) == []
 
 
 def test_lines_whose_loss_did_harm_are_not_warned_of():
-    assert [line.text for line in removed_lines("id3", LOG.scored, "score")] == ["a = 1"]
+    assert digest.removed_lines(PARENT, LOG) == [("1.000 → 1.500", "a = 1")]
 
 
 def test_failures_say_what_was_tried():
@@ -57,18 +56,18 @@ def test_failures_say_what_was_tried():
 
 def test_what_other_programs_share_is_named_once():
     plus, dcfr = seeds.source("cfr", "cfr_plus"), seeds.source("cfr", "dcfr")
-    text, same = differing(dcfr, {"the parent": plus})
+    text, same = digest.differing(dcfr, {"the parent": plus})
     assert same == {"the parent": ["PolicyFromRegretAccumulator"]}
     assert "class RegretAccumulator" in text
     assert "class PolicyFromRegretAccumulator" not in text
     documented_otherwise = plus.replace("Regret matching+:", "RM+:")
-    assert differing(documented_otherwise, {"the parent": plus}).text == ""
+    assert digest.differing(documented_otherwise, {"the parent": plus})[0] == ""
 
 
 @pytest.mark.parametrize("source", ["def f(:\n", "\0"])
 def test_a_program_that_does_not_parse_is_shown_whole(source):
-    assert differing(source, {"the parent": "x = 1"}) == (source, {})
-    assert differing("x = 1", {"the parent": source}).text == "x = 1"
+    assert digest.differing(source, {"the parent": "x = 1"}) == (source, {})
+    assert digest.differing("x = 1", {"the parent": source})[0] == "x = 1"
 
 
 def test_a_fault_of_ours_is_not_shown():

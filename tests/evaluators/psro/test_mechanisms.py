@@ -13,9 +13,8 @@ from evaluators.psro.domain import DOMAIN
 from evaluators.psro.mechanisms import MECHANISMS
 from evaluators.records import Candidate, Tag
 from evolve.operators.base import Context
-from evolve.operators.blocks import find_blocks, insert
+from evolve.operators.blocks import find_blocks, insert, local_names
 from evolve.operators.symbolic import Mix, SymbolicOperator
-from evolve.operators.templates import local_names
 from evolve.source.code import Code
 from evolve.source.sites import find_sites
 from sandbox.inprocess import InProcessSandbox

@@ -4,12 +4,18 @@ import asyncio
 
 import pytest
 
-from evolve.models.asking import Priced, RecordingAsker
-from evolve.models.base import Completion, Usage
+from evolve.models.asking import RecordingAsker, Retries
+from evolve.models.base import (
+    BudgetReached,
+    Completion,
+    ModelSetupError,
+    ModelUnavailable,
+    TransientError,
+    Usage,
+)
 from evolve.models.budget import Budget
 from evolve.models.ensemble import Paid
-from evolve.models.errors import BudgetReached, ModelSetupError, ModelUnavailable, TransientError
-from evolve.models.retrying import Retries
+from evolve.models.registry import Priced
 
 REFUSED = TransientError("HTTP 429: slow down")
 BROKEN = TransientError("the connection broke", usage=None)

@@ -6,13 +6,9 @@ import json
 import pytest
 
 from benchmarks.loopback import LoopbackServer, Reply
-from evolve.models.base import Message, Request, Stop, Usage
-from evolve.models.errors import ModelSetupError
-from evolve.models.gemini import GeminiModel
-from evolve.models.mailbox import MailboxModel
-from evolve.models.openai import OpenAIModel
-from evolve.models.recorded import ReplayModel, ScriptedModel, recording
-from evolve.models.retrying import TimedModel
+from evolve.models.base import Message, ModelSetupError, Request, Stop, Usage
+from evolve.models.files import MailboxModel, ReplayModel, ScriptedModel, recording
+from evolve.models.remote import GeminiModel, OpenAIModel
 from results.records import CallRecord
 
 
@@ -124,11 +120,6 @@ class TestGemini(OverHttp):
     def test_the_model_is_in_the_address(self, model, ask):
         self.run(model, ask("candidate 1"))
         assert self.server.received[0].path.endswith("/models/m:generateContent")
-
-
-class TestTimed(OverHttp):
-    def client(self, url):
-        return TimedModel(OpenAIModel("m", base_url=f"{url}/v1"), timeout_s=20)
 
 
 class TestMailbox(ModelContract):

@@ -11,11 +11,17 @@ import pytest
 
 from benchmarks import loopback
 from benchmarks.loopback import LoopbackServer, Reply
-from evolve.models.base import Completion, Stop, Usage
-from evolve.models.errors import ModelSetupError, ModelUnavailable, TransientError, scrubbed
-from evolve.models.gemini import GeminiModel
-from evolve.models.openai import OpenAIModel
-from evolve.models.retrying import LONGEST_RETRY_AFTER_S, Retries, TimedModel
+from evolve.models import remote
+from evolve.models.asking import LONGEST_RETRY_AFTER_S, Retries
+from evolve.models.base import (
+    Completion,
+    ModelSetupError,
+    ModelUnavailable,
+    Stop,
+    TransientError,
+    Usage,
+)
+from evolve.models.remote import GeminiModel, OpenAIModel, scrubbed
 
 KEY = "sk-very-secret-0123456789"
 KINDS = ("chat", "responses", "gemini")
@@ -32,11 +38,11 @@ def client(kind, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
 
-    def make(handler):
+    def make(handler, **options):
         http = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
         if kind == "gemini":
-            return GeminiModel("m", http_client=http)
-        return OpenAIModel("m", api=kind, http_client=http)
+            return GeminiModel("m", http_client=http, **options)
+        return OpenAIModel("m", api=kind, http_client=http, **options)
 
     return make
 
@@ -193,6 +199,28 @@ def test_what_is_no_answer_of_the_interface_is_transient(client, ask, raw):
         assert type(error) is TransientError, (raw, headers)
 
 
+def test_a_call_is_given_up_whatever_the_sdk_does(client, ask, monkeypatch):
+    """A server that sends a byte now and then keeps within the SDKs' limits, which are per read."""
+
+    async def silent(request):
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(remote, "GRACE_S", 0.0)
+    model = client(silent, timeout_s=0.05)
+    error = error_of(model, ask())
+    assert type(error) is TransientError
+    assert error.message == "no answer within 0.05 s."
+    assert error.usage is None
+
+
+@pytest.mark.parametrize("kind", ["chat", "responses"])
+def test_the_server_that_cannot_be_reached_is_named(monkeypatch, ask, kind):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:secret@localhost:1/v1")
+    error = error_of(OpenAIModel("m", api=kind, timeout_s=5), ask())
+    assert error.message.startswith("no connection to localhost: ConnectError: ")
+    assert error.usage == Usage()
+
+
 only_chat = pytest.mark.parametrize("kind", ["chat"])
 
 
@@ -223,7 +251,7 @@ def test_a_short_answer_is_enough(client, complete, ask):
 @only_chat
 def test_the_page_of_a_proxy_is_shown(client, ask):
     error = error_of(client(replying(Reply(raw=f"<html>no {KEY}\n</html>".encode()))), ask())
-    assert error.message == "the server sent no choice: <html>no [key] </html>"
+    assert error.message == "the server sent no answer: <html>no [key] </html>"
 
 
 @pytest.mark.parametrize(
@@ -306,7 +334,7 @@ def test_the_environment_names_the_server(monkeypatch, complete, ask):
 
 
 def test_scrubbing_shortens_and_cleans():
-    assert scrubbed(f"a\n  {KEY} b", [None, "", KEY]) == "a [key] b"
+    assert scrubbed(f"a\n  {KEY} b", [KEY]) == "a [key] b"
     assert len(scrubbed("x" * 1000, [])) == 300
 
 
@@ -321,9 +349,9 @@ def failing(*faults):
 class Retried:
     """A client of a server with retries."""
 
-    def __init__(self, server, *, timeout_s=10, **options):
-        client = OpenAIModel("m", base_url=f"{server.url}/v1", timeout_s=5)
-        self._model, self._retries = TimedModel(client, timeout_s=timeout_s), Retries(wait_s=0.0, **options)
+    def __init__(self, server, *, timeout_s=5, **options):
+        self._model = OpenAIModel("m", base_url=f"{server.url}/v1", timeout_s=timeout_s)
+        self._retries = Retries(wait_s=0.0, **options)
 
     async def complete(self, request):
         return await self._retries.run("openai:m", lambda: self._model.complete(request))
@@ -348,7 +376,7 @@ retried = Retried
 def test_a_fault_that_passes_is_not_noticed(ask, complete, fault):
     warned = []
     with LoopbackServer(failing(fault, fault)) as server:
-        came = complete(retried(server, timeout_s=0.2 if fault.delay_s else 10, warn=warned.append), ask())
+        came = complete(retried(server, timeout_s=0.2 if fault.delay_s else 5, warn=warned.append), ask())
     assert came.text == "at last"
     assert len(server.received) == 3
     assert len(warned) == 2

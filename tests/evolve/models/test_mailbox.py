@@ -5,9 +5,8 @@ import os
 
 import pytest
 
-from evolve.models.base import Message, Request
-from evolve.models.errors import ModelSetupError, ModelUnavailable
-from evolve.models.mailbox import MailboxModel
+from evolve.models.base import Message, ModelSetupError, ModelUnavailable, Request
+from evolve.models.files import MailboxModel
 
 
 def stem(request):

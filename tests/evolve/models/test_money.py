@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 
 from evolve.config import check_continues, parse_config
 from evolve.errors import ConfigError
-from evolve.models.base import Usage
+from evolve.models.base import BudgetReached, ModelSetupError, Usage
 from evolve.models.budget import Budget
 from evolve.models.config import LlmConfig, Price
-from evolve.models.errors import BudgetReached, ModelSetupError
-from evolve.models.prices import pricing
-from evolve.models.registry import make_model, split_name
+from evolve.models.registry import make_model, pricing, split_name
 
 
 def test_known_models_are_priced_from_the_table():

@@ -4,7 +4,7 @@ import pytest
 
 from evaluators.contract import Mechanism, Parameter
 from evolve.operators import blocks
-from evolve.operators.templates import literal_value, render
+from evolve.operators.formula import literal_value
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import Code
 from evolve.source.sites import find_sites
@@ -126,4 +126,4 @@ def test_an_alias_of_the_program_is_used_and_kept_in_meaning(context):
 
 def test_negative_constants_are_written_and_read():
     mechanism = Mechanism("m", "C", "x", "x", "s", "x = x + {shift}", (Parameter("shift", -0.5, -1.0, -0.1),))
-    assert render(mechanism, {"shift": -0.25}) == ["x = x + -0.25"]
+    assert blocks.render(mechanism, {"shift": -0.25}) == "x = x + -0.25"

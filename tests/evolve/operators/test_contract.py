@@ -9,6 +9,7 @@ import pytest
 from evaluators.records import Candidate, Evaluation, Outcome, Score, Tag
 from evaluators.registry import get_domain
 from evolve.models.base import Completion, Usage
+from evolve.models.config import LlmConfig
 from evolve.operators.base import ProposalError, ScriptedOperator
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.llm import LlmCrossover, LlmOperator
@@ -73,7 +74,9 @@ class TestLlm(OperatorContract):
     operator = LlmOperator
 
     def make(self, seed_sources):
-        made = self.operator(Prompter(get_domain("cfr"), families=(), objective="decades", examples=0))
+        made = self.operator(
+            Prompter(get_domain("cfr"), families=(), objective="decades", examples=0), LlmConfig()
+        )
         made.connect(Asker())
         return made
 

@@ -7,6 +7,7 @@ import pytest
 
 from evaluators.records import Candidate
 from evolve.models.base import Completion, Message, Stop, Usage
+from evolve.models.config import LlmConfig
 from evolve.operators.base import Context, ProposalError
 from evolve.operators.llm import LlmCrossover, LlmOperator
 
@@ -43,7 +44,7 @@ class Prompter:
 @pytest.fixture
 def propose(seed_sources, context):
     def run(asker, *, objection=lambda source: "", **options):
-        operator = LlmOperator(Prompter(), **options)
+        operator = LlmOperator(Prompter(), LlmConfig(**options))
         operator.connect(asker)
         parent = Candidate(0, "seed", "id", source=seed_sources["cfr_plus"])
         told = Context(context.components, context.mechanisms, "cfr", 7, objection=objection)
@@ -138,7 +139,7 @@ def test_the_note_is_the_idea(propose, answer, note):
 
 
 def test_a_merge_shows_both_parents_and_changes_the_first(seed_sources, context):
-    asker, operator = Asker("no idea", block(2)), LlmCrossover(Prompter())
+    asker, operator = Asker("no idea", block(2)), LlmCrossover(Prompter(), LlmConfig())
     operator.connect(asker)
     parents = [Candidate(0, "seed", name, source=seed_sources[name]) for name in ("cfr_plus", "dcfr")]
     child = asyncio.run(operator.propose(parents, context, random.Random(0)))
@@ -151,7 +152,7 @@ def test_a_merge_shows_both_parents_and_changes_the_first(seed_sources, context)
 
 def test_one_model_is_chosen_for_a_candidate_and_its_repairs(seed_sources, context):
     names = iter(("openai:a", "openai:b"))
-    asker, operator = Asker("no idea", block(2), block(3)), LlmOperator(Prompter())
+    asker, operator = Asker("no idea", block(2), block(3)), LlmOperator(Prompter(), LlmConfig())
     operator.connect(asker, lambda told: next(names))
     for _ in range(2):
         parent = Candidate(0, "seed", "id", source=seed_sources["cfr_plus"])

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from evaluators.records import Tag
-from evolve.models.asking import Priced
 from evolve.models.base import Completion, Message, Usage
+from evolve.models.config import LlmConfig
+from evolve.models.registry import Priced
 from evolve.operators.llm import LlmCrossover, LlmOperator
 from evolve.search.events import Told
 from evolve.search.language_models import Llm
@@ -70,14 +71,15 @@ def run(toy):
         seen, delay = options.pop("seen", None), options.pop("delay", lambda: 0.0)
         settings = {"candidates": 40, "lookahead": 4, "operator": "llm", "crossover": 0.15, "workers": 2}
         config = toy.config(model=tuple(models), **(settings | options))
-        operator, merger = (kind(Prompter(), repairs=1) for kind in (LlmOperator, LlmCrossover))
-        llm = Llm(config, operator, merger if merge else None, priced)
+        settings = LlmConfig(repairs=1)
+        operator = LlmOperator(Prompter(), settings)
+        crossover = LlmCrossover(Prompter(), settings) if merge else toy.Crossover()
+        llm = Llm(config, operator, crossover, priced)
 
         def connected(writer):
             llm.connect(writer, lambda event: None)
             return writer
 
-        crossover = merger if merge else None
         summary = toy.run(
             db, config, operator=operator, crossover=crossover, wrap=connected, delay=delay, seen=seen
         )

@@ -7,11 +7,12 @@ import re
 import pytest
 
 from evaluators.records import Tag
-from evolve.models.asking import Priced, RecordingAsker
-from evolve.models.base import Completion, Message, Usage
+from evolve.models.asking import RecordingAsker
+from evolve.models.base import Completion, Message, ModelSetupError, ModelUnavailable, Usage
 from evolve.models.budget import Budget
-from evolve.models.errors import ModelSetupError, ModelUnavailable
-from evolve.models.recorded import ReplayModel, recording
+from evolve.models.config import LlmConfig
+from evolve.models.files import ReplayModel, recording
+from evolve.models.registry import Priced
 from evolve.operators.llm import LlmOperator
 from evolve.search.events import Told
 from results import queries
@@ -70,7 +71,7 @@ def run(toy):
 
     def go(db, model=None, *, usd=None, tokens=None, wrap=lambda writer: writer, **options):
         model = model or ToyModel()
-        operator = LlmOperator(Prompter(), repairs=1, max_output_tokens=100)
+        operator = LlmOperator(Prompter(), LlmConfig(repairs=1, max_output_tokens=100))
         seen = options.pop("seen", None)
         delay = options.pop("delay", lambda: 0.0)
 

@@ -15,12 +15,11 @@ from evaluators.registry import get_domain
 from evaluators.source import MAX_DEPTH, parse
 from evolve.distilling.documentation import corrected
 from evolve.distilling.reductions import reduced, reductions
-from evolve.operators.answers import PatchError
 from evolve.operators.base import Context, ProposalError
 from evolve.operators.crossover import CrossoverOperator
-from evolve.operators.patch import check_scope, patch
+from evolve.operators.patch import PatchError, check_scope, patch
 from evolve.operators.symbolic import Mix, SymbolicOperator
-from evolve.prompting.changes import code_lines, differing, what_changed
+from evolve.prompting.digest import code_lines, differing, what_changed
 from evolve.search.screening import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code

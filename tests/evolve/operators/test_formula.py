@@ -5,8 +5,7 @@ import random
 
 import pytest
 
-from evolve.operators.alternatives import find_alternatives
-from evolve.operators.literals import find_literals, perturb
+from evolve.operators.formula import find_alternatives, find_literals, perturb_literal
 from evolve.source.code import Code
 
 
@@ -40,7 +39,7 @@ def test_which_constants_may_move(text, expected):
 def test_a_moved_constant_keeps_its_sign_and_its_kind(text):
     for seed in range(50):
         code, (literal,) = literals(text)
-        moved = code.edited([perturb(code, literal, random.Random(seed))[0]])
+        moved = code.edited([perturb_literal(code, literal, random.Random(seed))[0]])
         (new,) = (n.value for n in ast.walk(moved.tree) if isinstance(n, ast.Constant))
         assert new != literal.node.value
         assert new > 0
