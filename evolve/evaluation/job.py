@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 
 from evaluators.contract import Plan
 from evaluators.records import Evaluation, Score
@@ -41,11 +40,22 @@ def warm_up(domain: str, sandbox: str) -> None:
     warm_sandbox(get_domain(domain).sandbox_modules, sandbox)
 
 
-@lru_cache(maxsize=4)
+_warm: dict[tuple[tuple[str, ...], str], Sandbox] = {}
+
+
 def warm_sandbox(modules: tuple[str, ...], kind: str = "process") -> Sandbox:
     """Return the sandbox of this process: one warm runner for all jobs of a domain.
 
     Raises:
         SandboxFault: `SANDBOX_ERROR`, it does not start; for containers the message says what is missing.
     """
-    return InProcessSandbox() if kind == IN_PROCESS else make(kind, modules)
+    sandbox = _warm.get((modules, kind))
+    if sandbox is None:
+        sandbox = _warm[modules, kind] = InProcessSandbox() if kind == IN_PROCESS else make(kind, modules)
+    return sandbox
+
+
+def close_sandboxes() -> None:
+    """Close the sandboxes of this process; the next job starts its own anew."""
+    while _warm:
+        _warm.popitem()[1].close()

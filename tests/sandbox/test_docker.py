@@ -186,15 +186,14 @@ class TestContainers:
         import seeds
         from evaluators.registry import get_domain
         from evolve.evaluation.isolation import probe
-        from evolve.evaluation.job import run_job, warm_sandbox
+        from evolve.evaluation.job import close_sandboxes, run_job
 
         plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
         try:
             found = probe(get_domain("cfr").sandbox_modules, "docker")
             evaluation = run_job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="docker")
         finally:
-            warm_sandbox(get_domain("cfr").sandbox_modules, "docker").close()
-            warm_sandbox.cache_clear()
+            close_sandboxes()
         assert found == (Level.DOCKER, {}, ())
         assert (evaluation.outcome.tag, evaluation.isolation) == ("ok", "docker")
 

@@ -142,7 +142,7 @@ def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     import seeds
     from evaluators.registry import get_domain
     from evolve.evaluation.isolation import probe
-    from evolve.evaluation.job import run_job, warm_sandbox
+    from evolve.evaluation.job import close_sandboxes, run_job, warm_sandbox
 
     modules = get_domain("cfr").sandbox_modules
     plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
@@ -153,7 +153,7 @@ def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     finally:
         for kind in ("gvisor", "process"):
             warm_sandbox(modules, kind).close()
-        warm_sandbox.cache_clear()
+        close_sandboxes()
     assert found == (Level.GVISOR, {}, ())
     assert (evaluation.outcome.tag, evaluation.isolation) == ("ok", "gvisor")
     assert [r.curve for r in evaluation.results] == [r.curve for r in same.results]

@@ -18,7 +18,7 @@ from evolve.config import CampaignConfig, parse_config
 from evolve.distilling import start as distilling
 from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation import job, service
-from evolve.evaluation.job import warm_sandbox
+from evolve.evaluation.job import close_sandboxes
 from evolve.programs import find_program
 from evolve.search import run as searching
 from results import queries
@@ -56,17 +56,17 @@ def sandboxes(monkeypatch):
         return kept[-1]
 
     def new():
-        warm_sandbox.cache_clear()
+        close_sandboxes()
         found, made[:] = list(made), []
         limits, Container.opened[:] = list(Container.opened), []
         return found, limits
 
     monkeypatch.setattr(job, "make", make)
     monkeypatch.setattr(service, "make", make)
-    warm_sandbox.cache_clear()
+    close_sandboxes()
     Container.opened.clear()
     yield new
-    warm_sandbox.cache_clear()
+    close_sandboxes()
     for sandbox in kept:
         sandbox.close()
 
@@ -83,10 +83,10 @@ def without_docker(monkeypatch):
     def take_away():
         monkeypatch.setattr(job, "make", make)
         monkeypatch.setattr(service, "make", make)
-        warm_sandbox.cache_clear()
+        close_sandboxes()
 
     yield take_away
-    warm_sandbox.cache_clear()
+    close_sandboxes()
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def real(db, docker_host):
     config = CampaignConfig(name="required", sandbox="docker", min_isolation="docker", workers=1, **QUICK)
     assert searching.run(config, db=str(db), observer=lambda event: None).status == "finished"
     yield str(db)
-    warm_sandbox.cache_clear()
+    close_sandboxes()
 
 
 @pytest.mark.docker
@@ -262,7 +262,7 @@ def test_under_a_real_daemon(real):
 @pytest.mark.docker
 def test_when_the_real_daemon_is_gone(real, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    warm_sandbox.cache_clear()
+    close_sandboxes()
     for command in COMMANDS.values():
         with pytest.raises(IsolationError, match="expected docker at level docker or stronger"):
             command(real, child(real))

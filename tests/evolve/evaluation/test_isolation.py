@@ -9,7 +9,7 @@ from evolve.config import parse_config
 from evolve.errors import ConfigError, IsolationError
 from evolve.evaluation import isolation
 from evolve.evaluation.isolation import Probe, protection, require, strictest
-from evolve.evaluation.job import warm_sandbox
+from evolve.evaluation.job import close_sandboxes
 from sandbox.attacks import ATTACKS, THROUGH
 from sandbox.base import Level, SandboxFault, Verdict
 from sandbox.selfcheck import Result
@@ -107,8 +107,7 @@ def test_faults_survive_the_way_from_a_worker():
 def workers_sandbox():
     """Whatever a worker keeps warm ends with the test."""
     yield
-    warm_sandbox(("numpy",), "process").close()
-    warm_sandbox.cache_clear()
+    close_sandboxes()
 
 
 def test_a_worker_tries_its_own_sandbox(monkeypatch, workers_sandbox):
