@@ -89,7 +89,15 @@ def test_the_clock_counts_what_is_done_in_transactions_that_write(tmp_path):
         return time.thread_time() - began
 
     spec = CampaignSpec(
-        name="a", domain="cfr", seed=0, objective="train", plan="train", config={}, versions={}, machine={}
+        name="a",
+        domain="cfr",
+        seed=0,
+        objective="train",
+        plan="train",
+        metric=get_domain("cfr").metric,
+        config={},
+        versions={},
+        machine={},
     )
     with open_store(tmp_path / "evolve.db") as store:
         with DatabaseClock() as clock:
@@ -116,7 +124,7 @@ def test_changes_are_programs_and_all_different():
         block = change(f"{program}\n{number}").split("SEARCH\n")[1]
         before, _, after = block.partition("\n=======\n")
         program = program.replace(before, after.partition("\n>>>>>>>")[0])
-        judged = screen.judge(program)
-        assert judged.stopped is None
-        seen.add(judged.tree_hash)
+        tree_hash, stopped = screen.judge(program)
+        assert stopped is None
+        seen.add(tree_hash)
     assert len(seen) == 20
