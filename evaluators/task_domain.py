@@ -153,10 +153,6 @@ class TaskDomain(ABC):
         """Return tasks that are drawn from `seed` once programs are frozen; none where the domain has no such tasks."""
         return ()
 
-    def figures(self, result: TaskResult) -> Mapping[str, float]:
-        """Return further figures of a result, shown beside its value and never selected on."""
-        return result.extra
-
     # What every domain can do; override what is different.
 
     def check(self, source: str) -> None:

@@ -142,7 +142,7 @@ def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
     import seeds
     from evaluators.registry import get_domain
     from evolve.evaluation.isolation import probe
-    from evolve.evaluation.job import close_sandboxes, run_job, warm_sandbox
+    from evolve.evaluation.job import close_sandboxes, run_job
 
     modules = get_domain("cfr").sandbox_modules
     plan = get_domain("cfr").plan(["kuhn2"], tiers=("exact",), budget=5)
@@ -151,8 +151,6 @@ def test_workers_evaluate_in_it_and_record_the_level(gvisor_host):
         evaluation = run_job("cfr", seeds.source("cfr", "cfr_plus"), plan, sandbox="gvisor")
         same = run_job("cfr", seeds.source("cfr", "cfr_plus"), plan)
     finally:
-        for kind in ("gvisor", "process"):
-            warm_sandbox(modules, kind).close()
         close_sandboxes()
     assert found == (Level.GVISOR, {}, ())
     assert (evaluation.outcome.tag, evaluation.isolation) == ("ok", "gvisor")
