@@ -1,4 +1,4 @@
-"""What tests of several packages share: which of them are slow or need a server, and a Docker daemon."""
+"""What tests of several packages share: which of them need a server, and a Docker daemon."""
 
 from __future__ import annotations
 
@@ -16,38 +16,11 @@ from sandbox.base import SandboxFault
 from sandbox.docker import RUNTIME, connect
 from sandbox.image import build_offline
 
-SLOW = (
-    "benchmarks/test_engine.py",
-    "benchmarks/test_path.py",
-    "benchmarks/test_psro.py",
-    "evaluators/games/test_against_openspiel.py",
-    "evaluators/psro/test_against_psro_v2.py",
-    "evaluators/psro/test_mechanisms.py::test_children_of_the_symbolic_operator_run",
-    "evolve/search/test_kill.py",
-    "evolve/search/test_llm_kills.py",
-    "evolve/search/test_recorded_campaign.py",
-    "evolve/search/test_recorded_psro.py",
-    "evolve/test_llm_cli.py",
-    "evolve/test_problems.py",
-    "results/test_durability.py",
-    "sandbox/test_attacks.py",
-    "seeds/test_vad_aod.py",
-    "test_examples.py",
-    "test_packaging.py",
-    "test_readme.py",
-)
-"""Files and tests that `make test` leaves to `make test-all`: whole campaigns, kills, walks through large trees."""
-
-TESTS = Path(__file__).parent
-
 
 def pytest_collection_modifyitems(items):
-    """Mark tests by what they need, which their fixtures say, and those that are slow."""
+    """Mark tests by what they need, which their fixtures say."""
     for item in items:
-        where = f"{Path(item.path).relative_to(TESTS).as_posix()}::{item.nodeid.partition('::')[2]}"
         parameters = getattr(item, "callspec", None)
-        if where.startswith(SLOW):
-            item.add_marker(pytest.mark.slow)
         if "docker_host" in item.fixturenames:
             item.add_marker(pytest.mark.docker)
         if "postgres_server" in item.fixturenames or (

@@ -10,6 +10,8 @@ import pytest
 
 import evolve
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(evolve.__file__).parent.parent / "examples"
 
 

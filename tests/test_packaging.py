@@ -12,6 +12,8 @@ import pytest
 
 import evolve
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(evolve.__file__).parent.parent
 PACKAGES = {"evolve", "evaluators", "sandbox", "results", "seeds", "prompts"}
 

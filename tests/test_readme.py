@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 import evolve
 from evolve.cli.app import app
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme")]  # In the order of the README.
+
 ROOT = Path(evolve.__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAX_LINES = 150

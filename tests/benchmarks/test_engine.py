@@ -15,6 +15,8 @@ from results.records import CampaignSpec
 from results.store import open_store
 from seeds import source
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def report():

@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks import path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def report():

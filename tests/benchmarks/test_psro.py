@@ -9,6 +9,8 @@ from benchmarks.timing import Measurement, Spread
 from benchmarks.whole import IN_PROCESS, SANDBOXED, Whole
 from evolve.cli.output import SCHEMA_VERSION
 
+pytestmark = pytest.mark.slow
+
 
 def ordered(values):
     return len(values) == 3 and values == sorted(values) and values[0] > 0

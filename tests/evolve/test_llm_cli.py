@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from benchmarks.loopback import LoopbackServer, Reply
 from evolve.cli.app import app
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-live-very-secret-987"
 QUICK = ("--games", "kuhn2", "--iterations", 20, "--workers", 1)
 W = "        weight = iteration_number + 1"

@@ -22,6 +22,8 @@ from evaluators.contract import CapabilityError
 from evolve.cli.app import app
 from results.dashboard.app import create_app
 
+pytestmark = pytest.mark.slow
+
 DOMAINS = Path(__file__).parent.parent / "toy_domains"
 
 FOREIGN = re.compile(r"\bgames?\b|exploitab|decades|nashconv|kuhn|leduc", re.IGNORECASE)

@@ -17,6 +17,8 @@ from results import queries
 from results.errors import BusyError
 from results.store import open_store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("crashing_writer.py")
 ROUNDS = 6

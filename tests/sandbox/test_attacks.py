@@ -18,6 +18,8 @@ from sandbox.attacks import ATTACKS, CONTAINED, FAKING, SHORT, Attack
 from sandbox.base import Level, Limits, Verdict
 from sandbox.selfcheck import attempt
 
+pytestmark = pytest.mark.slow
+
 ACCEPTED = {69}
 """Rows that nothing stops: timing between programs that run at the same time."""
 

@@ -20,6 +20,8 @@ from evaluators.games.game import load
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = Path(__file__).parents[1] / "evaluators" / "cfr" / "programs"
 NUM_ACTIONS = (np.array([2, 3, 1, 4] * 20), np.array([3, 2] * 35))
 ITERATIONS = (*range(12), 120, *range(497, 504), 1500)

@@ -18,6 +18,8 @@ from evaluators.games.compile import load_turn_based
 from evaluators.games.game import Game, Variant, load
 from evaluators.games.suites import SUITES
 
+pytestmark = pytest.mark.slow
+
 GAMES = [name for name in (*SUITES["train"], *SUITES["test"]) if name != "leduc3"]
 OTHERS = [
     *("blotto5", "blotto5_3p", "battleship22_2", "goofspiel4_3p"),
@@ -26,8 +28,6 @@ OTHERS = [
     "numHoleCards=1,numBoardCards=0 1,raiseSize=2 4,maxRaises=2 2)",  # Leduc with 5 ranks
 ]
 """General sums, players with different trees, one-shot games, four players without lanes, sealed games."""
-SIZED = [pytest.param(name, marks=pytest.mark.slow) if name == "liars_dice6" else name for name in GAMES]
-"""The largest takes as long as all others together."""
 RECORDED = pathlib.Path(__file__).with_name("openspiel_nash_conv.json")
 SOLVERS = {
     False: (pyspiel.CFRSolver, cfr.CFRSolver),
@@ -72,7 +72,7 @@ def largest_utility(name):
     return max(abs(openspiel_game(name).max_utility()), abs(openspiel_game(name).min_utility()))
 
 
-@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("name", GAMES)
 def test_nash_conv_agrees_at_20_profiles(name):
     """With what OpenSpiel gave when `RECORDED` was written (see the end of this file)."""
     g, recorded = game(name), json.loads(RECORDED.read_text())[name]
@@ -84,7 +84,7 @@ def test_nash_conv_agrees_at_20_profiles(name):
 
 
 # OpenSpiel takes 0.5 s a profile on 5-card Goofspiel and 5-sided Liar's Dice, 5 s on 6-sided.
-@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("name", GAMES)
 def test_recorded_nash_conv_is_openspiels(name):
     profiles = {"goofspiel5": 2, "liars_dice5": 2, "liars_dice6": 1, "kuhn4": 5, "leduc2": 5}.get(name, 20)
     recorded = json.loads(RECORDED.read_text())[name]
@@ -136,7 +136,7 @@ def walked_regrets(root, policies):
     return regrets, reaches
 
 
-@pytest.mark.parametrize("name", [*SIZED, *OTHERS])
+@pytest.mark.parametrize("name", [*GAMES, *OTHERS])
 def test_regrets_and_counterfactual_reach_agree_at_20_profiles(name):
     g, reference = game(name), openspiel_game(name)
     profiles = [interior_profile(g, seed) for seed in range(20)]
@@ -257,7 +257,7 @@ def perturbed(name):
 
 
 @pytest.mark.parametrize("plus", [False, True])
-@pytest.mark.parametrize("name", SIZED)
+@pytest.mark.parametrize("name", GAMES)
 def test_perturbed_runs_agree_with_the_compiled_solvers(name, plus, tmp_path):
     g, reference = perturbed(name)
     solver = SOLVERS[plus][0](reference)
@@ -275,7 +275,6 @@ def test_perturbed_runs_agree_with_the_compiled_solvers(name, plus, tmp_path):
         np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_three_player_leduc_runs():
     g = game("leduc3")
     uniform = [g.uniform(p) for p in range(3)]

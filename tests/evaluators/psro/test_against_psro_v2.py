@@ -17,6 +17,8 @@ from evaluators.psro.loop import PsroRun
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 
+pytestmark = pytest.mark.slow
+
 TIE = 1e-10
 
 
@@ -145,7 +147,7 @@ def our_run(game, iterations):
 
 @pytest.mark.parametrize(
     ("name", "payoffs"),
-    [("kuhn2", True), ("kuhn3", False), pytest.param("leduc2", False, marks=pytest.mark.slow)],
+    [("kuhn2", True), ("kuhn3", False), ("leduc2", False)],
 )
 def test_ten_iterations_of_the_uniform_solver(name, payoffs):
     from open_spiel.python.algorithms.exploitability import nash_conv

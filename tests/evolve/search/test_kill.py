@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 NAME = "cfr-symbolic-s0"
 COMMAND = ("run", "--games", "kuhn2", "--iterations", 20, "--candidates", 12, "--json")
 

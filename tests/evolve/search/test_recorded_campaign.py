@@ -23,6 +23,8 @@ from evolve.search.run import run
 from results import queries
 from results.store import open_store
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(evolve.__file__).parent.parent / "examples"
 RECORDING = EXAMPLES / "recorded_cfr.jsonl"
 EXPECTED = Path(__file__).with_name("data") / "recorded_cfr.csv"

@@ -282,4 +282,5 @@ def test_pages_are_whole_without_the_script(served, visit, small_database):
     page.get_by_label("compare first").check()
     page.get_by_label("compare second").check()
     page.get_by_role("button", name="Compare chosen campaigns").click()
+    page.wait_for_url("**/compare/**")
     assert page.locator("table tbody tr").count() == 2
