@@ -27,7 +27,8 @@ from benchmarks.timing import (
 from evaluators.cfr.domain import DOMAIN
 from evaluators.games import suites
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import Game, load
+from evaluators.games.compiled import CompiledGame
+from evaluators.games.loading import load_tree
 from evolve.cli.output import console
 from evolve.cli.tables import plain_table
 from sandbox.process import ProcessSandbox
@@ -184,7 +185,7 @@ def measure(
         benches = []
         for name in names:
             progress(name)
-            benches.append(_game(load(name), compared, call_s, repeats=repeats, slice_s=slice_s))
+            benches.append(_game(load_tree(name), compared, call_s, repeats=repeats, slice_s=slice_s))
         progress("whole candidates")
         candidate = _candidate(small, iterations=iterations, repeats=repeats) if small else None
         about = machine() | {"core": core}
@@ -193,7 +194,7 @@ def measure(
 
 
 def _game(
-    game: Game, compared: Sequence[Engine], call_s: float, *, repeats: int, slice_s: float
+    game: CompiledGame, compared: Sequence[Engine], call_s: float, *, repeats: int, slice_s: float
 ) -> GameBench:
     works: dict[tuple[str, str], Work] = {}
     skipped: dict[tuple[str, str], str] = {}
@@ -220,7 +221,7 @@ def _candidate(games: Sequence[str], *, iterations: int, repeats: int) -> whole.
     """Compare CFR+ as a campaign evaluates it with OpenSpiel's Python solver, extrapolated from one iteration."""
     from open_spiel.python.algorithms import cfr
 
-    solvers = [cfr.CFRPlusSolver(load_turn_based(load(game).game_string)) for game in games]
+    solvers = [cfr.CFRPlusSolver(load_turn_based(load_tree(game).game_string)) for game in games]
 
     def iterate() -> None:
         for solver in solvers:

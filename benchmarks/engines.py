@@ -16,7 +16,7 @@ from benchmarks.timing import Work, repeated
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import Game
+from evaluators.games.compiled import CompiledGame
 from sandbox.inprocess import InProcessSandbox
 
 TRAVERSAL, ITERATION, EXPLOITABILITY = "traversal", "iteration", "exploitability"
@@ -43,8 +43,8 @@ class Engine:
     name: str
     version: str | None
     slow: bool
-    prepare: Callable[[Game], Mapping[str, Work]]
-    skips: Callable[[Game], Mapping[str, str]]
+    prepare: Callable[[CompiledGame], Mapping[str, Work]]
+    skips: Callable[[CompiledGame], Mapping[str, str]]
 
 
 def engines() -> tuple[Engine, ...]:
@@ -59,8 +59,8 @@ def engines() -> tuple[Engine, ...]:
     )
 
 
-def _too_large(*measures: str) -> Callable[[Game], Mapping[str, str]]:
-    def skips(game: Game) -> Mapping[str, str]:
+def _too_large(*measures: str) -> Callable[[CompiledGame], Mapping[str, str]]:
+    def skips(game: CompiledGame) -> Mapping[str, str]:
         if game.form.num_terminals <= MANY_TERMINALS:
             return {}
         return dict.fromkeys(measures, f"{game.form.num_terminals:,} terminals take it minutes")
@@ -68,10 +68,10 @@ def _too_large(*measures: str) -> Callable[[Game], Mapping[str, str]]:
     return skips
 
 
-def _ours(game: Game) -> Mapping[str, Work]:
+def _ours(game: CompiledGame) -> Mapping[str, Work]:
     profile = [game.uniform(p) for p in range(game.num_players)]
     prepared = DOMAIN.prepare(seeds.source("cfr", "cfr_plus"))
-    own = Game(game.name, game.form)  # A play keeps its policies in the game.
+    own = CompiledGame(game.name, game.form)  # A play keeps its policies in the game.
     room = shared_bytes(own)
     session = InProcessSandbox().open(
         prepared.guest, prepared.source, limits=DOMAIN.limits, shared_bytes=room
@@ -84,7 +84,7 @@ def _ours(game: Game) -> Mapping[str, Work]:
     }
 
 
-def _openspiel_cpp(game: Game) -> Mapping[str, Work]:
+def _openspiel_cpp(game: CompiledGame) -> Mapping[str, Work]:
     import pyspiel
 
     tree = load_turn_based(game.game_string)
@@ -96,7 +96,7 @@ def _openspiel_cpp(game: Game) -> Mapping[str, Work]:
     }
 
 
-def _openspiel_python(game: Game) -> Mapping[str, Work]:
+def _openspiel_python(game: CompiledGame) -> Mapping[str, Work]:
     from open_spiel.python.algorithms import cfr, exploitability
 
     tree = load_turn_based(game.game_string)
@@ -108,7 +108,7 @@ def _openspiel_python(game: Game) -> Mapping[str, Work]:
     }
 
 
-def _liteefg(game: Game) -> Mapping[str, Work]:
+def _liteefg(game: CompiledGame) -> Mapping[str, Work]:
     # It writes game files into the home directory.
     with directory_as("HOME"), contextlib.redirect_stdout(io.StringIO()):
         import LiteEFG

@@ -8,8 +8,9 @@ import numba
 import numpy as np
 
 from benchmarks.timing import Work, best_s, repeated
+from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
-from evaluators.games.game import Game, load
+from evaluators.games.loading import load_tree
 
 SMALLEST_SET = 128 * 1024
 """Bandwidth is measured on at least so many bytes; below, the measurement's own call would count."""
@@ -39,7 +40,7 @@ class Floor(NamedTuple):
         return self.memory_ms + self.calls_ms
 
 
-def floor(game: Game, call_s: float) -> Floor:
+def floor(game: CompiledGame, call_s: float) -> Floor:
     """Return the floor of a traversal of `game`.
 
     Args:
@@ -52,7 +53,7 @@ def floor(game: Game, call_s: float) -> Floor:
     return Floor(touched, speed / 1e9, 1e3 * touched / speed, 1e3 * calls)
 
 
-def bytes_touched(game: Game) -> int:
+def bytes_touched(game: CompiledGame) -> int:
     """Return the bytes that a traversal (regrets and realization plan of every player) reads and writes at the least.
 
     Gathers from plans count once per plan, though they repeat: plans stay in the first-level cache on most games.
@@ -90,7 +91,7 @@ def _read(values: Floats) -> float:
     return total
 
 
-def traversal(game: Game) -> Work:
+def traversal(game: CompiledGame) -> Work:
     """Return the work of traversing a game: regrets and realization plan of every player, without a rule."""
     players = range(game.num_players)
     profile = [game.uniform(p) for p in players]
@@ -106,5 +107,5 @@ def traversal(game: Game) -> Work:
 
 def call_seconds() -> float:
     """Return the seconds of one kernel call: a traversal of 2-player Kuhn poker is little else."""
-    game = load("kuhn2")
+    game = load_tree("kuhn2")
     return best_s(traversal(game), 200) / (CALLS_PER_PLAYER * game.num_players)

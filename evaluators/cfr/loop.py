@@ -47,7 +47,7 @@ class CfrRun:
         self._prepared, self._game, self._session = prepared, game, session
         self.iteration = 0
         players = range(game.num_players)
-        more = [tree.action for tree in game.form.trees] if prepared.per_infoset else game.depth
+        more = game.actions if prepared.per_infoset else game.depth
         session.call("begin", (), [a for p in players for a in (game.num_actions[p], more[p])])
         self._deciding = [p for p in players if game.num_pairs[p]]
         self.policies = [game.uniform(p) for p in players]

@@ -14,8 +14,10 @@ from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.games import cache, policies
 from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
+from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
-from evaluators.games.game import Game, load
+from evaluators.games.game import Game
+from evaluators.games.loading import load
 from evaluators.games.suites import resolve
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits, Sandbox
@@ -97,7 +99,7 @@ class CfrSolver(HostedProgram):
         Raises:
             ProgramFailed: what the program accumulated is no policy.
         """
-        return policies.table(self._game.form, self._averages())
+        return policies.table(self._game, self._averages())
 
     def exploitability(self) -> float:
         """NashConv / N of the average policy, exact; what OpenSpiel computes, without walking the tree.
@@ -124,10 +126,9 @@ class CfrSolver(HostedProgram):
         from open_spiel.python.policy import TabularPolicy
 
         tabular = TabularPolicy(self.game)
-        form = self._game.form
-        rows = [tabular.state_lookup[key] for keys in policies.infosets(form) for key in keys]
+        rows = [tabular.state_lookup[key] for keys in policies.infosets(self._game) for key in keys]
         self._rows = np.repeat(rows, np.concatenate(self._game.num_actions))
-        self._columns = np.concatenate([tree.action for tree in form.trees])
+        self._columns = np.concatenate(self._game.actions)
         return tabular
 
 
@@ -138,7 +139,7 @@ def _games(game: Any) -> tuple[Any, Game]:
     name = str(game)
     turns = turn_based(game, name)
     form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)
-    return turns, Game(name, form)
+    return turns, CompiledGame(name, form)
 
 
 def _reloads(name: str) -> bool:

@@ -21,7 +21,8 @@ from typing import Protocol
 
 from evaluators.contract import MeanGate, Plan, Stage, TaskError, nearest
 from evaluators.games import suites
-from evaluators.games.game import Game, load
+from evaluators.games.game import Game
+from evaluators.games.loading import load
 from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
 from evaluators.scripts import Exporter, Script
@@ -180,7 +181,7 @@ class GameDomain(TaskDomain):
             play.iterate()
             if k in measured:
                 curve.append((k, play.exploitability()))
-        uniform = _uniform(task.family, variant(task))
+        uniform = game.uniform_exploitability
         return TaskResult(
             task, curve[-1][1], curve=tuple(curve), uniform=uniform, floor=uniform * 10**-DECADES_MAX
         )
@@ -318,11 +319,4 @@ def _mean(values: Sequence[float]) -> Score:
 
 @lru_cache(maxsize=256)
 def _num_terminals(game: str) -> int:
-    return compiled(game, "exact").form.num_terminals
-
-
-@lru_cache(maxsize=64)
-def _uniform(name: str, variant: str) -> float:
-    """Return the exploitability of the uniform policy of a game."""
-    game = compiled(name, variant)
-    return game.exploitability([game.uniform(p) for p in range(game.num_players)])
+    return compiled(game, "exact").size

@@ -231,14 +231,14 @@ FINE, NOT_FINITE, NEGATIVE, NOT_ONE = 0, 1, 2, 3
 
 
 @_jit
-def normalize(tree: Ints, values: Floats, out: Floats, slack: float) -> tuple[int, int]:
+def normalize(offset: Ints, values: Floats, out: Floats, slack: float) -> tuple[int, int]:
     """Write each infoset's distribution, uniform where there is no mass; or say what is wrong and in which infoset.
 
     Entries may be negative by 1e-9; they are clipped at 0 and divided by their sum, which may differ from one by
-    `slack`, infinity for values that need not be distributions already.
+    `slack`, infinity for values that need not be distributions already. `offset`, (I + 1,), is where infosets begin.
     """
-    for i in range(tree.shape[1] - 1):
-        begin, end = np.uint64(tree[1, i]), np.uint64(tree[1, i + 1])
+    for i in range(offset.shape[0] - 1):
+        begin, end = np.uint64(offset[i]), np.uint64(offset[i + 1])
         raw = mass = 0.0
         for j in range(begin, end):
             x = values[j]

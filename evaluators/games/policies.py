@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from evaluators.contract import GameError, InputError
-from evaluators.games.form import Floats, SequenceForm
+from evaluators.games.form import Floats
+from evaluators.games.game import Game
 
 SCHEMA_VERSION = 1
 
@@ -25,31 +26,31 @@ Table = dict[str, dict[int, float]]
 """Information state string -> action -> probability, of all players."""
 
 
-def table(form: SequenceForm, policies: Sequence[Floats]) -> Table:
+def table(game: Game, policies: Sequence[Floats]) -> Table:
     """Flat policies, (S_p,) per player, by information state string.
 
     Raises:
         GameError: two players have the same information state string, which OpenSpiel's policies cannot tell apart.
     """
     found: Table = {}
-    for player, tree in enumerate(form.trees):
-        actions, values = tree.action.tolist(), policies[player].tolist()
-        ends = tree.offset.tolist()
-        for i, key in enumerate(infosets(form)[player]):
+    for player, keys in enumerate(infosets(game)):
+        actions, values = game.actions[player].tolist(), policies[player].tolist()
+        ends = [0, *np.cumsum(game.num_actions[player]).tolist()]
+        for i, key in enumerate(keys):
             found[key] = dict(zip(actions[ends[i] : ends[i + 1]], values[ends[i] : ends[i + 1]], strict=True))
     return found
 
 
-def infosets(form: SequenceForm) -> list[list[str]]:
+def infosets(game: Game) -> list[list[str]]:
     """Information state strings per player, in infoset order.
 
     Raises:
         GameError: two players share one.
     """
-    keys = [form.infoset_keys(player) for player in range(form.num_players)]
+    keys = [game.infoset_keys(player) for player in range(game.num_players)]
     if len(set(chain(*keys))) < sum(map(len, keys)):
         raise GameError(
-            f"{form.game_string}: expected information state strings that differ between players; some are the same.",
+            f"{game.game_string}: expected information state strings that differ between players; some are the same.",
             "OpenSpiel's tabular policies would mix the players up.",
         )
     return keys

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.games import kernels
+from evaluators.games.compiled import CompiledGame, Response
 from evaluators.games.form import Floats
-from evaluators.games.game import Game, Response, Values
+from evaluators.games.game import Values
 
 _NEW = 1e-12
 """A plan whose distance from a basis' span is at most this share of its length lies in it."""
@@ -36,7 +37,7 @@ class Populations:
         sizes: (N,) int32, policies per player.
     """
 
-    def __init__(self, game: Game, capacity: int = 16) -> None:
+    def __init__(self, game: CompiledGame, capacity: int = 16) -> None:
         """Start empty.
 
         Args:
@@ -119,7 +120,7 @@ class Basis:
         vectors: the plans of the basis; best responses, not made orthogonal, since their zeros save work.
     """
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: CompiledGame) -> None:
         """Start empty."""
         self.vectors = Populations(game)
         self._spans = [_Span(max(game.form.num_sequences)) for _ in range(game.num_players)]

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Sequence
 from statistics import fmean
 
-from evaluators.contract import Component, InvalidAnswer, Plan, ProgramError
+from evaluators.contract import Component, InvalidAnswer, Plan, ProgramError, TaskError
+from evaluators.games.compiled import CompiledGame
 from evaluators.games.game import Game
 from evaluators.games.game_domain import GameDomain, compiled
 from evaluators.psro.loop import TENSOR_PLAYERS, PsroProgram, PsroRun
@@ -156,7 +157,16 @@ class PsroDomain(GameDomain):
             raise InvalidAnswer(f"{task.name}: {error}") from error
 
     def begin(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> PsroRun:
-        """See `GameDomain.begin`."""
+        """See `GameDomain.begin`; best responses and populations work on a compiled tree.
+
+        Raises:
+            TaskError: the game is none.
+        """
+        if not isinstance(game, CompiledGame):
+            raise TaskError(
+                f"psro: expected a game that is compiled to a tree; got {game.name!r}.",
+                "Domain cfr plays it.",
+            )
         return PsroRun(self.prepare(program), game, iterations + 1, sandbox, limits)
 
 
@@ -183,7 +193,7 @@ def reads_meta_games(source: str) -> bool:
 
 def _is_costly(name: str) -> bool:
     game = compiled(name, "exact")
-    large = game.form.num_terminals > _COSTLY_TERMINALS
+    large = game.size > _COSTLY_TERMINALS
     return game.num_players > TENSOR_PLAYERS or (game.num_players == TENSOR_PLAYERS and large)
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.contract import InvalidAnswer
+from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
-from evaluators.games.game import Game
 from evaluators.games.game_domain import Prepared
 from evaluators.games.populations import Basis, Populations
 from sandbox.base import Array, Callback, Limits, Sandbox, SandboxFault, Session, Verdict
@@ -189,7 +189,7 @@ class PsroRun:
     """
 
     def __init__(
-        self, prepared: PsroProgram, game: Game, policies: int, sandbox: Sandbox, limits: Limits
+        self, prepared: PsroProgram, game: CompiledGame, policies: int, sandbox: Sandbox, limits: Limits
     ) -> None:
         """Start the program, with the uniform policies.
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from evaluators.contract import GameError, InputError, InvalidAnswer
 from evaluators.games.compile import compile_loaded, turn_based
+from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
-from evaluators.games.game import Game
 from evaluators.games.populations import Populations
 from evaluators.hosted import HostedProgram, ProgramFailed
 from evaluators.psro.domain import DOMAIN
@@ -194,13 +194,13 @@ class _Policies:
                 f"{name}: expected a game of turns, for a program that asks for best responses or supports.",
                 "Give the solver pyspiel.convert_to_turn_based(game).",
             )
-        self.populations = Populations(Game(name, compile_loaded(game, name)))
+        self.populations = Populations(CompiledGame(name, compile_loaded(game, name)))
         self._states = _states(game)
 
     def add(self, player: int, policy: Any) -> tuple[int, bool]:
         """Append an OpenSpiel policy to a player's population; see `Populations.support`."""
         game = self.populations.game
-        actions, offset = game.form.trees[player].action, game.form.trees[player].offset
+        actions, offset = game.actions[player], game.form.trees[player].offset
         flat = np.zeros(game.num_pairs[player])
         for i, key in enumerate(game.form.infoset_keys(player)):
             chances = policy.action_probabilities(self._states[player, key], player)

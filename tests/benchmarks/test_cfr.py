@@ -90,9 +90,9 @@ def test_floor(found):
 
 def test_bytes_touched_by_hand():
     """Kuhn poker with 2 players: 30 terminals, none in lanes, 6 infosets of 2 actions, 13 sequences each."""
-    from evaluators.games.game import load
+    from evaluators.games.loading import load_tree
 
-    game = load("kuhn2")
+    game = load_tree("kuhn2")
     assert game.form.lanes.num_terminals == 0
     lanes = 4 * (game.form.lanes.cells.size + game.form.lanes.rows.size + game.form.lanes.header.size)
     terminals = 30 * (8 + 2 * 4)
@@ -102,12 +102,12 @@ def test_bytes_touched_by_hand():
 
 
 def test_an_engine_that_is_missing_or_too_slow_is_skipped_with_the_reason():
-    from evaluators.games.game import load
+    from evaluators.games.loading import load_tree
 
     def never(game):
         raise AssertionError
 
-    game, ours = load("kuhn2"), engines()[0]
+    game, ours = load_tree("kuhn2"), engines()[0]
     missing = Engine("missing", None, False, never, lambda game: {})
     slow = Engine(
         "slow", "1", True, never, lambda game: dict.fromkeys((ITERATION, EXPLOITABILITY), "too large")

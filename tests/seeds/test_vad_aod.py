@@ -16,7 +16,7 @@ import seeds
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import load
+from evaluators.games.loading import load
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
 

@@ -12,8 +12,8 @@ import seeds
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun
 from evaluators.contract import InvalidAnswer, MeanGate
-from evaluators.games.game import load
 from evaluators.games.game_domain import RACE_MARGIN
+from evaluators.games.loading import load
 from evaluators.records import Score, Tag
 from sandbox.inprocess import InProcessSandbox
 from sandbox.process import ProcessSandbox

@@ -14,7 +14,7 @@ from evaluators.cfr.domain import DOMAIN, PER_INFOSET_TIME, is_per_infoset
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.contract import ProgramError
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import load
+from evaluators.games.loading import load
 from evaluators.records import Tag
 from evolve.cli.app import app
 from sandbox.base import Limits

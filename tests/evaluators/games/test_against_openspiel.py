@@ -15,7 +15,9 @@ import pytest
 from open_spiel.python.algorithms import cfr
 
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import Game, Variant, load
+from evaluators.games.compiled import CompiledGame
+from evaluators.games.game import Variant
+from evaluators.games.loading import load_tree
 from evaluators.games.suites import SUITES
 
 pytestmark = pytest.mark.slow
@@ -34,7 +36,7 @@ SOLVERS = {
     True: (pyspiel.CFRPlusSolver, cfr.CFRPlusSolver),
 }
 
-game = functools.cache(load)
+game = functools.cache(load_tree)
 
 
 @functools.cache
@@ -253,7 +255,7 @@ def perturbed(name):
         for sequences, x in zip(form.sequence.T.tolist(), xi.tolist(), strict=True)
     }
     text = to_efg(openspiel_game(name), factors.__getitem__)
-    return Game(name, dataclasses.replace(form, utility=utility)), pyspiel.load_efg_game(text)
+    return CompiledGame(name, dataclasses.replace(form, utility=utility)), pyspiel.load_efg_game(text)
 
 
 @pytest.mark.parametrize("plus", [False, True])

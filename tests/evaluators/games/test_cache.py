@@ -164,7 +164,7 @@ def test_format_version_and_game_string_name_the_entry(monkeypatch):
 def test_opening_imports_no_openspiel():
     cache.load(LEDUC)
     code = (
-        "import sys; from evaluators.games.game import load; load('leduc2'); "
+        "import sys; from evaluators.games.loading import load; load('leduc2'); "
         "sys.exit('pyspiel' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

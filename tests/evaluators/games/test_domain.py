@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from evaluators.cfr.domain import DOMAIN
 from evaluators.contract import MeanGate, TaskError
-from evaluators.games.game import load
 from evaluators.games.game_domain import RACE_MARGIN, area, decades
+from evaluators.games.loading import load
 from evaluators.games.suites import SUITES
 from evaluators.records import Task, TaskResult
 from evolve.comparison.held_out import Choice, held_out_plan

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.games.game import Game, PolicyError, load
+from evaluators.games.compiled import CompiledGame
+from evaluators.games.game import PolicyError
+from evaluators.games.loading import load
 
 game = functools.cache(load)
 SMALL = ["kuhn2", "kuhn3", "kuhn4", "leduc2", "goofspiel3", "goofspiel4", "liars_dice4", "blotto5_3p"]
@@ -126,7 +128,7 @@ def test_scoring_leaves_the_current_policies(name, seed):
 
 @games_and_seeds
 def test_equal_input_gives_equal_bits(name, seed):
-    first, second = game(name), Game(name, game(name).form)
+    first, second = game(name), CompiledGame(name, game(name).form)
     policies = profile(first, seed)
     assert first.exploitability(policies) == second.exploitability([p[::1].copy() for p in policies])
 

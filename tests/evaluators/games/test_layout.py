@@ -5,8 +5,8 @@ import pytest
 
 from evaluators.games import compile as compiler
 from evaluators.games.compile import compile_game
+from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import SequenceForm
-from evaluators.games.game import Game
 from evaluators.games.suites import GAMES
 
 
@@ -30,7 +30,7 @@ def test_every_layout_gives_the_same_sums(name, monkeypatch):
         compiled(name, monkeypatch, MIN_LANES=2, MAX_LANES=3, BATCH_FLOATS=40),
     ]
     assert forms[1].lanes.num_terminals == 0
-    games = [Game(name, form) for form in forms]
+    games = [CompiledGame(name, form) for form in forms]
     rng = np.random.default_rng(0)
     policies = [games[0].average_policy(p, rng.random(s)) for p, s in enumerate(games[0].num_pairs)]
     scale = np.abs(forms[0].utility).sum()
@@ -50,8 +50,8 @@ def test_every_layout_gives_the_same_sums(name, monkeypatch):
 
 def test_variants_do_not_depend_on_the_layout(monkeypatch):
     games = [
-        Game("leduc2", compiled("leduc2", monkeypatch), "generic-4"),
-        Game("leduc2", compiled("leduc2", monkeypatch, MIN_LANES=10**9), "generic-4"),
+        CompiledGame("leduc2", compiled("leduc2", monkeypatch), "generic-4"),
+        CompiledGame("leduc2", compiled("leduc2", monkeypatch, MIN_LANES=10**9), "generic-4"),
     ]
     first, second = (in_visit_order(g.form, g.utility) for g in games)
     assert np.array_equal(first, second)

@@ -13,6 +13,7 @@ from evaluators.cfr.openspiel import CfrSolver
 from evaluators.contract import GameError, InputError
 from evaluators.games import policies
 from evaluators.games.compile import compile_loaded
+from evaluators.games.compiled import CompiledGame
 from sandbox.inprocess import InProcessSandbox
 
 PLUS = seeds.source("cfr", "cfr_plus")
@@ -72,4 +73,4 @@ def test_players_with_the_same_infoset_strings_are_refused():
     form = compile_loaded(pyspiel.load_efg_game(outer.format(inner)), "mine")
     same = replace(form, key_bytes=np.full_like(form.key_bytes, ord("I")))
     with pytest.raises(GameError, match="differ between players"):
-        policies.table(same, [np.ones(2), np.ones(2)])
+        policies.table(CompiledGame("mine", same), [np.ones(2), np.ones(2)])

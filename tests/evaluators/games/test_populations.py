@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from evaluators.games import policies
 from evaluators.games.compile import load_turn_based
-from evaluators.games.game import load
 from evaluators.games.kernels import TIE
+from evaluators.games.loading import load_tree
 from evaluators.games.populations import Basis, Populations
 
 GAMES = ("kuhn2", "leduc2", "kuhn3", "goofspiel3")
@@ -28,7 +28,7 @@ def random_policy(game, player, rng):
 @lru_cache
 def example(name, count=COUNT):
     """A game, `count` random policies of each player, and the populations that they are."""
-    game, rng = load(name), np.random.default_rng(7)
+    game, rng = load_tree(name), np.random.default_rng(7)
     flat = [[random_policy(game, p, rng) for _ in range(count)] for p in range(game.num_players)]
     populations = Populations(game, capacity=1)
     for p, own in enumerate(flat):
@@ -48,7 +48,7 @@ def tabular(game, profile):
 
     found = TabularPolicy(load_turn_based(game.game_string))
     found.action_probability_array[:] = 0.0
-    for key, row in policies.table(game.form, profile).items():
+    for key, row in policies.table(game, profile).items():
         for action, probability in row.items():
             found.policy_for_key(key)[action] = probability
     return found
@@ -183,7 +183,7 @@ class TestTies:
     """Uniform over tied actions, and everything ties where the others never lead."""
 
     def test_all_actions_tie_where_nothing_is_at_stake(self):
-        game = load("kuhn2")
+        game = load_tree("kuhn2")
         plans = np.stack([game.plan(p, game.uniform(p)) for p in range(2)])
         passing = game.form.trees[1].action == 0
         plans[1] = game.plan(1, passing.astype(float))
@@ -211,13 +211,13 @@ class TestTies:
 
 class TestSupport:
     def test_the_uniform_policy_plays_everything(self):
-        game = load("kuhn2")
+        game = load_tree("kuhn2")
         populations = Populations(game)
         populations.add(0, game.plan(0, game.uniform(0)))
         assert populations.support(0, -1) == (game.num_pairs[0], False)
 
     def test_a_pure_policy_plays_one_action_where_it_goes(self):
-        game = load("kuhn2")
+        game = load_tree("kuhn2")
         populations = Populations(game)
         populations.add(0, game.plan(0, (game.form.trees[0].action == 1).astype(float)))
         assert populations.support(0, -1) == (
@@ -254,7 +254,7 @@ class TestBasis:
             )
 
     def test_it_grows_no_further_than_plans_span(self):
-        game, rng = load("kuhn3"), np.random.default_rng(0)
+        game, rng = load_tree("kuhn3"), np.random.default_rng(0)
         basis = Basis(game)
         for _ in range(40):
             basis.extend([game.plan(p, random_policy(game, p, rng)) for p in range(3)])

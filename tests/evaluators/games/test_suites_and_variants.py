@@ -5,7 +5,8 @@ import pyspiel
 import pytest
 
 from evaluators.contract import GameError
-from evaluators.games.game import Variant, load, parse_variant
+from evaluators.games.game import Variant, parse_variant
+from evaluators.games.loading import load
 from evaluators.games.suites import GAMES, SUITES, resolve, suite
 
 

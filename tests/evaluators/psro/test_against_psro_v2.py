@@ -11,7 +11,7 @@ import pyspiel
 import pytest
 
 import seeds
-from evaluators.games.game import load
+from evaluators.games.loading import load_tree
 from evaluators.psro.domain import DOMAIN
 from evaluators.psro.loop import PsroRun
 from sandbox.base import Limits
@@ -139,7 +139,7 @@ def our_run(game, iterations):
     """Populations after the same."""
     prepared = DOMAIN.prepare(seeds.source("psro", "uniform"))
     with InProcessSandbox() as sandbox:
-        play = PsroRun(prepared, load(game), iterations + 1, sandbox, Limits())
+        play = PsroRun(prepared, load_tree(game), iterations + 1, sandbox, Limits())
         for _ in range(iterations):
             play.iterate()
     return play.populations
