@@ -240,8 +240,8 @@ def compile_loaded(game: Any, name: str) -> SequenceForm:
         raise GameError(f"{name}: OpenSpiel fails during the walk: {error}") from error
     num_players = len(walk.players)
     sequence = np.array(walk.sequence, np.int32).reshape(-1, num_players)
-    first, member = _by_first_visit(sequence)
-    _, group = _by_first_visit(np.array(walk.group, np.uint64)[first])
+    first, member = by_first_visit(sequence)
+    _, group = by_first_visit(np.array(walk.group, np.uint64)[first])
     chance = np.array(walk.chance)
     weighted = chance[:, None] * np.array(walk.returns).reshape(-1, num_players)
     order, lanes = arrange(np.ascontiguousarray(sequence[first].T), group)
@@ -262,7 +262,7 @@ def compile_loaded(game: Any, name: str) -> SequenceForm:
     )
 
 
-def _by_first_visit(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def by_first_visit(values: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Distinct entries (rows, where there are two axes), numbered in the order of their first appearance.
 
     Returns:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from evaluators.games.form import Ints
+from evaluators.games.form import Ints, PlayerTree, SequenceForm
 
 LEAF = -1
 """Who acts where the game has ended: nobody."""
@@ -51,6 +52,14 @@ class PublicTree:
     def offsets(self, player: int) -> Ints:
         """(D + 1,) where the actions of each of a player's nodes begin when they stand one after the other."""
         return np.append(0, np.cumsum(self.num_actions[self.decisions(player)])).astype(np.int32)
+
+    def history(self, node: int) -> list[int]:
+        """Actions that lead to a node, from the root on."""
+        actions: list[int] = []
+        while node:
+            actions.append(int(self.action[node]))
+            node = int(self.parent[node])
+        return actions[::-1]
 
     @cached_property
     def sequences(self) -> Ints:
@@ -97,3 +106,100 @@ class Builder:
         """Return the tree of the nodes so far."""
         player, parent, action = np.array(self._nodes, np.int32).reshape(-1, 3).T
         return PublicTree(self._num_players, *map(np.ascontiguousarray, (player, parent, action)))
+
+
+def compile_public_tree(
+    name: str, tree: PublicTree, law: NDArray[np.float64], payoffs: NDArray[np.float64]
+) -> SequenceForm:
+    """Return the sequence form of a game on a public tree.
+
+    A player's infosets stand by node, in the tree's order, then by type; so a parent stands before its children. Types
+    without probability have no infosets, and profiles of types without probability no terminals. Terminals are
+    numbered by leaf, then by profile in the order of `law`; where a player never acts before a leaf, terminals that
+    differ in its type only are one.
+
+    Args:
+        name: what stands for the game string.
+        tree: who acts after which public history.
+        law: (T_0, ..., T_{N-1}) joint probabilities of the private types; they sum to one.
+        payoffs: (N, L, T_0, ..., T_{N-1}) each player's payoff at each leaf for each profile of types.
+
+    Raises:
+        GameError: more terminals than `compile.MAX_TERMINALS`.
+    """
+    from evaluators.games import compile  # Here, because it imports pyspiel, which takes 100 ms.
+
+    profiles = np.nonzero(law)
+    leaves, count = tree.leaves, len(profiles[0])
+    if len(leaves) * count > compile.MAX_TERMINALS:
+        raise compile.too_large(
+            name, f"{len(leaves):,} leaves times {count:,} deals are {len(leaves) * count:,}"
+        )
+    players = [_Types(tree, p, np.unique(types)) for p, types in enumerate(profiles)]
+    sequence = np.stack([own.sequences(types) for own, types in zip(players, profiles, strict=True)])
+    # Profiles that nobody can tell apart at a leaf: alike in the types of all who have acted.
+    shown = [
+        np.where(s > 0, types, 0) for s, types in zip(tree.sequences[:, leaves, None], profiles, strict=True)
+    ]
+    deal = np.ravel_multi_index(tuple(np.broadcast_arrays(*shown)), law.shape)
+    first, member = compile.by_first_visit((np.arange(len(leaves))[:, None] * law.size + deal).ravel())
+    order, lanes = compile.arrange(sequence[:, first], first // count)
+    chance = np.tile(law[profiles], len(leaves))
+    keys = [key.encode() for own in players for key in own.infoset_keys()]
+    return SequenceForm(
+        game_string=name,
+        trees=tuple(own.infosets() for own in players),
+        sequence=np.ascontiguousarray(sequence[:, first[order]]),
+        chance=np.bincount(member, chance)[order].astype(np.float64),
+        utility=np.stack([np.bincount(member, chance * of[:, *profiles].ravel())[order] for of in payoffs]),
+        visit=order.astype(np.int32),
+        lanes=lanes,
+        key_bytes=np.frombuffer(b"".join(keys), np.uint8),
+        key_ends=np.cumsum([len(key) for key in keys], dtype=np.int64),
+    )
+
+
+class _Types:
+    """One player's nodes, times the types that it may have."""
+
+    def __init__(self, tree: PublicTree, player: int, types: NDArray[np.int64]) -> None:
+        self._tree, self._player, self._types = tree, player, types
+        self._nodes, self._offsets = tree.decisions(player), tree.offsets(player)
+        self._width = np.diff(self._offsets)
+        node = np.repeat(np.arange(len(self._nodes)), self._width)
+        begin, own = self._offsets[:-1][node, None], np.arange(len(types))
+        action = np.arange(len(node))[:, None] - begin
+        taken = 1 + begin * len(types) + self._width[node, None] * own + action
+        self._sequence = np.vstack([np.zeros((1, len(types)), np.int32), taken]).astype(np.int32)
+        """Last own public action, 0 for none, and type -> the player's sequence."""
+
+    def sequences(self, types: NDArray[np.int64]) -> Ints:
+        """(L * len(types),) the player's sequence at every leaf for each of `types`."""
+        columns = np.searchsorted(self._types, types)
+        taken = self._tree.sequences[self._player, self._tree.leaves]
+        found: Ints = self._sequence[np.ix_(taken, columns)].ravel()
+        return found
+
+    def infosets(self) -> PlayerTree:
+        """The player's infosets, of every node and type."""
+        count = len(self._types)
+        before = self._tree.sequences[self._player, self._nodes]
+        depth = np.zeros(len(before), np.int32)
+        for k in np.flatnonzero(before).tolist():
+            depth[k] = 1 + depth[np.searchsorted(self._offsets, before[k] - 1, side="right") - 1]
+        action = [np.tile(np.arange(n, dtype=np.int32), count) for n in self._width]
+        return PlayerTree(
+            parent=self._sequence[before].ravel(),
+            offset=np.append(0, np.cumsum(np.repeat(self._width, count))).astype(np.int32),
+            depth=np.repeat(depth, count),
+            action=np.concatenate([np.empty(0, np.int32), *action]),
+        )
+
+    def infoset_keys(self) -> list[str]:
+        """Information state strings, such as ``p0 type 3 after 0,2,1``."""
+        after = [",".join(map(str, self._tree.history(node))) for node in self._nodes.tolist()]
+        return [
+            f"p{self._player} type {own}" + (f" after {actions}" if actions else "")
+            for actions in after
+            for own in self._types.tolist()
+        ]
