@@ -5,6 +5,8 @@ from __future__ import annotations
 from evaluators.games import cache
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.game import Game, parse_variant
+from evaluators.games.river.game import load as river
+from evaluators.games.river.spots import is_spot
 from evaluators.games.suites import resolve
 
 
@@ -14,6 +16,8 @@ def load(name_or_string: str, variant: str = "exact") -> Game:
     Raises:
         GameError: unknown game or variant, or a game that cannot be compiled.
     """
+    if is_spot(name_or_string):
+        return river(name_or_string, variant)
     return load_tree(name_or_string, variant)
 
 

@@ -53,6 +53,15 @@ class PublicTree:
         """(D + 1,) where the actions of each of a player's nodes begin when they stand one after the other."""
         return np.append(0, np.cumsum(self.num_actions[self.decisions(player)])).astype(np.int32)
 
+    def depths(self, player: int) -> Ints:
+        """(D,) own decisions before each of a player's nodes."""
+        depth = np.zeros(len(self.player), np.int32)
+        for node in range(1, len(self.player)):
+            before = self.parent[node]
+            depth[node] = depth[before] + (self.player[before] == player)
+        own: Ints = depth[self.decisions(player)]
+        return own
+
     def history(self, node: int) -> list[int]:
         """Actions that lead to a node, from the root on."""
         actions: list[int] = []
@@ -184,14 +193,11 @@ class _Types:
         """The player's infosets, of every node and type."""
         count = len(self._types)
         before = self._tree.sequences[self._player, self._nodes]
-        depth = np.zeros(len(before), np.int32)
-        for k in np.flatnonzero(before).tolist():
-            depth[k] = 1 + depth[np.searchsorted(self._offsets, before[k] - 1, side="right") - 1]
         action = [np.tile(np.arange(n, dtype=np.int32), count) for n in self._width]
         return PlayerTree(
             parent=self._sequence[before].ravel(),
             offset=np.append(0, np.cumsum(np.repeat(self._width, count))).astype(np.int32),
-            depth=np.repeat(depth, count),
+            depth=np.repeat(self._tree.depths(self._player), count),
             action=np.concatenate([np.empty(0, np.int32), *action]),
         )
 

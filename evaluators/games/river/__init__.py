@@ -1,0 +1,1 @@
+"""River subgames of heads-up no-limit hold'em."""
