@@ -12,13 +12,13 @@ import numpy as np
 
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
+from evaluators.contract import GameError
 from evaluators.games import cache, policies
 from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.loading import load
-from evaluators.games.suites import resolve
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits, Sandbox
 from sandbox.process import ProcessSandbox
@@ -30,7 +30,8 @@ class CfrSolver(HostedProgram):
     """A CFR program at work on one game. A context manager; closed too when it is garbage-collected.
 
     Attributes:
-        game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous.
+        game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous. None for a
+            river subgame, which OpenSpiel does not have: its policies come as tables.
     """
 
     called = "solver"
@@ -42,7 +43,7 @@ class CfrSolver(HostedProgram):
 
         Args:
             source: the program.
-            game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name such as ``leduc2``.
+            game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string, or a name such as ``leduc2``, ``river-3``.
             sandbox: where the program runs, which the solver closes; a process sandbox when None.
             limits: what the program may use.
 
@@ -64,6 +65,16 @@ class CfrSolver(HostedProgram):
                 shared_bytes=shared_bytes(self._game),
             )
             self._play = CfrRun(prepared, self._game, session)
+
+    @property
+    def played(self) -> Game:
+        """The game as the program plays it."""
+        return self._game
+
+    @property
+    def game_string(self) -> str:
+        """The game's string in OpenSpiel, or its name where OpenSpiel does not have it."""
+        return self._game.game_string if self.game is None else str(self.game)
 
     @property
     def iteration(self) -> int:
@@ -91,7 +102,7 @@ class CfrSolver(HostedProgram):
         Raises:
             ProgramFailed: what the program accumulated is no policy.
         """
-        return self._show("average", self._averages())
+        return self._show("average", self.average_policies())
 
     def average_policy_table(self) -> policies.Table:
         """The average policy as information state string -> action -> probability; quick on large games.
@@ -99,7 +110,7 @@ class CfrSolver(HostedProgram):
         Raises:
             ProgramFailed: what the program accumulated is no policy.
         """
-        return policies.table(self._game, self._averages())
+        return policies.table(self._game, self.average_policies())
 
     def exploitability(self) -> float:
         """NashConv / N of the average policy, exact; what OpenSpiel computes, without walking the tree.
@@ -110,7 +121,12 @@ class CfrSolver(HostedProgram):
         with self._faults():
             return self._play.exploitability()
 
-    def _averages(self) -> list[Floats]:
+    def average_policies(self) -> list[Floats]:
+        """The average policy so far, flat: (S_p,) for each player, in the order of `played`'s infosets.
+
+        Raises:
+            ProgramFailed: what the program accumulated is no policy.
+        """
         with self._faults():
             return self._play.average_policies()
 
@@ -125,6 +141,11 @@ class CfrSolver(HostedProgram):
         # As OpenSpiel's own solvers make it, so that rows stand in the same order; walks the tree, once.
         from open_spiel.python.policy import TabularPolicy
 
+        if self.game is None:
+            raise GameError(
+                f"{self._game.name}: expected a game that OpenSpiel has; this is a river subgame.",
+                "average_policy_table() has the whole policy.",
+            )
         tabular = TabularPolicy(self.game)
         rows = [tabular.state_lookup[key] for keys in policies.infosets(self._game) for key in keys]
         self._rows = np.repeat(rows, np.concatenate(self._game.num_actions))
@@ -135,7 +156,8 @@ class CfrSolver(HostedProgram):
 def _games(game: Any) -> tuple[Any, Game]:
     """OpenSpiel's game, turn-based, and ours."""
     if isinstance(game, str):
-        return load_turn_based(resolve(game).game_string), load(game)
+        ours = load(game)
+        return load_turn_based(ours.game_string) if isinstance(ours, CompiledGame) else None, ours
     name = str(game)
     turns = turn_based(game, name)
     form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)

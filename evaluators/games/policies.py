@@ -19,6 +19,7 @@ import numpy as np
 from evaluators.contract import GameError, InputError
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
+from evaluators.games.river.spots import is_spot
 
 SCHEMA_VERSION = 1
 
@@ -68,11 +69,15 @@ class StoredPolicy:
         """The policy as OpenSpiel's ``TabularPolicy`` on a newly loaded game.
 
         Raises:
-            InputError: the game has not these information states.
+            InputError: the game has not these information states, or OpenSpiel does not have it.
         """
         import pyspiel
         from open_spiel.python.policy import TabularPolicy
 
+        if is_spot(self.game_string):
+            raise InputError(
+                f"policy: expected a game of OpenSpiel's; {self.game_string} is a river subgame."
+            )
         tabular = TabularPolicy(pyspiel.load_game(self.game_string))
         if tabular.state_lookup.keys() != self.policy.keys():
             raise InputError(

@@ -70,6 +70,7 @@ def _register() -> None:
             promote,
             report,
             results,
+            river,
             solve,
         )
 
@@ -80,6 +81,7 @@ def _register() -> None:
         app.command("distill")(distill.distill)
         app.command("report")(report.report)
         app.command("solve")(solve.solve)
+        app.command("river")(river.river)
         results.app.command("calls")(calls.calls)
         results.app.command("diff")(compare.diff)
         results.app.command("lineage")(compare.lineage)

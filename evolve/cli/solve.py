@@ -65,7 +65,7 @@ def solve(
     chosen = find_program(program, db=database(db))
     with chosen.cfr_solver(game, in_process=in_process, unsafe_in_process=unsafe_in_process) as solver:
         curve = _run(solver, budget, quiet=as_json)
-        string, isolation = str(solver.game), solver.isolation
+        string, isolation = solver.game_string, solver.isolation
         table = solver.average_policy_table() if save is not None else {}
     done, value = curve[-1]
     about = {"program": {"id": chosen.id, "name": chosen.name}}
@@ -101,7 +101,7 @@ def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
     err = console(stderr=True)
     measured, curve = frozenset(DOMAIN.checkpoints(iterations)), []
     hidden = quiet or not err.is_terminal
-    with _stopping() as stopped:
+    with stopping() as stopped:
         for k in track(range(1, iterations + 1), "iterations", console=err, disable=hidden, transient=True):
             solver.evaluate_and_update_policy()
             ends = stopped()
@@ -113,7 +113,7 @@ def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
 
 
 @contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
+def stopping() -> Iterator[Callable[[], bool]]:
     """Yield whether Ctrl-C (or SIGTERM) was pressed within the block; the second time, it does what it always does."""
     import signal
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from hashlib import sha256
 
 from markupsafe import Markup
 
@@ -14,7 +12,7 @@ from results.views.campaign import CampaignView
 from results.views.document import Block, Code, Figure, Section
 from results.views.figures import figures
 from results.views.sections import SECTIONS, sections
-from results.views.templating import STATIC, environment, inline
+from results.views.templating import environment, inline, standalone
 
 MARK = "evolve report"
 """Stands near the beginning of every report: what has it may be overwritten by another one."""
@@ -28,17 +26,11 @@ def html(view: CampaignView, *, command: str = "", settings: str = "") -> str:
         command: how to repeat it, "" when unknown.
         settings: its configuration as a file, "" when unknown.
     """
-    css = (STATIC / "style.css").read_text(encoding="utf-8")
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{b64encode(sha256(css.encode()).digest()).decode()}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     return _render(
         "report.html",
         view,
         _sections(view, command, settings),
-        css=Markup(css),
-        policy=policy,
+        **standalone()._asdict(),
         picture=_picture,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -36,6 +38,21 @@ def environment(*, html: bool = True) -> Environment:
     paths = (campaign_path, candidate_path, program_path)
     made.globals |= {path.__name__: path for path in paths}
     return made
+
+
+class Standalone(NamedTuple):
+    """What a page needs that is one file and asks for no other: its style, and the policy that allows just that."""
+
+    css: Markup
+    policy: str
+
+
+def standalone() -> Standalone:
+    """Return the style sheet for the head of a page, and its Content-Security-Policy."""
+    css = (STATIC / "style.css").read_text(encoding="utf-8")
+    digest = b64encode(sha256(css.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return Standalone(Markup(css), policy)
 
 
 def inline(figure: Figure, svg: str) -> Markup:

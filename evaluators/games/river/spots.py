@@ -117,6 +117,15 @@ class Spot:
         others[others < _RESIDUE * second.sum()] = 0.0
         return float(first @ others)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what it is, ranges apart, as plain data."""
+        sizes = {
+            name: ["a" if size == ALL_IN else size for size in getattr(self.betting, name)]
+            for name in ("bets", "raises")
+        }
+        put = {"board": self.board_name, "pot": self.pot, "stack": self.stack}
+        return put | sizes | {"max_bets": self.betting.max_bets}
+
     @property
     def board_name(self) -> str:
         """The board as text, such as ``Ks7d2c9h4s``."""

@@ -1,0 +1,168 @@
+"""``evolve river``: a river spot solved, as a poker player describes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from evolve.cli.output import DbOption, JsonOption, console, database, fail, print_json
+from evolve.cli.solve import Curve, ProgramOption, stopping
+from evolve.cli.tables import plain_table
+
+if TYPE_CHECKING:
+    from evaluators.cfr.openspiel import CfrSolver
+    from evaluators.games.river.strategy import NodeStrategy
+
+PROGRAM = "dcfr"
+_LOOKS = 40
+"""Times that exploitability is measured; each costs about as much as an iteration."""
+
+
+def river(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A spot by name: libratus3, libratus4 or river-<seed>; else describe yours."),
+    ] = None,
+    board: Annotated[str, typer.Option(help='Five cards, such as "Ks 7d 2c 9h 4s".')] = "",
+    pot: Annotated[float, typer.Option(help="Chips in the middle.")] = 10.0,
+    stack: Annotated[float, typer.Option(help="Chips that each player has left.")] = 100.0,
+    range0: Annotated[
+        str, typer.Option(help='Hands of the player who acts first, such as "22+,A2s+,KTo+:0.5".')
+    ] = "",
+    range1: Annotated[str, typer.Option(help="Hands of the other player.")] = "",
+    bets: Annotated[str, typer.Option(help="Sizes of bets in pots; a is all-in.")] = "0.5,1,a",
+    raises: Annotated[str, typer.Option(help="Sizes of raises in pots after the call.")] = "1,a",
+    max_bets: Annotated[int, typer.Option(min=0, help="Most bets and raises in all.")] = 3,
+    program: ProgramOption = PROGRAM,
+    budget: Annotated[
+        int, typer.Option("--budget", "--iterations", "-n", min=1, help="Most iterations.")
+    ] = 1000,
+    until: Annotated[
+        float, typer.Option(min=0.0, help="Stop when less than this percentage of the pot can be gained.")
+    ] = 0.1,
+    node: Annotated[
+        str | None,
+        typer.Option(help='Show every kind of hand at this node, such as "check, bet 0.5" or "start".'),
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the strategies as grids to this HTML file.")
+    ] = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Solve a river spot of heads-up no-limit hold'em, exactly, with any update rule.
+
+    Exploitability is what the better of two best responses gains on average, in percent of the pot. Ctrl-C ends the
+    run after the iteration that is under way, and shows what was reached. The same spot as a game for other commands:
+    evolve evaluate PROGRAM --games "river(board=...,pot=...,stack=...,range0=...,range1=...)".
+
+    Example: evolve river --board "Ks 7d 2c 9h 4s" --pot 10 --stack 40 --range0 "22+,AT+,KQ" --range1 "22+,A2s+,KTs+"
+    """
+    from evaluators.games.river.game import RiverGame
+    from evaluators.games.river.strategy import strategies
+    from evolve.programs import find_program
+
+    described = {"board": board, "pot": pot, "stack": stack, "range0": range0, "range1": range1}
+    described |= {"bets": bets, "raises": raises, "max_bets": max_bets}
+    game = name or "river(" + ",".join(f"{key}={value}" for key, value in described.items()) + ")"
+    chosen = find_program(program, domain="cfr", db=database(db))
+    with chosen.cfr_solver(game) as solver:
+        played = solver.played
+        if not isinstance(played, RiverGame):
+            fail(
+                f"spot: expected libratus3, libratus4 or river-<seed>; got {name!r}.",
+                "evolve solve plays other games.",
+            )
+            raise typer.Exit(2)
+        curve = _run(solver, budget, until / 100.0, quiet=as_json)
+        nodes = strategies(played, solver.average_policies())
+        isolation = solver.isolation
+    shown = _node(nodes, node)
+    done, value = curve[-1]
+    result: dict[str, Any] = {
+        "spot": {"name": name or "", **played.spot.to_json()},
+        "program": {"id": chosen.id, "name": chosen.name},
+        "isolation": isolation,
+        "iterations": done,
+        "exploitability": {"pots": value, "percent": 100.0 * value},
+        "curve": curve,
+        "nodes": [strategy.to_json() for strategy in nodes],
+    }
+    if page is not None:
+        from results.views.strategy import strategy_page
+
+        page.write_text(strategy_page(result), encoding="utf-8")
+    if as_json:
+        print_json(result)
+        return
+    out = console()
+    out.print(f"{chosen.name} on {name or played.spot.board_name}, isolation {isolation}", markup=False)
+    out.print(f"After {done:,} iterations a best response gains {100.0 * value:.3g} % of the pot.\n")
+    out.print(_kinds_table(shown) if shown else _nodes_table(nodes))
+    if page is not None:
+        out.print(f"Grids of all nodes: {page}", markup=False, soft_wrap=True)
+
+
+def _run(solver: CfrSolver, iterations: int, enough: float, *, quiet: bool) -> Curve:
+    """Iterate until little enough can be gained; return the exploitability on the way."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    err, curve = console(stderr=True), []
+    columns = (
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[gain]}"),
+    )
+    hidden = quiet or not err.is_terminal
+    with (
+        stopping() as stopped,
+        Progress(*columns, TimeElapsedColumn(), console=err, disable=hidden, transient=True) as bar,
+    ):
+        task = bar.add_task("iterations", total=iterations, gain="")
+        for k in range(1, iterations + 1):
+            solver.evaluate_and_update_policy()
+            ends = k == iterations or stopped()
+            if ends or k % max(1, iterations // _LOOKS) == 0:
+                curve.append((k, solver.exploitability()))
+                bar.update(task, completed=k, gain=f"{100.0 * curve[-1][1]:.3g} % of the pot")
+                ends = ends or curve[-1][1] < enough
+            if ends:
+                break
+    return curve
+
+
+def _node(nodes: list[NodeStrategy], path: str | None) -> NodeStrategy | None:
+    """Return the node that a user names.
+
+    Raises:
+        typer.Exit: there is none, after a line that says so.
+    """
+    if path is None:
+        return None
+    for strategy in nodes:
+        if strategy.path == ", ".join(part.strip() for part in path.split(",")):
+            return strategy
+    fail(f"--node: expected a node where somebody acts; got {path!r}.", "Without --node, all are listed.")
+    raise typer.Exit(2)
+
+
+def _nodes_table(nodes: list[NodeStrategy]) -> Any:
+    """Return a table with a row per node that play gets to: who acts, how often, and what all hands do together."""
+    table = plain_table("after", "player", "strategy", right=["reached"])
+    for strategy in nodes:
+        mixed = "  ".join(
+            f"{action} {100.0 * frequency:.0f}%"
+            for action, frequency in zip(strategy.actions, strategy.whole.frequencies, strict=True)
+        )
+        table.add_row(strategy.path, str(strategy.player), mixed, f"{100.0 * strategy.probability:.1f}%")
+    return table
+
+
+def _kinds_table(strategy: NodeStrategy) -> Any:
+    """Return a table with a row per kind of hands at one node."""
+    table = plain_table("hands", right=["share", *strategy.actions])
+    for name, mix in sorted(strategy.kinds.items(), key=lambda item: -item[1].weight):
+        table.add_row(name, f"{100.0 * mix.weight:.2f}%", *(f"{100.0 * f:.0f}%" for f in mix.frequencies))
+    return table
