@@ -16,7 +16,6 @@ from rich.table import Table
 
 from evolve.cli.output import (
     INTERRUPTED,
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
@@ -24,9 +23,11 @@ from evolve.cli.output import (
     fail,
     metric_json,
     print_json,
+    program_json,
     scores_json,
     split,
     typed,
+    writing,
 )
 from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
 from evolve.cli.promote import WorkersOption
@@ -104,7 +105,8 @@ def distill(
         )
         raise typer.Exit(INTERRUPTED)
     if path is not None:
-        _write(path, done.source)
+        with writing(path, command="distill", hint="--output - prints the program."):
+            path.write_text(done.source, encoding="utf-8")
     if as_json:
         print_json(_everything(chosen, done, path))
     else:
@@ -131,15 +133,6 @@ def _target(output: str | None, program: Program, ref: str) -> Path | None:
             "Name another one, or - for standard output.",
         )
     return path
-
-
-def _write(path: Path, source: str) -> None:
-    try:
-        path.write_text(source, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"distill: {path} cannot be written: {error.strerror}.", "--output - prints the program."
-        ) from error
 
 
 @contextmanager
@@ -259,9 +252,8 @@ def _scoring(program: Program, distilled: Distilled, path: Path, choice: Choice)
 def _everything(program: Program, done: Distillation, path: Path | None) -> dict[str, Any]:
     distilled = done.found
     return {
-        "schema_version": SCHEMA_VERSION,
         "domain": program.domain.name,
-        "program": {"id": program.id, "name": program.name},
+        "program": program_json(program),
         "metric": metric_json(program.domain.metric),
         "objective": program.domain.objective,
         "before": _version_json(distilled.original),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from difflib import get_close_matches
 from enum import StrEnum
@@ -15,15 +14,17 @@ import typer
 
 from evaluators.records import Evaluation
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
     database,
+    json_line,
     metric_json,
+    open_results,
     outcome_json,
     print_json,
     scores_json,
+    writing,
 )
 from evolve.errors import ConfigError
 from results.text import cell, visible
@@ -79,13 +80,14 @@ def export(
     else:
         kind, text = table
     if output is not None:
-        _write(output, text)
+        with writing(output, command="export"):
+            output.write_text(text, encoding="utf-8")
         if as_json:
-            print_json({"schema_version": SCHEMA_VERSION, "format": kind.value, "file": str(output)})
+            print_json({"format": kind.value, "file": str(output)})
         else:
             console(stderr=True).print(f"Wrote {output}.", markup=False)
     elif as_json and kind is not Format.JSON:
-        print_json({"schema_version": SCHEMA_VERSION, "format": kind.value, "content": text})
+        print_json({"format": kind.value, "content": text})
     else:
         # Exact where it goes on to a file or a program, harmless where it goes to a terminal.
         print(visible(text) if sys.stdout.isatty() else text, end="")
@@ -94,11 +96,10 @@ def export(
 def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str] | None:
     """Return a campaign's table; None when `ref` is no campaign's name."""
     from results.queries import calls, campaigns
-    from results.store import open_store
 
     if "://" not in where and not Path(where).exists():
         return None
-    with open_store(where, create=False, read_only=True) as store:
+    with open_results(where) as store:
         record = store.find_campaign(ref)
         if record is None:
             _suggest(ref, [c.name for c in campaigns(store)])
@@ -155,10 +156,9 @@ def _campaign_table(store: Store, record: CampaignRecord, kind: Format) -> str:
         state = load_state(connection, record.id)
     stored = sorted([*state.told, *state.pending.values()], key=lambda one: one.candidate.ordinal)
     if kind is Format.JSON:
-        head = {"schema_version": SCHEMA_VERSION, "campaign": record.name}
-        about = {"metric": metric_json(record.metric), "objective": record.objective}
+        about = {"campaign": record.name, "metric": metric_json(record.metric), "objective": record.objective}
         rows = [_candidate_json(one, record.plan) for one in stored]
-        return json.dumps(head | about | {"candidates": rows}, allow_nan=False) + "\n"
+        return json_line(about | {"candidates": rows}) + "\n"
     return _csv([_candidate_row(one, record.plan) for one in stored])
 
 
@@ -205,12 +205,11 @@ def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
         )
     from evolve.cli.results import details_json
     from results.programs import program
-    from results.store import open_store
 
-    with open_store(where, create=False, read_only=True) as store:
+    with open_results(where) as store:
         details = program(store, ref)
     if kind is Format.JSON:
-        return json.dumps(details_json(details), allow_nan=False) + "\n"
+        return json_line(details_json(details)) + "\n"
     rows = [
         {"campaign": campaign, "plan": stored.plan} | vars(result.task) | {"budget": budget, "value": value}
         for campaign, stored in details.evaluations
@@ -236,10 +235,3 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"export: {path} cannot be written: {error.strerror}.") from error

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, JsonOption, print_json
+from evolve.cli.output import JsonOption, print_json
 
 
 def new(
@@ -25,7 +25,7 @@ def new(
     written = write_domain(folder)
     if as_json:
         files = [str(file) for file in written]
-        print_json({"schema_version": SCHEMA_VERSION, "folder": str(folder.resolve()), "files": files})
+        print_json({"folder": str(folder.resolve()), "files": files})
         return
     for file in written:
         typer.echo(f"  {file}")

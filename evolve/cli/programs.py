@@ -8,7 +8,6 @@ import typer
 
 from evaluators.records import Evaluation, Tag
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
@@ -97,8 +96,7 @@ def evaluate(
     plan = chosen.domain.plan(split(tasks), suite=suite, tiers=tiers, budget=budget)
     evaluation = evaluate_here(chosen.domain, chosen.source, plan, demanded)
     if as_json:
-        about = {"schema_version": SCHEMA_VERSION, "domain": chosen.domain.name}
-        print_json(about | evaluation_json(chosen, evaluation))
+        print_json({"domain": chosen.domain.name} | evaluation_json(chosen, evaluation))
     else:
         _print_evaluation(chosen, evaluation)
     if evaluation.log:

@@ -11,16 +11,15 @@ from rich.table import Table
 
 from evaluators.records import Score
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
     database,
     print_json,
     print_line,
+    progress,
     split,
 )
-from evolve.cli.progress import progress
 from evolve.cli.tables import (
     LEGEND,
     Entry,
@@ -123,7 +122,7 @@ def promote(
     with open_store(database(db), create=False) as store, progress(quiet=as_json) as shown:
         promotion = held_out.promote(store, campaign, choice, progress=shown)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | everything(promotion))
+        print_json(everything(promotion))
     else:
         _print(promotion)
 

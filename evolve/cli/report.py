@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import DbOption, JsonOption, console, open_results, print_json, writing
 from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,11 +46,10 @@ def report(
 
     Example: evolve report cfr-symbolic-s0
     """
-    from results.store import open_store
     from results.views.campaign import view as read
     from results.views.words import verdict
 
-    with open_store(database(db), create=False, read_only=True) as store:
+    with open_results(db) as store:
         view = read(store, campaign)
     kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
     path = output or Path(f"{_file_name(campaign)}.{kind.value}")
@@ -58,8 +57,8 @@ def report(
     files = _write(view, path, kind)
     sentences = verdict(view)
     if as_json:
-        head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "format": kind.value}
-        print_json(head | {"file": str(path), "figures": files, "verdict": sentences})
+        made = {"campaign": campaign, "format": kind.value, "file": str(path)}
+        print_json(made | {"figures": files, "verdict": sentences})
         return
     out = console(stderr=True)
     out.print(" ".join(sentences), markup=False)
@@ -78,13 +77,11 @@ def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
     else:
         text, figures = rendering.markdown(view, _folder(path).name, **repeat)
     beside = {_folder(path) / name: svg for name, svg in figures.items()}
-    try:
+    with writing(path, command="report"):
         if beside:
             _folder(path).mkdir(exist_ok=True)
         for file, content in [*beside.items(), (path, text)]:
             file.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"report: {path} cannot be written: {error.strerror}.") from error
     return [str(file) for file in beside]
 
 

@@ -18,7 +18,7 @@ from results.comparison import Standing, Value, ranking, standing_over
 from results.text import NONE, count, measured, plural, score, signed
 
 if TYPE_CHECKING:
-    from results.records import HeldOutEvaluation
+    from results.records import HeldOutEvaluation, ModelShare
 
 _ASCII = str.maketrans({"\N{MINUS SIGN}": "-", NONE: "-"})
 """Numbers of a terminal go into other programs, which want plain signs."""
@@ -168,6 +168,31 @@ def tasks_table(metric: Metric, results: Sequence[TaskResult]) -> Table:
     for position, result in enumerate(results):
         table.add_row(escape(result.task.name), *(cells[name][position] for name in shown))
     return table
+
+
+def models_table(shares: Sequence[ModelShare]) -> Table:
+    """Return a table with a column per model: their names are long, and they are few."""
+    table = plain_table("model", right=[share.model for share in shares])
+    columns = [_share_cells(share) for share in shares]
+    for label in columns[0] if columns else ():
+        table.add_row(label, *(cells[label] for cells in columns))
+    return table
+
+
+def _share_cells(share: ModelShare) -> dict[str, str]:
+    valid = f" ({100 * share.valid / share.candidates:.0f} %)" if share.candidates else ""
+    each = share.usd_per_improvement
+    return {
+        "calls": str(share.calls) + (f" ({share.unanswered} unanswered)" if share.unanswered else ""),
+        "candidates": str(share.candidates),
+        "valid": f"{share.valid}{valid}",
+        "better than the parent": str(share.improved),
+        "best so far": str(share.records),
+        "mean reward": f"{share.reward:.2f}",
+        "tokens in, out": f"{share.input_tokens}, {share.output_tokens}",
+        "cost": f"${share.cost_usd:.4f}",
+        "cost per improvement": "-" if each is None else f"${each:.4f}",
+    }
 
 
 def program_ms(result: TaskResult) -> float:
