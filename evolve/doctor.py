@@ -131,7 +131,7 @@ def open_sandbox(kind: str) -> WarmSandbox:
 def _words(result: Result) -> str:
     """Return how an attack ended, without the program's line."""
     detail = result.detail.partition(" (program.py")[0]
-    return f"{result.came}: {detail}" if detail else result.came
+    return f"{result.actual}: {detail}" if detail else result.actual
 
 
 def _kernels() -> Finding:

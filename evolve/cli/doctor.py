@@ -81,7 +81,7 @@ def _attack(kind: str, *, as_json: bool) -> None:
         table = plain_table("attack", "expected", "ended as", "")
         for row in rows:
             mark = "[green]ok[/green]" if row.ok else "[red]no[/red]"
-            table.add_row(row.name, row.expected, escape(row.came), mark)
+            table.add_row(row.name, row.expected, escape(row.actual), mark)
         console().print(table)
         console().print(f"isolation {level}: {len(rows) - len(wrong)} of {len(rows)} as expected")
     if wrong:

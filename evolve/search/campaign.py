@@ -22,8 +22,7 @@ from evaluators.task_domain import TaskDomain
 from evolve.comparison.held_out import evaluate_held_out
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, EngineFault, EvolveError
-from evolve.evaluation.barrier import engine_error
-from evolve.evaluation.service import EvaluationService
+from evolve.evaluation.service import EvaluationService, engine_error
 from evolve.models.base import BudgetReached
 from evolve.operators.base import Operator
 from evolve.search.baselines import Baselines

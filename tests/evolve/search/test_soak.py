@@ -20,7 +20,7 @@ from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.prompting.prompter import Prompter
 from evolve.search.log import CandidateLog
-from evolve.search.screening import Screen
+from evolve.search.proposer import Screen
 
 SHARE = float(os.environ.get("EVOLVE_SOAK_SHARE", "1"))
 
