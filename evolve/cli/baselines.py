@@ -25,7 +25,7 @@ from evolve.cli.output import (
     progress,
     split,
 )
-from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption
+from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption, WorkersOption
 from evolve.cli.tables import (
     LEGEND,
     Entry,
@@ -81,16 +81,6 @@ class Row:
         return values
 
 
-FigureOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--figure",
-        help="Draw values against the budget into this file (png, svg or pdf).",
-        show_default=False,
-    ),
-]
-
-
 def baselines(
     domain: Annotated[
         str, typer.Option("--domain", help="Whose baselines: a name, or a folder with a file domain.py.")
@@ -106,10 +96,15 @@ def baselines(
             help="Also on copies of the tasks that differ by next to nothing: values that chaos decides.",
         ),
     ] = False,
-    figure: FigureOption = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure",
+            help="Draw values against the budget into this file (png, svg or pdf).",
+            show_default=False,
+        ),
     ] = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare all seed programs of a domain on a suite; the best value of each task has a star.

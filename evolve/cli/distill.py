@@ -29,8 +29,7 @@ from evolve.cli.output import (
     typed,
     writing,
 )
-from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
-from evolve.cli.promote import WorkersOption
+from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption, WorkersOption
 from evolve.cli.tables import difference, plain_table, score_text
 from evolve.errors import ConfigError
 from results.text import plural, visible
@@ -44,29 +43,25 @@ STANDARD_OUTPUT = "-"
 _SIDE = 40
 """Characters of either side of an arrow that a line shows."""
 
-OutputOption = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="File to write, - for standard output. [default: NAME_distilled.py]",
-        show_default=False,
-    ),
-]
-ToleranceOption = Annotated[
-    float,
-    typer.Option("--tolerance", min=0.0, help="How much the score may fall altogether, in its own unit."),
-]
-EvaluationsOption = Annotated[int, typer.Option("--evaluations", min=2, help="How many at most.")]
-
 
 def distill(
     program: Annotated[
         str, typer.Argument(help="A Python file, a seed's name, or the id of a stored program.")
     ],
-    output: OutputOption = None,
-    tolerance: ToleranceOption = 0.05,
-    evaluations: EvaluationsOption = 150,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write, - for standard output. [default: NAME_distilled.py]",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option("--tolerance", min=0.0, help="How much the score may fall altogether, in its own unit."),
+    ] = 0.05,
+    evaluations: Annotated[int, typer.Option("--evaluations", min=2, help="How many at most.")] = 150,
     domain: DomainOption = None,
     tasks: TasksOption = None,
     suite: SuiteOption = "train",

@@ -56,6 +56,10 @@ BudgetOption = Annotated[
         show_default=False,
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
+]
 InProcessOption = Annotated[
     bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
 ]

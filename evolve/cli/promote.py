@@ -20,6 +20,7 @@ from evolve.cli.output import (
     progress,
     split,
 )
+from evolve.cli.programs import WorkersOption
 from evolve.cli.tables import (
     LEGEND,
     Entry,
@@ -42,59 +43,51 @@ if TYPE_CHECKING:
     from evolve.comparison.verdicts import Promotion
 
 
-BaselinesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--baselines", help="Seeds, separated by commas. [default: the domain's]", show_default=False
-    ),
-]
-TasksOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tasks", "--games", help="Only these held-out tasks. [default: the test suite]", show_default=False
-    ),
-]
-HorizonsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--horizons",
-        help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]",
-        show_default=False,
-    ),
-]
-BudgetOption = Annotated[
-    int | None,
-    typer.Option(
-        "--budget",
-        "--iterations",
-        min=1,
-        help="Of the checks on tasks of the search. [default: the campaign's]",
-        show_default=False,
-    ),
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        "--seed",
-        min=0,
-        help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]",
-        show_default=False,
-    ),
-]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
-]
-
-
 def promote(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     finalists: Annotated[int, typer.Option("--finalists", min=1, help="How many of its programs.")] = 3,
-    baselines: BaselinesOption = None,
-    tasks: TasksOption = None,
-    horizons: HorizonsOption = None,
-    budget: BudgetOption = None,
-    seed: SeedOption = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            "--baselines", help="Seeds, separated by commas. [default: the domain's]", show_default=False
+        ),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks",
+            "--games",
+            help="Only these held-out tasks. [default: the test suite]",
+            show_default=False,
+        ),
+    ] = None,
+    horizons: Annotated[
+        str | None,
+        typer.Option(
+            "--horizons",
+            help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            "--budget",
+            "--iterations",
+            min=1,
+            help="Of the checks on tasks of the search. [default: the campaign's]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]",
+            show_default=False,
+        ),
+    ] = None,
     workers: WorkersOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,

@@ -7,6 +7,8 @@ does the same for the few that hold one program open in this process: solvers th
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -229,6 +231,20 @@ def evaluate_here(domain: TaskDomain, source: str, plan: Plan, demanded: Provena
     """
     with open_service(domain.origin, workers=0, demanded=demanded, attack=False) as service:
         return run_here(service.evaluate(source, plan))
+
+
+@contextmanager
+def handling_signals(handler: Callable[[], object]) -> Iterator[None]:
+    """Have Ctrl-C (or SIGTERM) call `handler` in the running loop; in the main thread, which alone hears signals."""
+    loop, main = asyncio.get_running_loop(), threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if main else ()
+    for number in signals:
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def run_here(work: Coroutine[Any, Any, T]) -> T:

@@ -66,16 +66,16 @@ def curves(
     legend_columns = max(2, 2 * across - 1)
     legend_height = 0.25 * math.ceil(len(styles) / legend_columns)
     with theme.drawing():
-        figure = theme.blank(_PANEL[0] * across, _PANEL[1] * down + legend_height + (0.3 if title else 0.0))
-        axes = list(figure.subplots(down, across, squeeze=False).flat)
-        for place, (panel, axis) in enumerate(zip(panels, axes, strict=False)):
+        height = _PANEL[1] * down + legend_height + (0.3 if title else 0.0)
+        figure, grid = theme.blank(_PANEL[0] * across, height, down, across, squeeze=False)
+        for place, (panel, axis) in enumerate(zip(panels, grid.flat, strict=False)):
             own = [curve for curve in drawn if curve.panel == panel]
             _panel(axis, panel, own, metric, styles)
             if place + across >= len(panels) and any(len(curve.points) > 1 for curve in own):
                 axis.set_xlabel(theme.label(metric.budget))
             if place % across == 0:
                 axis.set_ylabel(theme.label(metric.name))
-        for axis in axes[len(panels) :]:
+        for axis in grid.flat[len(panels) :]:
             axis.set_axis_off()
         theme.legend(figure, columns=legend_columns, where="outside lower center")
         if title:
@@ -135,8 +135,7 @@ class Advantage(NamedTuple):
 def advantages(rows: Sequence[Advantage], *, unit: str) -> Figure:
     """Draw two dots per baseline, search and held-out, joined; `unit` is what the axis says of the differences."""
     with theme.drawing():
-        figure = theme.blank(4.6, 1.3 + 0.34 * max(1, len(rows)))
-        axis = figure.subplots()
+        figure, axis = theme.blank(4.6, 1.3 + 0.34 * max(1, len(rows)))
         for place, row in enumerate(rows):
             both = [value for value in (row.search, row.held_out) if value is not None]
             axis.plot(both, [place] * len(both), color=theme.INK, linewidth=1.2, alpha=0.6, zorder=1)
@@ -150,7 +149,6 @@ def advantages(rows: Sequence[Advantage], *, unit: str) -> Figure:
         axis.axvline(0.0, color=theme.INK, linewidth=1.0)
         axis.set_yticks(range(len(rows)), [theme.label(row.name) for row in rows])
         axis.set_ylim(max(1, len(rows)) - 0.5, -0.5)
-        axis.set_xlabel(theme.label(f"ahead of the baseline, {unit}"))
-        theme.dress(axis, grid="x")
+        theme.dress(axis, grid="x", x=f"ahead of the baseline, {unit}")
         theme.legend(figure)
         return figure
