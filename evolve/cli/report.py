@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
 _READ_CHARS = 2000
 """Where in a file its mark must stand."""
 
-
-class Format(StrEnum):
-    """What is written."""
-
-    HTML = "html"
-    MD = "md"
+Format = Literal["html", "md"]
 
 
 def report(
@@ -51,13 +45,13 @@ def report(
 
     with open_results(db) as store:
         view = read(store, campaign)
-    kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
-    path = output or Path(f"{_file_name(campaign)}.{kind.value}")
+    kind = chosen or ("md" if output and output.suffix.lower() == ".md" else "html")
+    path = output or Path(f"{_file_name(campaign)}.{kind}")
     _check(path)
     files = _write(view, path, kind)
     sentences = verdict(view)
     if as_json:
-        made = {"campaign": campaign, "format": kind.value, "file": str(path)}
+        made = {"campaign": campaign, "format": kind, "file": str(path)}
         print_json(made | {"figures": files, "verdict": sentences})
         return
     out = console(stderr=True)
@@ -72,7 +66,7 @@ def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
 
     figures: dict[str, str] = {}
     repeat = {"command": "evolve run campaign.toml", "settings": _toml(view.campaign.config)}
-    if kind is Format.HTML:
+    if kind == "html":
         text = rendering.html(view, **repeat)
     else:
         text, figures = rendering.markdown(view, _folder(path).name, **repeat)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from evaluators.records import Metric, Score, Task, TaskResult
 from results.comparison import Standing, Value, ranking, standing_over
-from results.text import NONE, count, measured, plural, score, signed
+from results.text import NONE, arrow, count, measured, plural, score, signed
 
 if TYPE_CHECKING:
     from results.records import HeldOutEvaluation, ModelShare
@@ -92,11 +92,6 @@ def grouped(results: Iterable[TaskResult | HeldOutEvaluation], tier: str) -> dic
 def standing_in(metric: Metric, entries: Sequence[Entry], name: str) -> Standing | None:
     """Return who is best in a row or column, of the programs that finished all of its tasks."""
     return standing_over(metric, _complete(entries, name))
-
-
-def arrow(metric: Metric) -> str:
-    """Return which way is better, for the heading of values."""
-    return "↓" if metric.direction == "min" else "↑"
 
 
 def ranked(entries: Sequence[Entry]) -> list[Entry]:

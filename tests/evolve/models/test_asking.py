@@ -35,8 +35,8 @@ class Log:
         self.calls.append(vars(call) | {"state": "sent"})
         return len(self.calls) - 1
 
-    def end_call(self, number, *, state, answer=None, message=""):
-        self.calls[number] |= {"state": state, "message": message} | (vars(answer) if answer else {})
+    def end_call(self, number, call):
+        self.calls[number] = vars(call)
 
 
 class Model:
