@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,13 +26,11 @@ from evolve.cli.output import (
     writing,
 )
 from evolve.errors import ConfigError
+from results.records import CallRecord, CampaignRecord, StoredCandidate
 from results.text import cell, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from evaluators.scripts import Exporter
-    from results.records import CallRecord, CampaignRecord, StoredCandidate
     from results.store import Store
 
 Format = Literal["py", "csv", "json", "calls"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from evaluators.records import Score
@@ -34,13 +35,10 @@ from evolve.cli.tables import (
     score_text,
     title,
 )
+from evolve.comparison import verdicts
+from evolve.comparison.verdicts import Promotion
 from evolve.errors import ConfigError
 from results.text import count, plural
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from evolve.comparison.verdicts import Promotion
 
 
 def promote(
@@ -100,7 +98,6 @@ def promote(
     Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """
     from evolve.comparison import held_out
-    from evolve.comparison.verdicts import as_json as everything
     from results.store import open_store
 
     choice = held_out.Choice(
@@ -115,7 +112,7 @@ def promote(
     with open_store(database(db), create=False) as store, progress(quiet=as_json) as shown:
         promotion = held_out.promote(store, campaign, choice, progress=shown)
     if as_json:
-        print_json(everything(promotion))
+        print_json(verdicts.as_json(promotion))
     else:
         _print(promotion)
 
@@ -157,8 +154,6 @@ def _print(promotion: Promotion) -> None:
 
 def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     """Print the score and values of all programs at one budget, a column per program."""
-    from evolve.comparison.verdicts import mean_score
-
     runs = [run for run in promotion.held_out if run.task.budget == horizon]
     tier = next((run.task.tier for run in runs if run.task.name not in promotion.drawn), runs[0].task.tier)
     rows = dict.fromkeys(
@@ -167,7 +162,7 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     entries = {}
     for one in promotion.contenders:
         own = [run for run in runs if run.program_id == one.program_id]
-        mean = mean_score(own)
+        mean = verdicts.mean_score(own)
         score = None if mean is None else Score(mean)
         entries[one.name] = Entry(one.name, score, grouped(own, tier), one.ordinal is not None)
     finalists = [one.name for one in promotion.finalists]
@@ -180,9 +175,7 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
 
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:
-    from evolve.comparison.verdicts import summary
-
-    summaries = {one.name: (one, summary(promotion, one)) for one in promotion.contenders}
+    summaries = {one.name: (one, verdicts.summary(promotion, one)) for one in promotion.contenders}
     tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
     drawn = ["drawn ↑"] if promotion.drawn else []
     table = plain_table("program", right=["training ↑", "test ↑", "gap", *drawn, *tiers])
@@ -198,9 +191,7 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
 
 
 def _print_pairs(out: Console, promotion: Promotion) -> None:
-    from evolve.comparison.verdicts import pairs
-
-    by_names = {(one.finalist, one.baseline): one for one in pairs(promotion)}
+    by_names = {(one.finalist, one.baseline): one for one in verdicts.pairs(promotion)}
     ids = {one.name: one.program_id for one in promotion.baselines}
 
     def table(names: Sequence[str]) -> Table:

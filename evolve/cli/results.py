@@ -26,13 +26,13 @@ from evolve.cli.output import (
 from evolve.cli.tables import difference, models_table, plain_table, score_text, tasks_table
 from evolve.errors import ConfigError
 from results.errors import UnknownNameError
+from results.records import CallRecord, ModelShare, StoredEvaluation
 from results.text import unified, visible
 
 if TYPE_CHECKING:
     from evolve.programs import Program
     from results.lineage import Lineage, Step
     from results.programs import ProgramDetails
-    from results.records import CallRecord, ModelShare, StoredEvaluation
     from results.store import Store
 
 ProgramArgument = Annotated[

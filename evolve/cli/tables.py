@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -15,10 +14,8 @@ from rich.table import Table
 
 from evaluators.records import Metric, Score, Task, TaskResult
 from results.comparison import Standing, Value, ranking, standing_over
+from results.records import HeldOutEvaluation, ModelShare
 from results.text import NONE, arrow, count, measured, plural, score, signed
-
-if TYPE_CHECKING:
-    from results.records import HeldOutEvaluation, ModelShare
 
 _ASCII = str.maketrans({"\N{MINUS SIGN}": "-", NONE: "-"})
 """Numbers of a terminal go into other programs, which want plain signs."""

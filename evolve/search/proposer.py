@@ -157,7 +157,7 @@ class Proposer:
             members = populations.choose(population, ordinal, 2, rng) if ordinal else []
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             async with turn:
-                return _failed(Candidate(ordinal, self._operator.kind), error), ""
+                return Candidate(ordinal, self._operator.kind).evaluated(engine_error(error)), ""
         operator, left = self._choose(members, rng), self._attempts
         candidate = await self._propose(operator, members, context, rng)
         while _to_try_again(candidate, operator, left):
@@ -188,7 +188,7 @@ class Proposer:
         except (EvolveError, StoreError, CutOff):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            return _failed(context.child(operator.kind, parents), error)
+            return context.child(operator.kind, parents).evaluated(engine_error(error))
 
     def _judged(self, candidate: Candidate) -> tuple[Candidate, str]:
         if candidate.outcome is not None:
@@ -196,7 +196,7 @@ class Proposer:
         try:
             tree_hash, outcome = self.screen.judge(candidate.source)
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            return _failed(candidate, error), ""
+            return candidate.evaluated(engine_error(error)), ""
         return replace(candidate, outcome=outcome), tree_hash
 
     def _objection(self, source: str, before: int) -> str:
@@ -214,8 +214,3 @@ def _to_try_again(candidate: Candidate, operator: Operator, left: int) -> bool:
     """Return whether another proposal may replace one that goes no further; a fault of ours would only come again."""
     outcome = candidate.outcome
     return outcome is not None and outcome.tag is not Tag.ENGINE_ERROR and left > 1 and not operator.waits
-
-
-def _failed(candidate: Candidate, error: Exception) -> Candidate:
-    evaluation = engine_error(error)
-    return replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)
