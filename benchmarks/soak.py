@@ -144,7 +144,7 @@ def _hostile(sandbox: Sandbox, attack: Attack, plants: Planted) -> list[str]:
     result = attempt(sandbox, attack, plants)
     if result.ok:
         return []
-    return [f"{result.attack.name}: expected {result.attack.expected}, got {result.came}: {result.detail}"]
+    return [f"{result.attack.name}: expected {result.attack.expected}, got {result.actual}: {result.detail}"]
 
 
 def _growth(shares: list[Share]) -> float:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -305,6 +305,16 @@ class Candidate:
     outcome: Outcome | None = None
     source: str = ""
     evaluation: Evaluation | None = None
+
+    @property
+    def ending(self) -> Outcome:
+        """How it ended; it must be decided."""
+        assert self.outcome is not None
+        return self.outcome
+
+    def evaluated(self, evaluation: Evaluation) -> Candidate:
+        """Return it as an evaluation decides it."""
+        return replace(self, outcome=evaluation.outcome, evaluation=evaluation)
 
     @property
     def ok(self) -> bool:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from evaluators import source as static
 from evaluators.contract import (
@@ -382,7 +382,7 @@ class TaskDomain(ABC):
         return curve
 
 
-class _Meter:
+class _Meter(Sandbox):
     """The sandbox that `TaskDomain.run` is given: it seeds sessions, closes them, and adds up what they cost."""
 
     def __init__(self, sandbox: Sandbox, program: str) -> None:
@@ -397,14 +397,6 @@ class _Meter:
     def level(self) -> Level:
         """See `Sandbox.level`."""
         return self._sandbox.level
-
-    def __enter__(self) -> Self:
-        """The sandbox itself."""
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        """Close it."""
-        self.close()
 
     def open(
         self,

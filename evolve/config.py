@@ -187,8 +187,8 @@ def parse_config(values: Mapping[str, Any]) -> CampaignConfig:
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"config: unknown key {key!r}.", nearest(key, list(notes()))) from error
         # An address may hold a password, which is not to be shown.
-        came = "" if "base_url" in key else f"; got {first['input']!r}"
-        raise ConfigError(f"config: {key}: {first['msg']}{came}.") from (None if not came else error)
+        actual = "" if "base_url" in key else f"; got {first['input']!r}"
+        raise ConfigError(f"config: {key}: {first['msg']}{actual}.") from (error if actual else None)
 
 
 def check_continues(stored: Mapping[str, Any], wanted: CampaignConfig) -> CampaignConfig:

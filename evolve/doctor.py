@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from evolve.errors import ConfigError, IsolationError
+
 if TYPE_CHECKING:
     from sandbox.process import WarmSandbox
     from sandbox.selfcheck import Result, Row
@@ -86,7 +88,6 @@ def sandbox_errors() -> Iterator[None]:
     Raises:
         IsolationError: in place of the sandbox's own fault.
     """
-    from evolve.errors import IsolationError
     from sandbox.base import SandboxFault
 
     try:
@@ -119,7 +120,6 @@ def open_sandbox(kind: str) -> WarmSandbox:
         ConfigError: no such kind of sandbox.
         SandboxFault: it does not start.
     """
-    from evolve.errors import ConfigError
     from sandbox.process import make
 
     try:
@@ -131,7 +131,7 @@ def open_sandbox(kind: str) -> WarmSandbox:
 def _words(result: Result) -> str:
     """Return how an attack ended, without the program's line."""
     detail = result.detail.partition(" (program.py")[0]
-    return f"{result.came}: {detail}" if detail else result.came
+    return f"{result.actual}: {detail}" if detail else result.actual
 
 
 def _kernels() -> Finding:

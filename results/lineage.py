@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from results.errors import UnknownNameError
 from results.loading import get_campaign, load_programs
+from results.programs import load_origins
 from results.programs import program as details_of
 from results.progress import Trial, trials, way_to
 from results.records import CampaignRecord
-from results.schema import Candidate, Parent, Program
+from results.schema import Candidate, Program
 from results.store import Store
 
 
@@ -87,32 +87,21 @@ def lineage(store: Store, ref: str) -> Lineage:
 
 def load_steps(connection: Connection, campaign: CampaignRecord, chain: Sequence[Trial]) -> tuple[Step, ...]:
     """Return these candidates, all of which have programs, as the steps of a lineage."""
-    ordinals = [trial.ordinal for trial in chain]
-    parents: dict[int, list[str]] = defaultdict(list)
-    for ordinal, parent in connection.execute(
-        select(Parent.ordinal, Parent.program_id)
-        .where(Parent.campaign_id == campaign.id, Parent.ordinal.in_(ordinals))
-        .order_by(Parent.ordinal, Parent.position)
-    ):
-        parents[ordinal].append(parent)
+    wanted = Candidate.ordinal.in_([trial.ordinal for trial in chain])
+    origins = load_origins(connection, Candidate.campaign_id == campaign.id, wanted)
     programs = load_programs(connection, Program.id.in_([trial.program_id for trial in chain]))
-    notes = connection.execute(
-        select(Candidate.ordinal, Candidate.note).where(
-            Candidate.campaign_id == campaign.id, Candidate.ordinal.in_(ordinals)
-        )
-    )
-    note = {ordinal: text for ordinal, text in notes}  # noqa: C416 - rows are no tuples to mypy
+    scores = {trial.ordinal: trial.value for trial in chain}
     return tuple(
         Step(
-            program_id=str(trial.program_id),
-            name=programs[str(trial.program_id)].name,
-            source=programs[str(trial.program_id)].source,
-            ordinal=trial.ordinal,
-            operator=trial.operator,
-            note=note[trial.ordinal],
-            outcome=trial.outcome,
-            score=trial.value,
-            others=tuple(parents[trial.ordinal][1:]),
+            program_id=str(origin.program_id),
+            name=programs[str(origin.program_id)].name,
+            source=programs[str(origin.program_id)].source,
+            ordinal=origin.ordinal,
+            operator=origin.operator,
+            note=origin.note,
+            outcome=str(origin.outcome),
+            score=scores[origin.ordinal],
+            others=origin.parents[1:],
         )
-        for trial in chain
+        for origin in origins
     )

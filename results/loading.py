@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select
 
 from evaluators.records import (
     Candidate,
@@ -57,14 +57,9 @@ def get_campaign(connection: Connection, name: str) -> CampaignRecord:
     """
     campaign = find_campaign(connection, name)
     if campaign is None:
-        raise unknown_campaign(connection, name)
+        names = connection.scalars(select(Campaign.name))
+        raise UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
     return campaign
-
-
-def unknown_campaign(connection: Connection, name: str) -> UnknownNameError:
-    """Return the error that there is no campaign of this name, with the nearest names."""
-    names = connection.scalars(select(Campaign.name))
-    return UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
 
 
 def load_programs(connection: Connection, *where: ColumnElement[bool]) -> dict[str, ProgramRecord]:
@@ -214,18 +209,26 @@ def load_calls(
     ]
 
 
+def load_parents(
+    connection: Connection, *where: ColumnElement[bool]
+) -> dict[tuple[int, int], tuple[str, ...]]:
+    """Return (number of a campaign, ordinal) -> ids of the parents of the candidates that meet the conditions."""
+    ours = and_(
+        Parent.campaign_id == schema.Candidate.campaign_id, Parent.ordinal == schema.Candidate.ordinal
+    )
+    query = select(Parent.campaign_id, Parent.ordinal, Parent.program_id).join(schema.Candidate, ours)
+    parents: dict[tuple[int, int], tuple[str, ...]] = defaultdict(tuple)
+    for *key, program_id in connection.execute(query.where(*where).order_by(Parent.position)):
+        parents[key[0], key[1]] += (program_id,)
+    return parents
+
+
 def load_state(connection: Connection, campaign_id: int) -> CampaignState:
     """Return everything that a continued campaign starts from."""
     evaluations: dict[int | None, list[StoredEvaluation]] = defaultdict(list)
     for evaluation in load_evaluations(connection, schema.Evaluation.campaign_id == campaign_id).values():
         evaluations[evaluation.ordinal].append(evaluation)
-    parents: dict[int, list[str]] = defaultdict(list)
-    for ordinal, program_id in connection.execute(
-        select(Parent.ordinal, Parent.program_id)
-        .where(Parent.campaign_id == campaign_id)
-        .order_by(Parent.ordinal, Parent.position)
-    ):
-        parents[ordinal].append(program_id)
+    parents = load_parents(connection, schema.Candidate.campaign_id == campaign_id)
     rows = connection.execute(
         select(*schema.Candidate.__table__.c)
         .where(schema.Candidate.campaign_id == campaign_id)
@@ -237,7 +240,7 @@ def load_state(connection: Connection, campaign_id: int) -> CampaignState:
                 ordinal=row.ordinal,
                 operator=row.operator,
                 program_id=row.program_id,
-                parents=tuple(parents.get(row.ordinal, ())),
+                parents=parents[campaign_id, row.ordinal],
                 note=row.note,
                 island=row.island,
                 outcome=None if row.outcome is None else Outcome(Tag(row.outcome), row.message),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from results.errors import AmbiguousError, UnknownNameError, nearest
-from results.loading import get_campaign, load_evaluations, load_programs
+from results.loading import get_campaign, load_evaluations, load_parents, load_programs
 from results.queries import RankedCandidate, top
 from results.records import CampaignRecord, ProgramRecord, StoredEvaluation
 from results.schema import Campaign, Candidate, Evaluation, Parent, Program
@@ -96,7 +95,7 @@ def program(store: Store, ref: str) -> ProgramDetails:
         return ProgramDetails(
             program=load_programs(connection, Program.id == key)[key],
             evaluations=tuple((campaign_of[number], one) for number, one in evaluations.items()),
-            origins=tuple(_load_origins(connection, Candidate.program_id == key)),
+            origins=tuple(load_origins(connection, Candidate.program_id == key)),
             children=_children(connection, key),
         )
 
@@ -183,7 +182,7 @@ def load_origin(connection: Connection, campaign: CampaignRecord, ordinal: int) 
         UnknownNameError: it has none of this ordinal.
     """
     ours = Candidate.campaign_id == campaign.id
-    origins = _load_origins(connection, ours, Candidate.ordinal == ordinal)
+    origins = load_origins(connection, ours, Candidate.ordinal == ordinal)
     if not origins:
         last = connection.scalar(select(func.max(Candidate.ordinal)).where(ours))
         hint = "It has none yet." if last is None else f"Its last one is {last}."
@@ -191,16 +190,9 @@ def load_origin(connection: Connection, campaign: CampaignRecord, ordinal: int) 
     return origins[0]
 
 
-def _load_origins(connection: Connection, *where: ColumnElement[bool]) -> list[Origin]:
+def load_origins(connection: Connection, *where: ColumnElement[bool]) -> list[Origin]:
     """Return the candidates that meet the conditions, by campaign and ordinal."""
-    parents: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for campaign_id, ordinal, parent in connection.execute(
-        select(Parent.campaign_id, Parent.ordinal, Parent.program_id)
-        .join(Candidate, _SAME_CANDIDATE)
-        .where(*where)
-        .order_by(Parent.campaign_id, Parent.ordinal, Parent.position)
-    ):
-        parents[campaign_id, ordinal].append(parent)
+    parents = load_parents(connection, *where)
     names = [name for name in Origin.__dataclass_fields__ if name not in ("campaign", "parents")]
     rows = connection.execute(
         select(
@@ -215,7 +207,7 @@ def _load_origins(connection: Connection, *where: ColumnElement[bool]) -> list[O
     return [
         Origin(
             campaign=row.campaign,
-            parents=tuple(parents.get((row.campaign_id, row.ordinal), ())),
+            parents=parents[row.campaign_id, row.ordinal],
             **{name: row._mapping[name] for name in names},
         )
         for row in rows

@@ -6,6 +6,7 @@ and the viewer show the same numbers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
@@ -214,9 +215,7 @@ def island_bests(found: Iterable[Trial]) -> dict[int, list[tuple[int, float]]]:
 
 def outcome_counts(found: Iterable[Trial]) -> dict[str, int]:
     """Outcome -> how many candidates ended so, most frequent first."""
-    counts: dict[str, int] = {}
-    for trial in found:
-        counts[trial.outcome] = counts.get(trial.outcome, 0) + 1
+    counts = Counter(trial.outcome for trial in found)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -290,22 +289,22 @@ def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = No
 
 
 def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
-    shares: dict[str, Share] = {}
+    trials: dict[str, list[Trial]] = {}
     for trial in found:
-        if trial.ordinal == 0:
-            continue
-        name = key(trial)
-        old = shares.get(name, Share(name, 0, 0, 0, 0.0, 0.0, 0.0))
-        shares[name] = Share(
+        if trial.ordinal > 0:
+            trials.setdefault(key(trial), []).append(trial)
+    return [
+        Share(
             name,
-            old.proposed + 1,
-            old.valid + (trial.outcome == Tag.OK),
-            old.improvements + (trial.gain > 0),
-            old.gain + trial.gain,
-            old.cpu_s + trial.cpu_s,
-            old.cost_usd + trial.cost_usd,
+            proposed=len(own),
+            valid=sum(trial.outcome == Tag.OK for trial in own),
+            improvements=sum(trial.gain > 0 for trial in own),
+            gain=sum(trial.gain for trial in own),
+            cpu_s=sum(trial.cpu_s for trial in own),
+            cost_usd=sum(trial.cost_usd for trial in own),
         )
-    return list(shares.values())
+        for name, own in trials.items()
+    ]
 
 
 def _spent(campaign_id: int) -> Subquery:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, and_, func, literal, select
+from sqlalchemy import Connection, Select, and_, func, select
 
 from evaluators.records import Metric, Score, Tag
 from results.errors import UnknownNameError, nearest
@@ -19,7 +19,6 @@ from results.loading import (
     load_held_out,
     load_programs,
     load_scores,
-    unknown_campaign,
 )
 from results.records import (
     CallRecord,
@@ -124,7 +123,9 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
         UnknownNameError: no such campaign, or nothing in it was scored on this objective.
     """
     with store.reading() as connection:
-        ranked = _ranked(connection, campaign, objective)
+        record = get_campaign(connection, campaign)
+        if objective not in (None, record.objective):
+            _check_scored(connection, record, str(objective))
         rows = connection.execute(
             _scored(
                 select(
@@ -139,9 +140,9 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                 )
             )
             .where(
-                Candidate.campaign_id == ranked.id,
-                Evaluation.plan == ranked.plan,
-                ScoreRow.name == ranked.objective,
+                Candidate.campaign_id == record.id,
+                Evaluation.plan == record.plan,
+                ScoreRow.name == (objective or record.objective),
             )
             .order_by(ScoreRow.mean.desc(), Candidate.ordinal)
             .limit(n)
@@ -223,26 +224,18 @@ def _scored(query: _Query) -> _Query:
     )
 
 
-def _ranked(connection: Connection, campaign: str, objective: str | None) -> Row[int, str, str]:
-    """Return a campaign's number, its plan, and the objective to rank by: its own, or one that something has.
+def _check_scored(connection: Connection, campaign: CampaignRecord, objective: str) -> None:
+    """See that something in a campaign was scored on an objective.
 
     Raises:
-        UnknownNameError: no such campaign, or nothing in it was scored on this objective.
+        UnknownNameError: nothing was.
     """
-    own = select(Campaign.id, Campaign.plan, Campaign.objective).where(Campaign.name == campaign)
-    row = connection.execute(own).one_or_none()
-    if row is None:
-        raise unknown_campaign(connection, campaign)
-    if objective is None or objective == row.objective:
-        return row
     scored = select(ScoreRow.name).distinct().join(Evaluation, Evaluation.id == ScoreRow.evaluation_id)
-    known = set(connection.scalars(scored.where(Evaluation.campaign_id == row.id)))
+    known = set(connection.scalars(scored.where(Evaluation.campaign_id == campaign.id)))
     if objective not in known:
         raise UnknownNameError(
-            f"Nothing in {campaign!r} was scored on {objective!r}.", nearest(objective, known)
+            f"Nothing in {campaign.name!r} was scored on {objective!r}.", nearest(objective, known)
         )
-    other = select(Campaign.id, Campaign.plan, literal(objective).label("objective"))
-    return connection.execute(other.where(Campaign.id == row.id)).one()
 
 
 def _by_campaign(connection: Connection, query: Select[int, _Number]) -> dict[int, _Number]:

@@ -175,23 +175,6 @@ class ModelShare:
         return vars(self) | {"usd_per_improvement": self.usd_per_improvement}
 
 
-@dataclass(frozen=True, kw_only=True)
-class CallAnswer:
-    """What came of a call to a language model. `stop` says whether the text is an answer at all.
-
-    A lost call has one, without text, where the server said what it charges.
-    """
-
-    text: str
-    stop: str
-    answered_by: str
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    cost_usd: float
-    latency_s: float
-
-
 CallState = Literal["sent", "answered", "failed", "lost"]
 
 
@@ -201,7 +184,8 @@ class CallRecord:
 
     While it is ``sent``, tokens and cost are what it may come to at most; ``answered``, what it came to; ``lost`` (in
     flight when the process died, a time-out, a broken connection), what the server said or still the most; ``failed``
-    (no answer came), nothing was charged. A call that was tried again after a fault is another record.
+    (there is no answer), nothing was charged. A call that was tried again after a fault is another record. `stop` says
+    whether the text is an answer at all.
     `messages` are (role, text) pairs, empty where they were not asked for.
     """
 

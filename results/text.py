@@ -119,6 +119,11 @@ def measured(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
     return _minus(shown) + _error(stderr)
 
 
+def arrow(metric: Metric) -> str:
+    """Return a sign for which values of a metric are better, for headings."""
+    return "↓" if metric.direction == "min" else "↑"
+
+
 def count(number: int, word: str) -> str:
     """Return a number of things, such as ``1 task`` or ``3 tasks``."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {plural(word)}"

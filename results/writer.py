@@ -25,9 +25,7 @@ from results.loading import (
 )
 from results.locks import Locks
 from results.records import (
-    CallAnswer,
     CallRecord,
-    CallState,
     CampaignRecord,
     CampaignState,
     HeldOutEvaluation,
@@ -62,6 +60,10 @@ _ADD_HELD_OUT = Change(insert(table(schema.HeldOut)))
 _FIND_EVALUATION = select(_EVALUATIONS.c.id).where(*of(_EVALUATIONS, ("campaign_id", "ordinal", "plan")))
 _FIND_TASK = select(_TASKS.c.id).where(*of(_TASKS, ["key"]))
 _ADD_EVALUATION, _ADD_CALL = (Change(insert(t).returning(t.c.id)) for t in (_EVALUATIONS, _CALLS))
+_ENDING = (
+    "state", "message", "stop", "answered_by", "input_tokens", "output_tokens", "cached_tokens", "cost_usd",
+    "latency_s",
+)  # fmt: skip
 _FINISH_CALL = Change(update(_CALLS).where(*of(_CALLS, ["id"])))
 
 
@@ -349,16 +351,12 @@ class CampaignWriter(AbstractContextManager["CampaignWriter", None]):
             }
             return _ADD_CALL.number(connection, row)
 
-    def end_call(
-        self, number: int, *, state: CallState, answer: CallAnswer | None = None, message: str = ""
-    ) -> None:
-        """Store what came of a call: an answer, or why there is none."""
-        values: dict[str, object] = {"state": state, "message": message, "ended_at": self._clock()}
+    def end_call(self, number: int, call: CallRecord) -> None:
+        """Store how a call ended: its state with the answer, or why there is none, and what it cost."""
+        values = {name: getattr(call, name) for name in _ENDING} | {"ended_at": self._clock()}
         with self.transaction() as connection:
-            if answer is not None:
-                values |= vars(answer) | {"answer_id": _add_text(connection, answer.text)}
-                del values["text"]
-            _FINISH_CALL.run(connection, values | {"its_id": number})
+            key = _add_text(connection, call.answer) if call.state == "answered" else None
+            _FINISH_CALL.run(connection, values | {"its_id": number, "answer_id": key})
 
     def load_calls(self) -> list[CallRecord]:
         """The calls of this campaign in the order in which they were sent, without what was asked."""

@@ -51,10 +51,10 @@ ARM = os.uname().machine == "aarch64"
 
 def through(action, *arguments):
     try:
-        came = action(*arguments)
+        made = action(*arguments)
     except OSError:
         return False
-    getattr(came, "close", int)()
+    getattr(made, "close", int)()
     return True
 
 def call(x86, arm, *arguments):
@@ -64,10 +64,10 @@ def call(x86, arm, *arguments):
 
 
 class Result(NamedTuple):
-    """What came of one attack."""
+    """How one attack ended."""
 
     attack: Attack
-    came: str
+    actual: str
     """A verdict, `CONTAINED`, `OK` or `THROUGH`."""
     detail: str
     """The fault's message, or what it left behind."""
@@ -75,12 +75,12 @@ class Result(NamedTuple):
     @property
     def ok(self) -> bool:
         """Return whether this is what was expected, to the letter."""
-        return self.came == self.attack.expected and self.attack.message in self.detail
+        return self.actual == self.attack.expected and self.attack.message in self.detail
 
     @property
     def contained(self) -> bool:
         """Return whether the sandbox held, whatever the verdict."""
-        return self.came != THROUGH
+        return self.actual != THROUGH
 
 
 @dataclass
@@ -145,14 +145,14 @@ def attempt(sandbox: Sandbox, attack: Attack, plants: Planted) -> Result:
         SandboxFault: `SANDBOX_ERROR`, the sandbox itself failed.
     """
     attack = attack.at(sandbox.level)
-    came, detail = _run(sandbox, attack, "run", plants)
+    actual, detail = _run(sandbox, attack, "run", plants)
     if attack.trace:
         left, fault = _run(sandbox, attack, "trace", plants)
         if left != CONTAINED:
             return Result(attack, THROUGH, f"left a trace: {fault or left}")
     if plants.secret in detail:
         return Result(attack, THROUGH, "the secret is in its message")
-    return Result(attack, came, detail)
+    return Result(attack, actual, detail)
 
 
 def _run(sandbox: Sandbox, attack: Attack, handler: str, plants: Planted) -> tuple[str, str]:
@@ -208,7 +208,7 @@ class Row(NamedTuple):
 
     name: str
     expected: str
-    came: str
+    actual: str
     ok: bool
 
 
@@ -222,8 +222,8 @@ def check_all(sandbox: Sandbox, attacks: Sequence[Attack] | None = None) -> Iter
         for attack in ATTACKS if attacks is None else attacks:
             if sandbox.level > Level.NONE and may_try(attack, sandbox.level):
                 result = attempt(sandbox, attack, plants)
-                came = result.came if result.ok else f"{result.came}: {result.detail}"
-                yield Row(attack.name, str(result.attack.expected), came, result.ok)
+                actual = result.actual if result.ok else f"{result.actual}: {result.detail}"
+                yield Row(attack.name, str(result.attack.expected), actual, result.ok)
         for canary, hits in plants.reached().items():
             yield Row(f"canary: {canary}", "0 hits", f"{hits} hits", hits == 0)
 

@@ -56,10 +56,7 @@ def _register() -> None:
         from evolve.cli import (
             baselines,
             bench,
-            calls,
             campaigns,
-            compare,
-            config,
             dashboard,
             db,
             distill,
@@ -82,15 +79,12 @@ def _register() -> None:
         app.command("report")(report.report)
         app.command("solve")(solve.solve)
         app.command("river")(river.river)
-        results.app.command("calls")(calls.calls)
-        results.app.command("diff")(compare.diff)
-        results.app.command("lineage")(compare.lineage)
         results.app.command("export")(export.export)
         app.add_typer(results.app, name="results")
         app.command("dashboard")(dashboard.dashboard)
         app.command("new")(new.new)
         app.command("games")(games.games)
-        app.command("config")(config.config)
+        app.command("config")(campaigns.config)
         app.add_typer(db.app, name="db")
         app.command("bench", context_settings={"allow_interspersed_args": False})(bench.bench)
     app.command("doctor")(doctor.doctor)

@@ -5,31 +5,49 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evaluators.records import Outcome
+from evaluators.records import Outcome, Tag
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     JsonOption,
     console,
     evaluation_json,
+    fail,
     metric_json,
     outcome_json,
     print_json,
+    print_line,
+    progress,
     split,
 )
-from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption
-from evolve.cli.progress import progress
-from evolve.cli.tables import Entry, grouped, row_name, standing_in
+from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption, WorkersOption
+from evolve.cli.tables import (
+    LEGEND,
+    Entry,
+    by_program,
+    grouped,
+    milliseconds,
+    print_across,
+    program_ms,
+    ranked,
+    row_name,
+    standing_in,
+    title,
+)
 from evolve.errors import ConfigError
 from results.comparison import Value, with_chaos
+from results.text import visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from evaluators.contract import Plan
-    from evaluators.records import Metric, Outcome
+    from evaluators.records import Metric
     from evaluators.task_domain import TaskDomain
     from evolve.comparison import tables
     from evolve.programs import Program
@@ -63,16 +81,6 @@ class Row:
         return values
 
 
-FigureOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--figure",
-        help="Draw values against the budget into this file (png, svg or pdf).",
-        show_default=False,
-    ),
-]
-
-
 def baselines(
     domain: Annotated[
         str, typer.Option("--domain", help="Whose baselines: a name, or a folder with a file domain.py.")
@@ -88,10 +96,15 @@ def baselines(
             help="Also on copies of the tasks that differ by next to nothing: values that chaos decides.",
         ),
     ] = False,
-    figure: FigureOption = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")
+    figure: Annotated[
+        Path | None,
+        typer.Option(
+            "--figure",
+            help="Draw values against the budget into this file (png, svg or pdf).",
+            show_default=False,
+        ),
     ] = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare all seed programs of a domain on a suite; the best value of each task has a star.
@@ -123,11 +136,9 @@ def baselines(
         _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
         choice = {"suite": None if tasks else suite, "tiers": tiers}
-        print_json({"schema_version": SCHEMA_VERSION} | choice | _everything(rows, chosen, tiers[0]))
+        print_json(choice | _everything(rows, chosen, tiers[0]))
     else:
-        from evolve.cli.baselines_table import print_table
-
-        print_table(rows, plans[0], chaos=ties)
+        _print_table(rows, plans[0], chaos=ties)
     if any(outcome.tag not in REFUSALS for row in rows for outcome in row.failures.values()):
         raise typer.Exit(1)
 
@@ -211,3 +222,62 @@ def _row_json(row: Row, tier: str) -> dict[str, Any]:
     failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
     chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
+
+
+def _print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
+    """Print programs beside each other, best first, with their values on the tasks of the plan's first tier."""
+    domain = rows[0].program.domain
+    tier = plan.tasks[0].tier
+    shown = [task for task in plan.tasks if task.tier == tier]
+    entries = ranked([_entry(row, domain.objective, tier) for row in rows])
+    out = console()
+    print_line(out, f"{title(domain.metric, shown)}:")
+    print_across(
+        out,
+        list(dict.fromkeys(row_name(task, tier) for task in shown)),
+        lambda names: by_program(entries, names, domain.metric, objective=domain.objective),
+    )
+    lines = [f"{LEGEND}."]
+    if chaos:
+        lines.append(
+            "±: standard deviation over copies that differ by next to nothing; what chaos alone causes."
+        )
+    if any(entry.program_ms for entry in entries):
+        lines.append(f"{milliseconds(domain.metric)}: CPU time of the program itself, in milliseconds.")
+    for line in lines:
+        print_line(out, line)
+    _print_failures(out, rows, plan, domain.objective)
+
+
+def _entry(row: Row, objective: str, tier: str) -> Entry:
+    """Return a program's row; the time is a mean over all tasks, as the score is."""
+    evaluation = row.evaluated.evaluation
+    own_ms = None if row.evaluated.failures else fmean(program_ms(result) for result in evaluation.results)
+    return Entry(row.program.name, evaluation.scores.get(objective), row.values(tier), program_ms=own_ms)
+
+
+def _print_failures(out: Console, rows: Sequence[Row], plan: Plan, objective: str) -> None:
+    """Print which program did not finish what, and why: below the table if it refused, else as an error."""
+    from evolve.comparison.tables import REFUSALS
+
+    if any(row.evaluated.failures for row in rows):
+        print_line(
+            out, f"-: not finished. {objective} is a mean over all tasks, and none over fewer of them."
+        )
+    for row in rows:
+        reasons: dict[tuple[Tag, str], list[str]] = {}
+        for family, outcome in row.failures.items():
+            reasons.setdefault((outcome.tag, _reason(outcome, family, plan)), []).append(family)
+        for (tag, reason), families in reasons.items():
+            what = f"{row.program.name} did not finish {', '.join(families)}"
+            if tag in REFUSALS:
+                print_line(out, f"{what}: {reason}")
+            else:
+                fail(f"{what}: it ended as {tag.value}: {reason}")
+
+
+def _reason(outcome: Outcome, family: str, plan: Plan) -> str:
+    """Return the program's message, the same on every task, without the line of source that raised it."""
+    names = (task.name for task in plan.tasks if task.family == family)
+    text = reduce(lambda message, name: message.removeprefix(f"{name}: "), names, outcome.message)
+    return visible(" ".join(text.partition(" (program.py, line")[0].split()))

@@ -1,4 +1,4 @@
-"""``evolve run``: start a campaign or continue it."""
+"""``evolve run`` starts a campaign or continues it; ``evolve config`` shows what it would do."""
 
 from __future__ import annotations
 
@@ -9,12 +9,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import INTERRUPTED, DbOption, JsonOption, database, fail, print_json, split
+from evaluators.records import Candidate
+from evolve.cli.output import (
+    INTERRUPTED,
+    DbOption,
+    JsonOption,
+    database,
+    fail,
+    metric_json,
+    outcome_json,
+    print_json,
+    scores_json,
+    split,
+)
 from evolve.errors import ConfigError
+from evolve.search.events import (
+    BaselineScored,
+    Called,
+    Event,
+    HeldOut,
+    Observer,
+    Refined,
+    Started,
+    Summary,
+    Told,
+    Warned,
+)
 
 if TYPE_CHECKING:
     from evolve.config import CampaignConfig
-    from evolve.search.events import Event, Observer, Summary
 
 BUDGET_REACHED = 3
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -103,9 +126,11 @@ def run(
 
     Example: evolve run --candidates 60 --seed 1
     """
+    from asyncio import CancelledError
+
     from evolve.search.run import run as run_campaign
 
-    settings = resolve(config, locals())
+    settings = _resolve(config, locals())
     where = database(db, settings.db)
     if dry_run:
         from evolve.cli.dry import show_first_request
@@ -115,34 +140,63 @@ def run(
     try:
         with _observing(settings, as_json=as_json) as observer:
             summary = run_campaign(settings, db=where, observer=observer)
-    except (KeyboardInterrupt, _cancelled()) as error:
+    except (KeyboardInterrupt, CancelledError) as error:
         fail("stopped.", "The same command continues; nothing that was evaluated is lost.")
         raise typer.Exit(INTERRUPTED) from error
     _end(summary, settings, where, as_json=as_json)
 
 
-_AS_THEY_ARE = (
-    "domain", "operator", "start", "budget", "candidates", "budget_usd", "budget_tokens", "workers", "seed", "name",
-    "min_isolation", "sandbox",
-)  # fmt: skip
-"""Options that are called as their fields, and need no reading."""
+def config(
+    config: ConfigArgument = None,
+    domain: DomainOption = None,
+    operator: OperatorOption = None,
+    model: ModelOption = None,
+    start: StartOption = None,
+    tasks: TasksOption = None,
+    budget: BudgetOption = None,
+    candidates: CandidatesOption = None,
+    budget_usd: UsdOption = None,
+    budget_tokens: TokensOption = None,
+    time: TimeOption = None,
+    workers: WorkersOption = None,
+    seed: SeedOption = None,
+    name: NameOption = None,
+    min_isolation: IsolationOption = None,
+    sandbox: SandboxOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the configuration of a campaign with every default, as a TOML file that `evolve run` takes.
+
+    Takes the options of `evolve run`, which override the file.
+
+    Example: evolve config --seed 1 --candidates 40
+    """
+    from evolve.config import notes, to_toml
+
+    settings = _resolve(config, locals())
+    values = settings.model_dump(mode="json") | ({"db": db} if db else {})
+    if as_json:
+        print_json({"campaign": settings.campaign_name, "config": values})
+        return
+    print(to_toml(values, notes()), end="")
 
 
-def resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
+def _resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
     """Return the configuration in a file with the options of ``run`` over it, by the names of its parameters.
 
     Raises:
         ConfigError: the first thing that is wrong.
     """
-    from evolve.config import load_config
+    from evolve.config import CampaignConfig, load_config
 
-    options = {name: given[name] for name in _AS_THEY_ARE}
-    options |= {
+    options = {name: value for name, value in given.items() if name in CampaignConfig.model_fields}
+    read = {
         "model": given["model"] or None,
         "tasks": split(given["tasks"]),
         "time_s": _seconds(given["time"]),
     }
-    return load_config(config, options)
+    return load_config(config, options | read | {"db": None})
 
 
 @contextmanager
@@ -161,9 +215,48 @@ def _observing(settings: CampaignConfig, *, as_json: bool) -> Iterator[Observer]
 
 
 def _print_event(event: Event) -> None:
-    from evolve.cli.events import as_json
+    """Print an event as a line of JSON."""
+    fields: dict[str, Any]
+    match event:
+        case Started():
+            fields = {"event": "started"} | vars(event)
+            fields |= {"metric": metric_json(event.metric), "tasks": list(event.tasks)}
+        case BaselineScored():
+            fields = {
+                "event": "baseline",
+                "name": event.name,
+                "program": event.program_id,
+                "outcome": outcome_json(event.evaluation.outcome),
+                "scores": scores_json(event.evaluation.scores),
+                "remembered": event.remembered,
+            }
+        case Told():
+            fields = {"event": "candidate"} | _candidate_json(event.candidate) | {"improved": event.improved}
+        case Refined():
+            fields = {"event": "refined"} | _candidate_json(event.candidate)
+        case HeldOut():
+            fields = {
+                "event": "held_out",
+                "program": event.program_id,
+                "values": {one.task.name: one.value for one in event.evaluations},
+                "total": event.total,
+            }
+        case Called():
+            fields = {"event": "call"} | vars(event)
+        case Warned():
+            fields = {"event": "warning", "message": event.message}
+    print_json(fields)
 
-    print_json(as_json(event))
+
+def _candidate_json(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "ordinal": candidate.ordinal,
+        "program": candidate.program_id,
+        "operator": candidate.operator,
+        "outcome": outcome_json(candidate.outcome),
+        "scores": scores_json(candidate.scores),
+        "note": candidate.note,
+    }
 
 
 def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: bool) -> None:
@@ -178,12 +271,6 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
     if summary.ended_by:
         fail(summary.reason, "The same command with a higher budget continues.")
         raise typer.Exit(BUDGET_REACHED)
-
-
-def _cancelled() -> type[BaseException]:
-    from asyncio import CancelledError
-
-    return CancelledError
 
 
 def _seconds(text: str | None) -> float | None:

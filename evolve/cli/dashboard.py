@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import DbOption, JsonOption, console, database, print_json
 from evolve.errors import ConfigError
 
 PORT = 8000
@@ -31,7 +31,7 @@ def dashboard(
     with _listen(port) as listening:
         url = f"http://{listening.getsockname()[0]}:{listening.getsockname()[1]}/"
         if as_json:
-            print_json({"schema_version": SCHEMA_VERSION, "url": url, "database": where})
+            print_json({"url": url, "database": where})
         else:
             console().print(f"{url} shows {where}. Ctrl-C ends it.", markup=False, soft_wrap=True)
         if open_:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import DbOption, JsonOption, console, database, print_json
 
 app = typer.Typer(
     no_args_is_help=True, help="Look after the results database: where it is, copies, upgrades."
@@ -39,7 +39,7 @@ def path(
             "chosen_by": place.chosen_by,
             "exists": None if "://" in where else not missing,
         }
-        print_json({"schema_version": SCHEMA_VERSION} | known)
+        print_json(known)
         return
     print(where)
     note = "; there is none yet, the first campaign makes it" if missing else ""
@@ -68,7 +68,7 @@ def backup(
     made = copy(where, file)
     size = made.stat().st_size
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "database": where, "file": str(made), "bytes": size})
+        print_json({"database": where, "file": str(made), "bytes": size})
     else:
         _say(f"Copied {where} to {made} ({size / 1e6:.1f} MB).")
 
@@ -89,7 +89,7 @@ def upgrade(db: DbOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         saved = None if done.backup is None else str(done.backup)
         schemas = {"schema_before": done.before, "schema": done.after}
-        print_json({"schema_version": SCHEMA_VERSION, "database": shown(where)} | schemas | {"backup": saved})
+        print_json({"database": shown(where)} | schemas | {"backup": saved})
     elif done.before == done.after:
         _say(f"{shown(where)} is current: schema {done.after}.")
     else:

@@ -102,10 +102,9 @@ class Display:
 
     def _add_candidate(self, event: Told) -> None:
         candidate = event.candidate
-        assert candidate.outcome is not None
         self._told = candidate.ordinal + 1
         self._decided += 1
-        self._valid += candidate.outcome.tag in (Tag.OK, Tag.EARLY_STOPPED)
+        self._valid += candidate.ending.tag in (Tag.OK, Tag.EARLY_STOPPED)
         self._add_score(candidate)
         if event.improved:
             line = (

@@ -16,7 +16,6 @@ from rich.table import Table
 
 from evolve.cli.output import (
     INTERRUPTED,
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
@@ -24,12 +23,13 @@ from evolve.cli.output import (
     fail,
     metric_json,
     print_json,
+    program_json,
     scores_json,
     split,
     typed,
+    writing,
 )
-from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption
-from evolve.cli.promote import WorkersOption
+from evolve.cli.programs import BudgetOption, DomainOption, SuiteOption, TasksOption, WorkersOption
 from evolve.cli.tables import difference, plain_table, score_text
 from evolve.errors import ConfigError
 from results.text import plural, visible
@@ -43,29 +43,25 @@ STANDARD_OUTPUT = "-"
 _SIDE = 40
 """Characters of either side of an arrow that a line shows."""
 
-OutputOption = Annotated[
-    str | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="File to write, - for standard output. [default: NAME_distilled.py]",
-        show_default=False,
-    ),
-]
-ToleranceOption = Annotated[
-    float,
-    typer.Option("--tolerance", min=0.0, help="How much the score may fall altogether, in its own unit."),
-]
-EvaluationsOption = Annotated[int, typer.Option("--evaluations", min=2, help="How many at most.")]
-
 
 def distill(
     program: Annotated[
         str, typer.Argument(help="A Python file, a seed's name, or the id of a stored program.")
     ],
-    output: OutputOption = None,
-    tolerance: ToleranceOption = 0.05,
-    evaluations: EvaluationsOption = 150,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write, - for standard output. [default: NAME_distilled.py]",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option("--tolerance", min=0.0, help="How much the score may fall altogether, in its own unit."),
+    ] = 0.05,
+    evaluations: Annotated[int, typer.Option("--evaluations", min=2, help="How many at most.")] = 150,
     domain: DomainOption = None,
     tasks: TasksOption = None,
     suite: SuiteOption = "train",
@@ -104,7 +100,8 @@ def distill(
         )
         raise typer.Exit(INTERRUPTED)
     if path is not None:
-        _write(path, done.source)
+        with writing(path, command="distill", hint="--output - prints the program."):
+            path.write_text(done.source, encoding="utf-8")
     if as_json:
         print_json(_everything(chosen, done, path))
     else:
@@ -131,15 +128,6 @@ def _target(output: str | None, program: Program, ref: str) -> Path | None:
             "Name another one, or - for standard output.",
         )
     return path
-
-
-def _write(path: Path, source: str) -> None:
-    try:
-        path.write_text(source, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"distill: {path} cannot be written: {error.strerror}.", "--output - prints the program."
-        ) from error
 
 
 @contextmanager
@@ -259,9 +247,8 @@ def _scoring(program: Program, distilled: Distilled, path: Path, choice: Choice)
 def _everything(program: Program, done: Distillation, path: Path | None) -> dict[str, Any]:
     distilled = done.found
     return {
-        "schema_version": SCHEMA_VERSION,
         "domain": program.domain.name,
-        "program": {"id": program.id, "name": program.name},
+        "program": program_json(program),
         "metric": metric_json(program.domain.metric),
         "objective": program.domain.objective,
         "before": _version_json(distilled.original),

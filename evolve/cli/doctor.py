@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import DbOption, JsonOption, console, database, print_json
 
 
 def doctor(
@@ -38,7 +38,7 @@ def doctor(
     findings = examine(database(db), sandbox, model=model)
     if as_json:
         rows = [finding._asdict() for finding in findings]
-        print_json({"schema_version": SCHEMA_VERSION, "ok": all(f.ok for f in findings), "checks": rows})
+        print_json({"ok": all(f.ok for f in findings), "checks": rows})
     elif len(findings) == 1:  # Tables are made by packages that cannot be imported.
         print(f"{findings[0].check}: no: {findings[0].detail}")
     else:
@@ -47,8 +47,7 @@ def doctor(
         from evolve.cli.tables import plain_table
         from results.text import visible
 
-        table = plain_table("check", "")
-        table.add_column("detail", overflow="fold")
+        table = plain_table("check", "", "detail")
         for finding in findings:
             table.add_row(
                 finding.check,
@@ -73,18 +72,16 @@ def _attack(kind: str, *, as_json: bool) -> None:
     wrong = [row for row in rows if not row.ok]
     if as_json:
         listed = [row._asdict() for row in rows]
-        print_json({"schema_version": SCHEMA_VERSION, "ok": not wrong, "isolation": level, "attacks": listed})
+        print_json({"ok": not wrong, "isolation": level, "attacks": listed})
     else:
         from rich.markup import escape
 
         from evolve.cli.tables import plain_table
 
-        table = plain_table("attack", "expected")
-        table.add_column("ended as", overflow="fold")
-        table.add_column("")
+        table = plain_table("attack", "expected", "ended as", "")
         for row in rows:
             mark = "[green]ok[/green]" if row.ok else "[red]no[/red]"
-            table.add_row(row.name, row.expected, escape(row.came), mark)
+            table.add_row(row.name, row.expected, escape(row.actual), mark)
         console().print(table)
         console().print(f"isolation {level}: {len(rows) - len(wrong)} of {len(rows)} as expected")
     if wrong:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from evolve.cli.output import SCHEMA_VERSION, console, print_json
+from evolve.cli.output import console, print_json
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError
 from evolve.models.base import BudgetReached, Completion, Request, Usage
@@ -38,7 +38,6 @@ def show_first_request(config: CampaignConfig, db: str, *, as_json: bool) -> Non
     if as_json:
         print_json(
             {
-                "schema_version": SCHEMA_VERSION,
                 "model": config.model[0],
                 "messages": [m._asdict() for m in request.messages],
                 "input_tokens": request.input_tokens,

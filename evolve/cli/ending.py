@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
-from collections.abc import Sequence
 
 from rich.markup import escape
 
 from evaluators.registry import get_domain
-from evolve.cli.models import models_table
-from evolve.cli.output import console, print_line, typed
+from evolve.cli.output import console, open_results, print_line, typed
 from evolve.cli.tables import (
     LEGEND,
     Entry,
     by_row,
     grouped,
+    models_table,
     print_across,
     ranked,
     row_name,
@@ -29,7 +29,7 @@ from evolve.search.events import Summary
 from results.programs import program
 from results.queries import RankedCandidate, baselines, held_out, top
 from results.records import CampaignRecord, StoredEvaluation
-from results.store import Store, open_store
+from results.store import Store
 from results.text import count, visible
 
 DISCOVERED = "discovered"
@@ -46,7 +46,7 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
     out.print(
         f"\nCampaign [bold]{escape(summary.campaign)}[/bold]: {summary.candidates} candidates ({outcomes})."
     )
-    with open_store(where, create=False, read_only=True) as store:
+    with open_results(where) as store:
         record, leaders = store.find_campaign(summary.campaign), top(store, summary.campaign, n=1)
         if record is None or not leaders:
             out.print("No candidate has been scored yet. The same command continues.")
@@ -82,23 +82,9 @@ def _next_commands(campaign: str, program_id: str, settings: CampaignConfig, whe
         for head, commands in blocks.items()
         if commands
     ]
-    again = shlex.join(without_option(sys.argv[1:], "--candidates"))
+    again = re.sub(r"\s*--candidates[ =]\S+", "", shlex.join(sys.argv[1:]))
     lines.append(f"Go on with a larger budget:\n  {evolve} {again} --candidates {2 * settings.candidates}")
     return "\n" + "\n".join(lines)
-
-
-def without_option(arguments: Sequence[str], name: str) -> list[str]:
-    """Return command-line arguments without an option and its value, in either spelling."""
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if skip or argument.startswith(f"{name}="):
-            skip = False
-        elif argument == name:
-            skip = True
-        else:
-            kept.append(argument)
-    return kept
 
 
 def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidate) -> None:

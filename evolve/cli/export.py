@@ -4,45 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from evaluators.records import Evaluation
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
     database,
+    json_line,
     metric_json,
+    open_results,
     outcome_json,
     print_json,
     scores_json,
+    writing,
 )
 from evolve.errors import ConfigError
+from results.records import CallRecord, CampaignRecord, StoredCandidate
 from results.text import cell, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from evaluators.scripts import Exporter
-    from results.records import CallRecord, CampaignRecord, StoredCandidate
     from results.store import Store
 
-
-class Format(StrEnum):
-    """What is written."""
-
-    PY = "py"
-    CSV = "csv"
-    JSON = "json"
-    CALLS = "calls"
+Format = Literal["py", "csv", "json", "calls"]
 
 
 def export(
@@ -74,18 +65,19 @@ def export(
     where = database(db)
     table = _campaign(ref, where, chosen)
     if table is None:
-        kind = chosen or (Format.JSON if as_json and output is None else Format.PY)
+        kind = chosen or ("json" if as_json and output is None else "py")
         text = _program(ref, where, kind, output)
     else:
         kind, text = table
     if output is not None:
-        _write(output, text)
+        with writing(output, command="export"):
+            output.write_text(text, encoding="utf-8")
         if as_json:
-            print_json({"schema_version": SCHEMA_VERSION, "format": kind.value, "file": str(output)})
+            print_json({"format": kind, "file": str(output)})
         else:
             console(stderr=True).print(f"Wrote {output}.", markup=False)
-    elif as_json and kind is not Format.JSON:
-        print_json({"schema_version": SCHEMA_VERSION, "format": kind.value, "content": text})
+    elif as_json and kind != "json":
+        print_json({"format": kind, "content": text})
     else:
         # Exact where it goes on to a file or a program, harmless where it goes to a terminal.
         print(visible(text) if sys.stdout.isatty() else text, end="")
@@ -94,22 +86,21 @@ def export(
 def _campaign(ref: str, where: str, chosen: Format | None) -> tuple[Format, str] | None:
     """Return a campaign's table; None when `ref` is no campaign's name."""
     from results.queries import calls, campaigns
-    from results.store import open_store
 
     if "://" not in where and not Path(where).exists():
         return None
-    with open_store(where, create=False, read_only=True) as store:
+    with open_results(where) as store:
         record = store.find_campaign(ref)
         if record is None:
             _suggest(ref, [c.name for c in campaigns(store)])
             return None
-        kind = chosen or Format.CSV
-        if kind is Format.PY:
+        kind = chosen or "csv"
+        if kind == "py":
             raise ConfigError(
                 f"export: expected csv, json or calls for the campaign {ref!r}; got py.",
                 f"`evolve results top {ref}` lists its programs.",
             )
-        if kind is Format.CALLS:
+        if kind == "calls":
             return kind, _recording(record, calls(store, ref))
         return kind, _campaign_table(store, record, kind)
 
@@ -154,20 +145,16 @@ def _campaign_table(store: Store, record: CampaignRecord, kind: Format) -> str:
     with store.reading() as connection:
         state = load_state(connection, record.id)
     stored = sorted([*state.told, *state.pending.values()], key=lambda one: one.candidate.ordinal)
-    if kind is Format.JSON:
-        head = {"schema_version": SCHEMA_VERSION, "campaign": record.name}
-        about = {"metric": metric_json(record.metric), "objective": record.objective}
+    if kind == "json":
+        about = {"campaign": record.name, "metric": metric_json(record.metric), "objective": record.objective}
         rows = [_candidate_json(one, record.plan) for one in stored]
-        return json.dumps(head | about | {"candidates": rows}, allow_nan=False) + "\n"
+        return json_line(about | {"candidates": rows}) + "\n"
     return _csv([_candidate_row(one, record.plan) for one in stored])
 
 
-def _on(stored: StoredCandidate, plan: str) -> Evaluation | None:
-    return next((one.evaluation for one in stored.evaluations if one.plan == plan), None)
-
-
 def _candidate_json(stored: StoredCandidate, plan: str) -> dict[str, Any]:
-    candidate, evaluation = stored.candidate, _on(stored, plan)
+    candidate = stored.candidate
+    evaluation = next((one.evaluation for one in stored.evaluations if one.plan == plan), None)
     return {
         "ordinal": candidate.ordinal,
         "program": candidate.program_id,
@@ -197,20 +184,19 @@ def _candidate_row(stored: StoredCandidate, plan: str) -> dict[str, Any]:
 
 
 def _program(ref: str, where: str, kind: Format, output: Path | None) -> str:
-    if kind is Format.PY:
+    if kind == "py":
         return _script(ref, where, output)
-    if kind is Format.CALLS:
+    if kind == "calls":
         raise ConfigError(
             f"export: --format calls is for a campaign; {ref!r} is a program.", "Name the campaign."
         )
     from evolve.cli.results import details_json
     from results.programs import program
-    from results.store import open_store
 
-    with open_store(where, create=False, read_only=True) as store:
+    with open_results(where) as store:
         details = program(store, ref)
-    if kind is Format.JSON:
-        return json.dumps(details_json(details), allow_nan=False) + "\n"
+    if kind == "json":
+        return json_line(details_json(details)) + "\n"
     rows = [
         {"campaign": campaign, "plan": stored.plan} | vars(result.task) | {"budget": budget, "value": value}
         for campaign, stored in details.evaluations
@@ -236,10 +222,3 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"export: {path} cannot be written: {error.strerror}.") from error

@@ -7,18 +7,22 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evolve import database_url
+from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from evaluators.records import Evaluation, Metric, Outcome, Score, TaskResult
     from evolve.programs import Program
+    from results.store import Store
 
 SCHEMA_VERSION = 2
 INTERRUPTED = 130
@@ -37,9 +41,14 @@ DbOption = Annotated[
 ]
 
 
-def database(option: str | None, configured: str = "") -> str:
-    """Return where results are: the option, then $EVOLVE_DB, the configuration, the default under this directory."""
-    return database_url.default_database(option, configured)
+database = database_url.default_database
+
+
+def open_results(db: str | None) -> Store:
+    """Return the results database, to be read only."""
+    from results.store import open_store
+
+    return open_store(database(db), create=False, read_only=True)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -62,15 +71,64 @@ def fail(message: str, hint: str = "") -> None:
     print(f"evolve: {visible(text)}", file=sys.stderr)
 
 
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function to call with how many runs are done, and of how many.
+
+    It shows a bar on a terminal, a line at every tenth elsewhere, and nothing if `quiet`.
+    """
+    err = console(stderr=True)
+    if quiet:
+        yield lambda done, total: None
+    elif err.is_terminal:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        columns = (MofNCompleteColumn(), TimeElapsedColumn(), "elapsed,", TimeRemainingColumn(), "left")
+        with Progress("runs", BarColumn(bar_width=30), *columns, console=err, transient=True) as bar:
+            task = bar.add_task("runs", total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+    else:
+
+        def line(done: int, total: int) -> None:
+            if done * 10 // total > (done - 1) * 10 // total:
+                err.print(f"{done}/{total} runs")
+
+        yield line
+
+
 def typed(arguments: Sequence[str]) -> str:
     """Return a command as it can be typed here: with the path where ``evolve`` is not on it."""
     program = "evolve" if shutil.which("evolve") else os.path.relpath(sys.argv[0])
     return shlex.join([program, *arguments])
 
 
+def json_line(value: Mapping[str, Any]) -> str:
+    """Return one JSON object on one line, the version of the schema first."""
+    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(value), allow_nan=False)
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of standard output."""
-    print(json.dumps(value, allow_nan=False), flush=True)
+    print(json_line(value), flush=True)
+
+
+@contextmanager
+def writing(path: Path, *, command: str, hint: str = "") -> Iterator[None]:
+    """Refuse in one line what cannot be written.
+
+    Raises:
+        ConfigError: the block's OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{command}: {path} cannot be written: {error.strerror}.", hint) from error
 
 
 def split(value: str | None) -> list[str] | None:
@@ -90,13 +148,18 @@ def split(value: str | None) -> list[str] | None:
 def evaluation_json(program: Program, evaluation: Evaluation) -> dict[str, Any]:
     """Return what JSON says of one program's evaluation."""
     return {
-        "program": {"id": program.id, "name": program.name},
+        "program": program_json(program),
         "metric": metric_json(program.domain.metric),
         "outcome": outcome_json(evaluation.outcome),
         "isolation": evaluation.isolation,
         "scores": scores_json(evaluation.scores),
         "tasks": [task_json(result) for result in evaluation.results],
     }
+
+
+def program_json(program: Program) -> dict[str, str]:
+    """Return what JSON calls a program."""
+    return {"id": program.id, "name": program.name}
 
 
 def metric_json(metric: Metric) -> dict[str, str]:

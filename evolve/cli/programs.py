@@ -8,7 +8,6 @@ import typer
 
 from evaluators.records import Evaluation, Tag
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
@@ -57,6 +56,10 @@ BudgetOption = Annotated[
         show_default=False,
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
+]
 InProcessOption = Annotated[
     bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
 ]
@@ -97,8 +100,7 @@ def evaluate(
     plan = chosen.domain.plan(split(tasks), suite=suite, tiers=tiers, budget=budget)
     evaluation = evaluate_here(chosen.domain, chosen.source, plan, demanded)
     if as_json:
-        about = {"schema_version": SCHEMA_VERSION, "domain": chosen.domain.name}
-        print_json(about | evaluation_json(chosen, evaluation))
+        print_json({"domain": chosen.domain.name} | evaluation_json(chosen, evaluation))
     else:
         _print_evaluation(chosen, evaluation)
     if evaluation.log:

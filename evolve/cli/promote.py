@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from evaluators.records import Score
 from evolve.cli.output import (
-    SCHEMA_VERSION,
     DbOption,
     JsonOption,
     console,
     database,
     print_json,
     print_line,
+    progress,
     split,
 )
-from evolve.cli.progress import progress
+from evolve.cli.programs import WorkersOption
 from evolve.cli.tables import (
     LEGEND,
     Entry,
@@ -34,68 +35,57 @@ from evolve.cli.tables import (
     score_text,
     title,
 )
+from evolve.comparison import verdicts
+from evolve.comparison.verdicts import Promotion
 from evolve.errors import ConfigError
 from results.text import count, plural
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from evolve.comparison.verdicts import Promotion
-
-
-BaselinesOption = Annotated[
-    str | None,
-    typer.Option(
-        "--baselines", help="Seeds, separated by commas. [default: the domain's]", show_default=False
-    ),
-]
-TasksOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tasks", "--games", help="Only these held-out tasks. [default: the test suite]", show_default=False
-    ),
-]
-HorizonsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--horizons",
-        help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]",
-        show_default=False,
-    ),
-]
-BudgetOption = Annotated[
-    int | None,
-    typer.Option(
-        "--budget",
-        "--iterations",
-        min=1,
-        help="Of the checks on tasks of the search. [default: the campaign's]",
-        show_default=False,
-    ),
-]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        "--seed",
-        min=0,
-        help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]",
-        show_default=False,
-    ),
-]
-WorkersOption = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
-]
 
 
 def promote(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     finalists: Annotated[int, typer.Option("--finalists", min=1, help="How many of its programs.")] = 3,
-    baselines: BaselinesOption = None,
-    tasks: TasksOption = None,
-    horizons: HorizonsOption = None,
-    budget: BudgetOption = None,
-    seed: SeedOption = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            "--baselines", help="Seeds, separated by commas. [default: the domain's]", show_default=False
+        ),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks",
+            "--games",
+            help="Only these held-out tasks. [default: the test suite]",
+            show_default=False,
+        ),
+    ] = None,
+    horizons: Annotated[
+        str | None,
+        typer.Option(
+            "--horizons",
+            help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            "--budget",
+            "--iterations",
+            min=1,
+            help="Of the checks on tasks of the search. [default: the campaign's]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            min=0,
+            help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]",
+            show_default=False,
+        ),
+    ] = None,
     workers: WorkersOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -108,7 +98,6 @@ def promote(
     Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """
     from evolve.comparison import held_out
-    from evolve.comparison.verdicts import as_json as everything
     from results.store import open_store
 
     choice = held_out.Choice(
@@ -123,7 +112,7 @@ def promote(
     with open_store(database(db), create=False) as store, progress(quiet=as_json) as shown:
         promotion = held_out.promote(store, campaign, choice, progress=shown)
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION} | everything(promotion))
+        print_json(verdicts.as_json(promotion))
     else:
         _print(promotion)
 
@@ -165,8 +154,6 @@ def _print(promotion: Promotion) -> None:
 
 def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     """Print the score and values of all programs at one budget, a column per program."""
-    from evolve.comparison.verdicts import mean_score
-
     runs = [run for run in promotion.held_out if run.task.budget == horizon]
     tier = next((run.task.tier for run in runs if run.task.name not in promotion.drawn), runs[0].task.tier)
     rows = dict.fromkeys(
@@ -175,7 +162,7 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     entries = {}
     for one in promotion.contenders:
         own = [run for run in runs if run.program_id == one.program_id]
-        mean = mean_score(own)
+        mean = verdicts.mean_score(own)
         score = None if mean is None else Score(mean)
         entries[one.name] = Entry(one.name, score, grouped(own, tier), one.ordinal is not None)
     finalists = [one.name for one in promotion.finalists]
@@ -188,9 +175,7 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
 
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:
-    from evolve.comparison.verdicts import summary
-
-    summaries = {one.name: (one, summary(promotion, one)) for one in promotion.contenders}
+    summaries = {one.name: (one, verdicts.summary(promotion, one)) for one in promotion.contenders}
     tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
     drawn = ["drawn ↑"] if promotion.drawn else []
     table = plain_table("program", right=["training ↑", "test ↑", "gap", *drawn, *tiers])
@@ -206,9 +191,7 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
 
 
 def _print_pairs(out: Console, promotion: Promotion) -> None:
-    from evolve.comparison.verdicts import pairs
-
-    by_names = {(one.finalist, one.baseline): one for one in pairs(promotion)}
+    by_names = {(one.finalist, one.baseline): one for one in verdicts.pairs(promotion)}
     ids = {one.name: one.program_id for one in promotion.baselines}
 
     def table(names: Sequence[str]) -> Table:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from evolve.cli.output import SCHEMA_VERSION, DbOption, JsonOption, console, database, print_json
+from evolve.cli.output import DbOption, JsonOption, console, open_results, print_json, writing
 from evolve.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
 _READ_CHARS = 2000
 """Where in a file its mark must stand."""
 
-
-class Format(StrEnum):
-    """What is written."""
-
-    HTML = "html"
-    MD = "md"
+Format = Literal["html", "md"]
 
 
 def report(
@@ -46,20 +40,19 @@ def report(
 
     Example: evolve report cfr-symbolic-s0
     """
-    from results.store import open_store
     from results.views.campaign import view as read
     from results.views.words import verdict
 
-    with open_store(database(db), create=False, read_only=True) as store:
+    with open_results(db) as store:
         view = read(store, campaign)
-    kind = chosen or (Format.MD if output and output.suffix.lower() == ".md" else Format.HTML)
-    path = output or Path(f"{_file_name(campaign)}.{kind.value}")
+    kind = chosen or ("md" if output and output.suffix.lower() == ".md" else "html")
+    path = output or Path(f"{_file_name(campaign)}.{kind}")
     _check(path)
     files = _write(view, path, kind)
     sentences = verdict(view)
     if as_json:
-        head = {"schema_version": SCHEMA_VERSION, "campaign": campaign, "format": kind.value}
-        print_json(head | {"file": str(path), "figures": files, "verdict": sentences})
+        made = {"campaign": campaign, "format": kind, "file": str(path)}
+        print_json(made | {"figures": files, "verdict": sentences})
         return
     out = console(stderr=True)
     out.print(" ".join(sentences), markup=False)
@@ -73,18 +66,16 @@ def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
 
     figures: dict[str, str] = {}
     repeat = {"command": "evolve run campaign.toml", "settings": _toml(view.campaign.config)}
-    if kind is Format.HTML:
+    if kind == "html":
         text = rendering.html(view, **repeat)
     else:
         text, figures = rendering.markdown(view, _folder(path).name, **repeat)
     beside = {_folder(path) / name: svg for name, svg in figures.items()}
-    try:
+    with writing(path, command="report"):
         if beside:
             _folder(path).mkdir(exist_ok=True)
         for file, content in [*beside.items(), (path, text)]:
             file.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"report: {path} cannot be written: {error.strerror}.") from error
     return [str(file) for file in beside]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -15,10 +14,8 @@ from rich.table import Table
 
 from evaluators.records import Metric, Score, Task, TaskResult
 from results.comparison import Standing, Value, ranking, standing_over
-from results.text import NONE, count, measured, plural, score, signed
-
-if TYPE_CHECKING:
-    from results.records import HeldOutEvaluation
+from results.records import HeldOutEvaluation, ModelShare
+from results.text import NONE, arrow, count, measured, plural, score, signed
 
 _ASCII = str.maketrans({"\N{MINUS SIGN}": "-", NONE: "-"})
 """Numbers of a terminal go into other programs, which want plain signs."""
@@ -94,11 +91,6 @@ def standing_in(metric: Metric, entries: Sequence[Entry], name: str) -> Standing
     return standing_over(metric, _complete(entries, name))
 
 
-def arrow(metric: Metric) -> str:
-    """Return which way is better, for the heading of values."""
-    return "↓" if metric.direction == "min" else "↑"
-
-
 def ranked(entries: Sequence[Entry]) -> list[Entry]:
     """Return programs by their scores, best first, and last those that failed."""
     by_name = {entry.name: entry for entry in entries}
@@ -168,6 +160,31 @@ def tasks_table(metric: Metric, results: Sequence[TaskResult]) -> Table:
     for position, result in enumerate(results):
         table.add_row(escape(result.task.name), *(cells[name][position] for name in shown))
     return table
+
+
+def models_table(shares: Sequence[ModelShare]) -> Table:
+    """Return a table with a column per model: their names are long, and they are few."""
+    table = plain_table("model", right=[share.model for share in shares])
+    columns = [_share_cells(share) for share in shares]
+    for label in columns[0] if columns else ():
+        table.add_row(label, *(cells[label] for cells in columns))
+    return table
+
+
+def _share_cells(share: ModelShare) -> dict[str, str]:
+    valid = f" ({100 * share.valid / share.candidates:.0f} %)" if share.candidates else ""
+    each = share.usd_per_improvement
+    return {
+        "calls": str(share.calls) + (f" ({share.unanswered} unanswered)" if share.unanswered else ""),
+        "candidates": str(share.candidates),
+        "valid": f"{share.valid}{valid}",
+        "better than the parent": str(share.improved),
+        "best so far": str(share.records),
+        "mean reward": f"{share.reward:.2f}",
+        "tokens in, out": f"{share.input_tokens}, {share.output_tokens}",
+        "cost": f"${share.cost_usd:.4f}",
+        "cost per improvement": "-" if each is None else f"${each:.4f}",
+    }
 
 
 def program_ms(result: TaskResult) -> float:

@@ -16,7 +16,7 @@ from evaluators.records import Evaluation, Provenance, Tag, Task
 from evaluators.registry import get_domain
 from evaluators.task_domain import TaskDomain
 from evolve.comparison.verdicts import Contender, Promotion, verdict
-from evolve.config import CampaignConfig, parse_config
+from evolve.config import parse_config
 from evolve.errors import EvolveError
 from evolve.evaluation.isolation import strictest
 from evolve.evaluation.service import EvaluationService, open_service
@@ -129,7 +129,9 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
         domain = get_domain(config.domain)
         contenders, demanded = _contenders(store, writer, domain, choice)
         seed = secrets.randbits(_SEED_BITS) if choice.seed is None else choice.seed
-        plans = {PURPOSE: held_out_plan(domain, choice, seed), _CHECK: _checks(domain, config, choice)}
+        budget = choice.budget or config.budget
+        checks = domain.plan(config.tasks or None, suite=config.suite, tiers=domain.tiers, budget=budget)
+        plans = {PURPOSE: held_out_plan(domain, choice, seed), _CHECK: checks}
         runs = len(plans[PURPOSE].tasks) * len(contenders)
         finalists = [c.program_id for c in contenders if c.ordinal is not None]
         writer.add_event(PURPOSE, {"seed": seed, "finalists": finalists, "runs": runs})
@@ -141,7 +143,7 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
             objective=domain.objective,
             metric=domain.metric,
             seed=seed,
-            budget=plans[_CHECK].tasks[0].budget,
+            budget=checks.tasks[0].budget,
             horizons=tuple(sorted({task.budget for task in plans[PURPOSE].tasks})),
             contenders=contenders,
             held_out=tuple(evaluations[PURPOSE]),
@@ -274,10 +276,3 @@ def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
     at_horizons = [replace(task, budget=k) for k in horizons for task in tasks] if horizons else tasks
     unique = tuple(dict.fromkeys(at_horizons))
     return Plan(domain.stages(unique), domain.limits_for(unique))
-
-
-def _checks(domain: TaskDomain, config: CampaignConfig, choice: Choice) -> Plan:
-    """Return the campaign's own tasks in all tiers."""
-    return domain.plan(
-        config.tasks or None, suite=config.suite, tiers=domain.tiers, budget=choice.budget or config.budget
-    )

@@ -16,9 +16,9 @@ from evolve.operators.base import Context
 from evolve.operators.formula import find_literals, literal_value, round_to_digits
 from evolve.source.code import Code, Edit
 from evolve.source.sites import find_sites
-from evolve.source.size import digits, size_of
 from evolve.source.tree import (
     bodies,
+    digits,
     has_docstring,
     imported_names,
     is_docstring,
@@ -26,6 +26,7 @@ from evolve.source.tree import (
     nodes,
     parameters,
     printed,
+    size_of,
     walk,
 )
 

@@ -23,7 +23,7 @@ from evolve.errors import EvolveError
 from evolve.operators.base import Context
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import Code
-from evolve.source.size import Size, size_of
+from evolve.source.tree import Size, size_of
 
 BATCH = 4
 """Reductions measured at a time."""

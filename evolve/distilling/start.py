@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +11,8 @@ from typing import Any
 from evaluators.records import Evaluation, Score
 from evolve.distilling.documentation import corrected
 from evolve.distilling.search import Distilled, Distiller, Step
-from evolve.evaluation.service import open_service
+from evolve.evaluation.service import handling_signals, open_service
 from evolve.programs import Program
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -95,14 +91,7 @@ def distill(
 
 async def _until_signal(search: Coroutine[Any, Any, Distilled]) -> None:
     """Run a search, which Ctrl-C (or SIGTERM) cancels."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    task = asyncio.current_task()
     assert task is not None
-    # Only the main thread hears signals.
-    signals = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
-    for number in signals:
-        loop.add_signal_handler(number, task.cancel)
-    try:
+    with handling_signals(task.cancel):
         await search
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)

@@ -7,6 +7,9 @@ does the same for the few that hold one program open in this process: solvers th
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -15,11 +18,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from evaluators.contract import InputError, Plan
-from evaluators.records import LIMIT_TAGS, Evaluation, Provenance, Score, Tag
+from evaluators.records import LIMIT_TAGS, Evaluation, Outcome, Provenance, Score, Tag
 from evaluators.registry import get_domain
 from evaluators.task_domain import TaskDomain
 from evolve.errors import EngineFault, EvolveError, IsolationError
-from evolve.evaluation.barrier import engine_error
 from evolve.evaluation.isolation import Probe, probe, require
 from evolve.evaluation.job import IN_PROCESS, Work, run_job, warm_sandbox, warm_up
 from evolve.evaluation.local import LocalExecutor
@@ -32,6 +34,15 @@ T = TypeVar("T")
 INFRASTRUCTURE_TRIES = 3
 
 _NOTHING = Provenance("none")
+
+_MAX_LOG = 16_000
+
+
+def engine_error(error: BaseException) -> Evaluation:
+    """Return the evaluation of a candidate on which the engine failed: no score, and the traceback in its log."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
+    log = "".join(traceback.format_exception(error))[-_MAX_LOG:]
+    return Evaluation(Outcome(Tag.ENGINE_ERROR, reason), log=log)
 
 
 class EvaluationService:
@@ -220,6 +231,20 @@ def evaluate_here(domain: TaskDomain, source: str, plan: Plan, demanded: Provena
     """
     with open_service(domain.origin, workers=0, demanded=demanded, attack=False) as service:
         return run_here(service.evaluate(source, plan))
+
+
+@contextmanager
+def handling_signals(handler: Callable[[], object]) -> Iterator[None]:
+    """Have Ctrl-C (or SIGTERM) call `handler` in the running loop; in the main thread, which alone hears signals."""
+    loop, main = asyncio.get_running_loop(), threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if main else ()
+    for number in signals:
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def run_here(work: Coroutine[Any, Any, T]) -> T:

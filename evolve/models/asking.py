@@ -10,7 +10,7 @@ not.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -27,7 +27,7 @@ from evolve.models.budget import Budget
 from evolve.models.ensemble import Paid
 from evolve.models.registry import Priced
 from evolve.search.events import Called, Observer, Warned
-from results.records import CallAnswer, CallRecord, CallState
+from results.records import CallRecord
 from results.writer import CampaignWriter
 
 LONGEST_WAIT_S = 60.0
@@ -146,7 +146,8 @@ class RecordingAsker:
         cost, tokens = call.cost_usd, call.input_tokens + call.output_tokens
         if call.state == "sent":
             # In flight when the process died: the server may have answered, and charged for it.
-            self._log.end_call(call.number, state="lost", message="in flight when the campaign was stopped")
+            lost = replace(call, state="lost", message="in flight when the campaign was stopped")
+            self._log.end_call(call.number, lost)
         elif call.state == "answered":
             self._answers[call.ordinal, call.attempt] = call
             self._pay(call.ordinal, call.model, cost)
@@ -202,49 +203,42 @@ class RecordingAsker:
         usd = priced.usd(most)
         place = request.ordinal * 1000 + request.attempt
         async with self._budget.reserve(usd=usd, tokens=most.total, place=place) as reservation:
-            number = self._log.begin_call(
-                CallRecord(
-                    ordinal=request.ordinal,
-                    attempt=request.attempt,
-                    model=model.name,
-                    request_hash=request.hash,
-                    messages=tuple((m.role, m.text) for m in request.messages),
-                    input_tokens=most.input_tokens,
-                    output_tokens=most.output_tokens,
-                    cost_usd=usd,
-                )
+            call = CallRecord(
+                ordinal=request.ordinal,
+                attempt=request.attempt,
+                model=model.name,
+                request_hash=request.hash,
+                messages=tuple((m.role, m.text) for m in request.messages),
+                input_tokens=most.input_tokens,
+                output_tokens=most.output_tokens,
+                cost_usd=usd,
             )
+            number = self._log.begin_call(call)
             try:
                 completion = await model.complete(request)
             except TransientError as error:
                 used = most if error.usage is None else error.usage
-                self._give_up(number, error, priced.usd(used))
+                self._log.end_call(number, _given_up(call, error, priced.usd(used)))
                 reservation.settle(usd=priced.usd(used), tokens=used.total)
                 raise
             except ModelError as error:
-                self._log.end_call(number, state="failed", message=error.message)
+                self._log.end_call(number, replace(call, state="failed", message=error.message))
                 raise
             cost = priced.usd(completion.usage)
-            self._log.end_call(number, state="answered", answer=_answer(completion, cost))
+            self._log.end_call(number, _answered(call, completion, cost))
             reservation.settle(usd=cost, tokens=completion.usage.total)
         return completion, cost
-
-    def _give_up(self, number: int, error: TransientError, cost: float) -> None:
-        """Store that a call has no answer: lost where it is paid for all the same, at most or as the server said."""
-        used, answer = error.usage, None
-        if used is not None and used.total:
-            answer = _answer(Completion("", used, "", 0.0, Stop.EMPTY), cost)
-        state: CallState = "lost" if used is None or answer else "failed"
-        self._log.end_call(number, state=state, answer=answer, message=error.message)
 
     def _pay(self, ordinal: int, model: str, usd: float) -> None:
         before = self.paid[ordinal].usd if ordinal in self.paid else 0.0
         self.paid[ordinal] = Paid(model, before + usd)
 
 
-def _answer(completion: Completion, cost: float) -> CallAnswer:
-    return CallAnswer(
-        text=completion.text,
+def _answered(call: CallRecord, completion: Completion, cost: float) -> CallRecord:
+    return replace(
+        call,
+        state="answered",
+        answer=completion.text,
         stop=completion.stop.value,
         answered_by=completion.model,
         input_tokens=completion.usage.input_tokens,
@@ -253,3 +247,13 @@ def _answer(completion: Completion, cost: float) -> CallAnswer:
         cost_usd=cost,
         latency_s=completion.latency_s,
     )
+
+
+def _given_up(call: CallRecord, error: TransientError, cost: float) -> CallRecord:
+    """Return a call without an answer: lost where it is paid for all the same, at most or as the server said."""
+    if error.usage is None:
+        return replace(call, state="lost", message=error.message)
+    if not error.usage.total:
+        return replace(call, state="failed", message=error.message)
+    charged = _answered(call, Completion("", error.usage, "", 0.0, Stop.EMPTY), cost)
+    return replace(charged, state="lost", message=error.message)

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from evaluators.contract import ProgramError
-from evaluators.records import Candidate, Outcome
+from evaluators.records import Candidate
 from evolve.search.log import FAILURES, LogView
 from evolve.source.canonical import plain_form, statements, undocumented, uniform
 from evolve.source.tree import is_docstring, printed
@@ -44,7 +44,7 @@ def children(parent: Candidate, log: LogView) -> list[Step]:
     before = parent.mean(log.objective)
     return [
         Step(
-            f"{t.mean(log.objective) - before:+.3f}" if t.ok else _outcome(t).tag.value,
+            f"{t.mean(log.objective) - before:+.3f}" if t.ok else t.ending.tag.value,
             t.note or what_changed(parent.source, t.source),
         )
         for t in log.children(str(parent.program_id), _CHILDREN)
@@ -78,10 +78,10 @@ def way(parent: Candidate, log: LogView) -> list[Step]:
 
 def failures(parent: Candidate, log: LogView) -> list[Step]:
     """The last failures of the parent's children, filled up with those of others; each message once."""
-    own = [t for t in log.children(str(parent.program_id), _LATELY) if _outcome(t).tag in FAILURES]
+    own = [t for t in log.children(str(parent.program_id), _LATELY) if t.ending.tag in FAILURES]
     steps: dict[str, Step] = {}
     for t in [*reversed(own), *reversed(log.failed(_LATELY))]:
-        tag, message = _outcome(t).tag, _outcome(t).message
+        tag, message = t.ending.tag, t.ending.message
         steps.setdefault(message, Step(tag.value, f"{message} ({t.note})" if t.note else message))
     return list(steps.values())[:_FAILURES]
 
@@ -102,11 +102,6 @@ def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> 
         {"task": family, "program": name, "points": [(k, v) for k, v in points if k in chosen]}
         for family, name, points in rows
     ]
-
-
-def _outcome(candidate: Candidate) -> Outcome:
-    assert candidate.outcome is not None
-    return candidate.outcome
 
 
 def ancestors(candidate: Candidate, log: LogView) -> list[Candidate]:

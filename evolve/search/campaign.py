@@ -22,8 +22,7 @@ from evaluators.task_domain import TaskDomain
 from evolve.comparison.held_out import evaluate_held_out
 from evolve.config import CampaignConfig
 from evolve.errors import ConfigError, EngineFault, EvolveError
-from evolve.evaluation.barrier import engine_error
-from evolve.evaluation.service import EvaluationService
+from evolve.evaluation.service import EvaluationService, engine_error
 from evolve.models.base import BudgetReached
 from evolve.operators.base import Operator
 from evolve.search.baselines import Baselines
@@ -33,7 +32,7 @@ from evolve.search.language_models import Llm
 from evolve.search.ordinal_gate import CutOff, OrdinalGate
 from evolve.search.proposer import Proposer
 from results.errors import StoreError
-from results.records import StoredCandidate
+from results.records import Status, StoredCandidate
 from results.writer import CampaignWriter, program_id
 
 PLAN = "search"
@@ -169,8 +168,8 @@ class Campaign:
         finally:
             self._compared.cancel()
             await asyncio.gather(self._compared, return_exceptions=True)
-        status = "interrupted" if self._stopping else "finished"
-        self._writer.set_status("interrupted" if self._stopping else "finished")
+        status: Status = "interrupted" if self._stopping else "finished"
+        self._writer.set_status(status)
         best = self._history.best
         return Summary(
             campaign=config.campaign_name,
@@ -245,14 +244,13 @@ class Campaign:
                 if not running:
                     break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    error = task.exception()
-                    if isinstance(error, BudgetReached):
+                failed = {task: fault for task in done if (fault := task.exception())}
+                for task, fault in failed.items():
+                    if isinstance(fault, BudgetReached):
                         # Candidates before this one are told, and no others; answers on their way are still stored.
-                        self._reached = error
+                        self._reached = fault
                         await self._screening.cut_off(int(task.get_name()))
-                failed = [fault for task in done if (fault := task.exception())]
-                for fault in failed:
+                for fault in failed.values():
                     # One that is cut off has its answer stored; a raised budget goes on from there.
                     if not isinstance(fault, BudgetReached | CutOff):
                         raise fault
@@ -271,9 +269,8 @@ class Campaign:
         """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""
         if ordinal in self._pending:
             return ordinal < self._config.candidates and self._reached is None
-        ready = self._history.told >= self._asks_at(ordinal)
         return (
-            ready
+            self._history.told >= self._asks_at(ordinal)
             and ordinal < self._config.candidates
             and not self._stopping
             and self._reached is None
@@ -304,9 +301,8 @@ class Campaign:
     @staticmethod
     def _check_seed(candidate: Candidate) -> None:
         if not candidate.ok:
-            assert candidate.outcome is not None
             raise EvolveError(
-                f"the seed program ended as {candidate.outcome.tag}: {candidate.outcome.message}.",
+                f"the seed program ended as {candidate.ending.tag}: {candidate.ending.message}.",
                 "A search starts from a program that works: see `evolve evaluate`.",
             )
 
@@ -328,14 +324,12 @@ class Campaign:
                 parent = log.scored(candidate.parents[0]) if candidate.parents else None
                 against = parent.evaluation.stages if parent and parent.evaluation else None
                 evaluation = await self._service.evaluate(candidate.source, self._setup.plan, against)
-                candidate = replace(candidate, evaluation=evaluation, outcome=evaluation.outcome)
+                candidate = candidate.evaluated(evaluation)
             return self._store(candidate, tree_hash)
         except (EvolveError, InputError, StoreError):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            evaluation = engine_error(error)
-            failed = replace(candidate, source="", evaluation=evaluation, outcome=evaluation.outcome)
-            return self._store(failed, "")
+            return self._store(replace(candidate, source="").evaluated(engine_error(error)), "")
 
     def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
         """Store a candidate with its program and evaluation, and return it with the program's id."""
@@ -357,19 +351,18 @@ class Campaign:
             improved = self._history.tell(candidate)
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             evaluation = engine_error(error)
-            candidate = replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)
+            candidate = candidate.evaluated(evaluation)
             with self._writer.transaction():
                 self._writer.record_candidate(candidate)
                 self._record_fault(candidate.ordinal, evaluation)
             improved = self._history.tell(candidate)
         self._writer.tell(candidate.ordinal)
         self._observe(Told(candidate, improved))
-        assert candidate.outcome is not None
-        self._engine_errors = self._engine_errors + 1 if candidate.outcome.tag is Tag.ENGINE_ERROR else 0
+        self._engine_errors = self._engine_errors + 1 if candidate.ending.tag is Tag.ENGINE_ERROR else 0
         if self._engine_errors >= self._config.max_engine_errors:
             raise EngineFault(
                 f"{self._engine_errors} candidates in a row ended by a fault of the engine, the last one:"
-                f" {candidate.outcome.message}",
+                f" {candidate.ending.message}",
                 f"`evolve results show {self._config.campaign_name}:{candidate.ordinal}` has the traceback.",
             )
 

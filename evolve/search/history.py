@@ -61,13 +61,12 @@ class History:
 
     def tell(self, candidate: Candidate) -> bool:
         """Tell the population; return whether the candidate is the best so far. Where it raises, nothing was told."""
-        assert candidate.outcome is not None
         member = candidate if candidate.ok else None
         population = populations.tell(self._current, candidate.ordinal, member)
         self._log.append(candidate)
         self._current = population
         self._populations.append(population)
-        self.outcomes[candidate.outcome.tag.value] += 1
+        self.outcomes[candidate.ending.tag.value] += 1
         return member is not None and population.best is member
 
     def next_refinement(self, ordinal: int) -> tuple[Candidate, int] | None:

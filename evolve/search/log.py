@@ -55,9 +55,8 @@ class CandidateLog:
 
     def append(self, candidate: Candidate) -> None:
         """Add the next candidate. Either all of it is added or, where it raises, nothing."""
-        assert candidate.outcome is not None
         position, gain = len(self.entries), self._gain(candidate)
-        tag, outcomes = candidate.outcome.tag, self.outcomes[-1]
+        tag, outcomes = candidate.ending.tag, self.outcomes[-1]
         ours = tag is Tag.ENGINE_ERROR
         if not ours:
             outcomes = {**outcomes, tag.value: outcomes.get(tag.value, 0) + 1}

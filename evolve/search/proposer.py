@@ -1,4 +1,7 @@
-"""One candidate's way from a population to a source that passed screening, or to the reason why none did."""
+"""One candidate's way from a population to a source that passed screening, or to the reason why none did.
+
+Screening is what never reaches an evaluation, because it is no program of the domain or a known one.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,65 @@ import random
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import lru_cache
 
+from evaluators.contract import ProgramError
 from evaluators.records import Candidate, Evaluation, Outcome, Tag
 from evaluators.task_domain import TaskDomain
 from evolve.errors import EvolveError
-from evolve.evaluation.barrier import engine_error
+from evolve.evaluation.service import engine_error
 from evolve.operators.base import Context, Operator, ProposalError
 from evolve.search import population as populations
 from evolve.search.log import LogView
 from evolve.search.ordinal_gate import CutOff
 from evolve.search.population import Population
-from evolve.search.screening import Screen
+from evolve.source.canonical import canonical_hash
 from results.errors import StoreError
+
+
+class Screen:
+    """Judges sources in the order in which they are shown; remembers what passed.
+
+    Args:
+        domain: whose interface sources must implement.
+    """
+
+    def __init__(self, domain: TaskDomain) -> None:
+        self._domain = domain
+        self._first: dict[str, int] = {}
+        # A model's program is judged when it answers, and once more in the order of ordinals.
+        self._tree_hash = lru_cache(maxsize=64)(self._read)
+
+    def judge(self, source: str, *, before: int | None = None) -> tuple[str, Outcome | None]:
+        """Return a source's canonical hash ("" when it does not parse), and why it goes no further (None: it does).
+
+        Does not remember it: see `admit`.
+
+        Args:
+            source: the program.
+            before: compare with candidates of smaller ordinals only; with all that were admitted when None.
+        """
+        try:
+            tree_hash = self._tree_hash(source)
+        except ProgramError as error:
+            return "", Outcome(Tag.REJECTED, f"{error.message} {error.hint}".strip())
+        first = self._first.get(tree_hash)
+        if first is not None and (before is None or first < before):
+            return tree_hash, Outcome(Tag.DUPLICATE, f"the same program as candidate {first}")
+        return tree_hash, None
+
+    def _read(self, source: str) -> str:
+        """Return the canonical hash of a program of the domain.
+
+        Raises:
+            ProgramError: it is none.
+        """
+        self._domain.check(source)
+        return canonical_hash(source)
+
+    def admit(self, tree_hash: str, ordinal: int) -> None:
+        """Remember a program: later ones with the same tree are its duplicates."""
+        self._first.setdefault(tree_hash, ordinal)
 
 
 class SeedOperator:
@@ -107,7 +157,7 @@ class Proposer:
             members = populations.choose(population, ordinal, 2, rng) if ordinal else []
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             async with turn:
-                return _failed(Candidate(ordinal, self._operator.kind), error), ""
+                return Candidate(ordinal, self._operator.kind).evaluated(engine_error(error)), ""
         operator, left = self._choose(members, rng), self._attempts
         candidate = await self._propose(operator, members, context, rng)
         while _to_try_again(candidate, operator, left):
@@ -138,7 +188,7 @@ class Proposer:
         except (EvolveError, StoreError, CutOff):
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            return _failed(context.child(operator.kind, parents), error)
+            return context.child(operator.kind, parents).evaluated(engine_error(error))
 
     def _judged(self, candidate: Candidate) -> tuple[Candidate, str]:
         if candidate.outcome is not None:
@@ -146,7 +196,7 @@ class Proposer:
         try:
             tree_hash, outcome = self.screen.judge(candidate.source)
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
-            return _failed(candidate, error), ""
+            return candidate.evaluated(engine_error(error)), ""
         return replace(candidate, outcome=outcome), tree_hash
 
     def _objection(self, source: str, before: int) -> str:
@@ -164,8 +214,3 @@ def _to_try_again(candidate: Candidate, operator: Operator, left: int) -> bool:
     """Return whether another proposal may replace one that goes no further; a fault of ours would only come again."""
     outcome = candidate.outcome
     return outcome is not None and outcome.tag is not Tag.ENGINE_ERROR and left > 1 and not operator.waits
-
-
-def _failed(candidate: Candidate, error: Exception) -> Candidate:
-    evaluation = engine_error(error)
-    return replace(candidate, outcome=evaluation.outcome, evaluation=evaluation)

@@ -7,9 +7,7 @@ import gc
 import importlib.metadata
 import os
 import platform
-import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +19,7 @@ from evolve.config import CampaignConfig, check_continues
 from evolve.errors import ConfigError
 from evolve.evaluation.isolation import protection
 from evolve.evaluation.job import Work, run_job
-from evolve.evaluation.service import open_service, run_here
+from evolve.evaluation.service import handling_signals, open_service, run_here
 from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
@@ -36,8 +34,6 @@ from results.records import CampaignSpec
 from results.store import open_store
 
 OPERATORS = ("symbolic", "llm")
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(
@@ -160,7 +156,7 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
 
 async def _interruptible(campaign: Campaign, llm: Llm | None) -> Summary:
     """Run; the first Ctrl-C (or SIGTERM) drains, the second cancels."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    task = asyncio.current_task()
     assert task is not None
     asked = False
 
@@ -171,17 +167,13 @@ async def _interruptible(campaign: Campaign, llm: Llm | None) -> Summary:
         asked = True
         campaign.stop()
 
-    # Only the main thread hears signals; a campaign that a notebook started runs in another one.
-    heard = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
-    for number in heard:
-        loop.add_signal_handler(number, on_signal)
-    try:
-        return await campaign.run()
-    finally:
-        if llm is not None:
-            await llm.close()
-        for number in heard:
-            loop.remove_signal_handler(number)
+    # A campaign that a notebook started runs in another thread than the main one.
+    with handling_signals(on_signal):
+        try:
+            return await campaign.run()
+        finally:
+            if llm is not None:
+                await llm.close()
 
 
 def _spec(setup: Setup) -> CampaignSpec:

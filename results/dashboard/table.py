@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -94,23 +94,6 @@ def _number(name: str, text: str) -> int:
     return int(text)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CandidateRow:
-    """A line of the table. `score` is the campaign's objective, with its standard error; None unless it ended ok."""
-
-    ordinal: int
-    program_id: str | None
-    operator: str
-    island: int
-    outcome: str | None
-    note: str
-    message: str
-    created_at: datetime
-    score: float | None
-    stderr: float | None
-    cpu_s: float | None
-
-
 _COLUMNS: tuple[Any, ...] = (
     Candidate.ordinal, Candidate.program_id, Candidate.operator, Candidate.island, Candidate.outcome, Candidate.note,
     Candidate.message, Candidate.created_at, Score.mean.label("score"), Score.stderr.label("stderr"),
@@ -124,7 +107,7 @@ class Page:
 
     Attributes:
         request: what was asked for; its page is the last one where a later one was.
-        rows: in the order asked for.
+        rows: in the order asked for, with `_COLUMNS`; scores are None unless the evaluation ended ok.
         total: how many candidates the filters leave.
         pages: how many pages that makes, at least one.
         outcomes: outcome -> candidates, as the other filters leave them.
@@ -132,7 +115,7 @@ class Page:
     """
 
     request: Request
-    rows: tuple[CandidateRow, ...]
+    rows: Sequence[Row[Any]]
     total: int
     pages: int
     outcomes: Mapping[str, int]
@@ -157,7 +140,7 @@ def page(store: Store, record: CampaignRecord, request: Request) -> Page:
         )
         return Page(
             request=request,
-            rows=tuple(map(_row, rows)),
+            rows=rows.all(),
             total=int(total or 0),
             pages=pages,
             outcomes=_counts(connection, record, replace(request, outcome=""), Candidate.outcome),
@@ -167,22 +150,19 @@ def page(store: Store, record: CampaignRecord, request: Request) -> Page:
 
 def csv_lines(store: Store, record: CampaignRecord, request: Request) -> Iterator[str]:
     """Yield the rows that the filters leave as CSV, by ordinal, a piece at a time."""
-    names = list(CandidateRow.__dataclass_fields__)
-    yield _csv([names])
+    yield _csv([_rows(record, request).selected_columns.keys()])
     after = -1
     while True:
         with store.reading() as connection:
             query = _rows(record, request).where(Candidate.ordinal > after)
-            rows = [
-                _row(row) for row in connection.execute(query.order_by(Candidate.ordinal).limit(CSV_ROWS))
-            ]
+            rows = connection.execute(query.order_by(Candidate.ordinal).limit(CSV_ROWS)).all()
         if not rows:
             return
-        yield _csv([[_cell(value) for value in vars(row).values()] for row in rows])
+        yield _csv([[_cell(value) for value in row] for row in rows])
         after = rows[-1].ordinal
 
 
-def _csv(rows: list[list[Any]]) -> str:
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows(rows)
     return text.getvalue()
@@ -209,21 +189,17 @@ def _rows(record: CampaignRecord, request: Request) -> Select[Any]:
     )
 
 
-def _row(row: Row[Any]) -> CandidateRow:
-    return CandidateRow(**row._mapping)
-
-
 def _filters(record: CampaignRecord, request: Request) -> list[ColumnElement[bool]]:
-    found = [Candidate.campaign_id == record.id]
+    filters = [Candidate.campaign_id == record.id]
     if request.outcome == UNDECIDED:
-        found.append(Candidate.outcome.is_(None))
+        filters.append(Candidate.outcome.is_(None))
     elif request.outcome:
-        found.append(Candidate.outcome == request.outcome)
+        filters.append(Candidate.outcome == request.outcome)
     if request.operator:
-        found.append(Candidate.operator == request.operator)
+        filters.append(Candidate.operator == request.operator)
     if request.island is not None:
-        found.append(Candidate.island == request.island)
-    return found
+        filters.append(Candidate.island == request.island)
+    return filters
 
 
 def _counts(connection: Connection, record: CampaignRecord, request: Request, column: Any) -> dict[str, int]:

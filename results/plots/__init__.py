@@ -13,8 +13,7 @@
 give the same bytes. Nothing here opens a window or keeps state, and importing it loads no matplotlib.
 """
 
-from results.plots.contests import Advantage, advantages
-from results.plots.convergence import COLUMNS, Curve, curves
+from results.plots.programs import COLUMNS, Advantage, Curve, advantages, curves
 from results.plots.search import ancestry, best_so_far, campaigns, islands
 from results.plots.theme import Style, colours, save, styles, svg
 

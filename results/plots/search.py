@@ -38,8 +38,7 @@ def best_so_far(
         references: name -> score of programs to compare with, drawn as level lines.
     """
     with theme.drawing():
-        figure = theme.blank(*_SIZE)
-        axis = figure.subplots()
+        figure, axis = theme.blank(*_SIZE)
         scored = [t for t in trials if t.value is not None]
         few = _few(scored)
         for operator, colour in theme.colours([t.operator for t in trials if t.ordinal > 0]).items():
@@ -50,9 +49,7 @@ def best_so_far(
             )  # fmt: skip
         _draw_best(axis, trials, against, {"color": theme.STRONG, "linewidth": 2.0, "label": "best so far"})
         _levels(axis, references or {})
-        axis.set_xlabel(_AXES[against])
-        axis.set_ylabel(theme.label(f"{objective} (larger is better)"))
-        theme.dress(axis)
+        theme.dress(axis, x=_AXES[against], y=f"{objective} (larger is better)")
         _show_the_top(axis, scored, references or {})
         theme.legend(figure)
         return figure
@@ -66,16 +63,14 @@ def campaigns(trials: Mapping[str, Sequence[Trial]], *, objective: str) -> Figur
         objective: names the vertical axis; larger is better.
     """
     with theme.drawing():
-        figure = theme.blank(*_WIDE)
-        axes = figure.subplots(1, 2, sharey=True)
+        figure, axes = theme.blank(*_WIDE, 1, 2, sharey=True)
         styles = theme.styles(trials)
         against: tuple[Against, Against] = ("candidates", "cpu")
         for axis, which in zip(axes, against, strict=True):
             for name, own in trials.items():
                 line = styles[name].line() | {"linewidth": 1.8, "label": theme.label(name)}
                 _draw_best(axis, own, which, line)
-            axis.set_xlabel(_AXES[which])
-            theme.dress(axis)
+            theme.dress(axis, x=_AXES[which])
         axes[0].set_ylabel(theme.label(f"{objective}, best so far"))
         theme.legend(figure, columns=3, where="outside lower center")
         return figure
@@ -84,8 +79,7 @@ def campaigns(trials: Mapping[str, Sequence[Trial]], *, objective: str) -> Figur
 def islands(series: Mapping[int, Sequence[tuple[int, float]]], *, objective: str) -> Figure:
     """Draw each island's best so far, against candidates."""
     with theme.drawing():
-        figure = theme.blank(*_SIZE)
-        axis = figure.subplots()
+        figure, axis = theme.blank(*_SIZE)
         styles = theme.styles([str(island) for island in series])
         last = max((line[-1][0] for line in series.values() if line), default=0)
         for island, line in series.items():
@@ -94,9 +88,7 @@ def islands(series: Mapping[int, Sequence[tuple[int, float]]], *, objective: str
                 [ordinal for ordinal, _ in points], [value for _, value in points],
                 where="post", label=f"island {island}", **(styles[str(island)].line() | {"linewidth": 1.8}),
             )  # fmt: skip
-        axis.set_xlabel("candidate")
-        axis.set_ylabel(theme.label(f"{objective}, best of the island"))
-        theme.dress(axis)
+        theme.dress(axis, x="candidate", y=f"{objective}, best of the island")
         theme.legend(figure)
         return figure
 
@@ -109,8 +101,7 @@ def ancestry(trials: Sequence[Trial], *, objective: str) -> Figure:
     from matplotlib.collections import LineCollection
 
     with theme.drawing():
-        figure = theme.blank(2 * _SIZE[0], 3.6)
-        axis = figure.subplots()
+        figure, axis = theme.blank(2 * _SIZE[0], 3.6)
         scored = [t for t in trials if t.value is not None]
         at = {t.ordinal: (t.ordinal, t.value or 0.0) for t in scored}
         few = _few(scored)
@@ -121,9 +112,7 @@ def ancestry(trials: Sequence[Trial], *, objective: str) -> Figure:
             s=_DOT, color=theme.INK, alpha=0.6, linewidths=0,
         )  # fmt: skip
         _draw_lineage(axis, [at[ordinal] for ordinal in way_to_best(trials) if ordinal in at])
-        axis.set_xlabel("candidate")
-        axis.set_ylabel(theme.label(f"{objective} (larger is better)"))
-        theme.dress(axis)
+        theme.dress(axis, x="candidate", y=f"{objective} (larger is better)")
         _show_the_top(axis, scored, {})
         return figure
 

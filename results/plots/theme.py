@@ -115,17 +115,19 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def blank(width: float, height: float) -> Figure:
-    """Return an empty figure of this size in inches."""
+def blank(width: float, height: float, *grid: int, **options: Any) -> tuple[Figure, Any]:
+    """Return an empty figure of this size in inches with its axes: one, or a grid as `Figure.subplots` takes it."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(*grid, **options)
 
 
-def dress(axis: Axes, *, grid: str = "both") -> None:
-    """Put a quiet grid behind the data."""
+def dress(axis: Axes, *, grid: str = "both", x: str = "", y: str = "") -> None:
+    """Put a quiet grid behind the data, and say what the axes are."""
     axis.grid(visible=True, which="major", axis=grid, alpha=0.25, linewidth=0.6, color=INK)  # type: ignore[arg-type]
     axis.set_axisbelow(True)
+    axis.set(xlabel=label(x), ylabel=label(y))
 
 
 def powers(axis: Axes, which: str) -> None:

@@ -12,6 +12,7 @@ from results import progress
 from results.programs import SHOWN_ID
 from results.text import (
     NONE,
+    arrow,
     count,
     duration,
     measured,
@@ -123,7 +124,7 @@ def _value(metric: Metric, column: Column, program_id: str) -> Cell:
 def _heads(metric: Metric, columns: Sequence[Column]) -> list[Cell | str]:
     several = len({column.budget for column in columns}) > 1
     after = (f", {count(column.budget, metric.budget)}" if several else "" for column in columns)
-    return [f"{column.name}{k} {words.arrow(metric)}" for column, k in zip(columns, after, strict=True)]
+    return [f"{column.name}{k} {arrow(metric)}" for column, k in zip(columns, after, strict=True)]
 
 
 Blocks = tuple[str, list[Block]]

@@ -58,11 +58,6 @@ def better(metric: Metric) -> str:
     return "smaller is better" if metric.direction == "min" else "larger is better"
 
 
-def arrow(metric: Metric) -> str:
-    """Return a sign for which values are better."""
-    return "↓" if metric.direction == "min" else "↑"
-
-
 def facts(view: CampaignView) -> list[tuple[str, str, str]]:
     """Return the numbers at the top: what it is, its value, and a note beside it."""
     best, baseline, decided = view.best, view.baseline, len(view.trials)

@@ -10,7 +10,7 @@ from benchmarks.answering import change
 from benchmarks.processes import Cpu, DatabaseClock
 from evaluators.registry import get_domain
 from evolve.cli.output import SCHEMA_VERSION
-from evolve.search.screening import Screen
+from evolve.search.proposer import Screen
 from results.records import CampaignSpec
 from results.store import open_store
 from seeds import source

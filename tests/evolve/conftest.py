@@ -77,6 +77,37 @@ class ThreadExecutor(ThreadPoolExecutor):
         return super().submit(run)
 
 
+class MortalWriter:
+    """A writer of a process that dies when it has written `lives` times: nothing is written from then on."""
+
+    class Crash(Exception):
+        """The process died here."""
+
+    _READING = frozenset({"load", "load_programs", "load_calls", "held_out", "transaction", "campaign"})
+
+    def __init__(self, writer, lives):
+        self._writer, self.lives = writer, lives
+
+    def __getattr__(self, name):
+        method = getattr(self._writer, name)
+        if name in self._READING:
+            return method
+
+        def write(*arguments, **options):
+            self.lives -= 1
+            if self.lives < 0:
+                raise self.Crash
+            return method(*arguments, **options)
+
+        return write
+
+
+@pytest.fixture(scope="session")
+def mortal():
+    """The class of writers that die, each in the place of another one."""
+    return MortalWriter
+
+
 class Toy:
     """Runs toy campaigns on databases, and reads back what became of them."""
 

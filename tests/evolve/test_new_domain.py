@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 import evolve
 from evaluators.registry import get_domain
 from evolve.cli.app import app
+from evolve.cli.new import write_domain
 from evolve.errors import ConfigError
-from evolve.new import write_domain
 
 ROOT = Path(evolve.__file__).parent.parent
 
@@ -161,7 +161,7 @@ def test_no_file_is_overwritten(tmp_path):
     (tmp_path / "mine").write_text("precious")
     with pytest.raises(ConfigError, match="does not exist or is empty"):
         write_domain(tmp_path / "mine")
-    with pytest.raises(ConfigError, match="can be written"):
+    with pytest.raises(ConfigError, match="cannot be written"):
         write_domain(tmp_path / "mine" / "below")
 
 

@@ -1,10 +1,12 @@
 """Calls to models: durable at once, each text stored once, on SQLite and PostgreSQL alike."""
 
+from dataclasses import replace
+
 import pytest
 
 from results import queries
 from results.errors import UnknownNameError
-from results.records import CallAnswer, CallRecord
+from results.records import CallRecord
 
 SYSTEM = "You write programs. " * 200
 
@@ -21,9 +23,9 @@ def call(ordinal, attempt=0, text="change it", **changes):
     )
 
 
-def answer(text="x = 1", **changes):
-    values = {"stop": "end", "answered_by": "m", "input_tokens": 3, "output_tokens": 4, "cached_tokens": 0}
-    return CallAnswer(text=text, cost_usd=0.01, latency_s=0.1, **values | changes)
+def answered(call, text="x = 1"):
+    values = {"stop": "end", "answered_by": "m", "input_tokens": 3, "output_tokens": 4}
+    return replace(call, state="answered", answer=text, cost_usd=0.01, latency_s=0.1, **values)
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def writer(store, make):
 
 def test_calls_come_back_in_the_order_in_which_they_were_sent(store, writer):
     numbers = [writer.begin_call(call(ordinal)) for ordinal in (3, 1, 2)]
-    writer.end_call(numbers[1], state="answered", answer=answer())
+    writer.end_call(numbers[1], answered(call(1)))
     came = queries.calls(store, "cfr-symbolic-s1")
     assert [(c.ordinal, c.state) for c in came] == [(3, "sent"), (1, "answered"), (2, "sent")]
     assert came[1].answer == "x = 1"
@@ -45,13 +47,13 @@ def test_calls_come_back_in_the_order_in_which_they_were_sent(store, writer):
 
 def test_a_text_is_stored_once(store, writer):
     for ordinal in range(5):
-        writer.end_call(writer.begin_call(call(ordinal)), state="answered", answer=answer("change it"))
+        writer.end_call(writer.begin_call(call(ordinal)), answered(call(ordinal), "change it"))
     with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM model_texts").scalar() == 2
 
 
 def test_text_that_no_database_takes_is_made_storable(store, writer):
-    writer.end_call(writer.begin_call(call(1, text="a\0b")), state="answered", answer=answer("\ud800"))
+    writer.end_call(writer.begin_call(call(1, text="a\0b")), answered(call(1), "\ud800"))
     (came,) = queries.calls(store, "cfr-symbolic-s1")
     assert came.messages[1] == ("user", "a\ufffdb")
     assert came.answer == "\ufffd"

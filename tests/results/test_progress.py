@@ -1,11 +1,13 @@
 """Running best, costs and shares, against a campaign counted by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from results import progress
 from results.errors import UnknownNameError
 from results.progress import NO_MODEL, Share, model_report
-from results.records import CallAnswer, CallRecord
+from results.records import CallRecord
 from results.store import open_store
 
 NAME = "cfr-symbolic-s1"
@@ -20,12 +22,14 @@ CANDIDATES = [  # operator, island, parent's place, outcome, score, CPU seconds
 
 
 def ask(writer, ordinal, model, *, cost, state="answered", attempt=0):
-    number = writer.begin_call(CallRecord(ordinal=ordinal, attempt=attempt, model=model, request_hash="0"))
-    answer = CallAnswer(
-        text="x", stop="end", answered_by=model, input_tokens=100, output_tokens=10, cached_tokens=0,
-        cost_usd=cost, latency_s=1.0,
-    )  # fmt: skip
-    writer.end_call(number, state=state, answer=answer if state == "answered" else None)
+    call = CallRecord(ordinal=ordinal, attempt=attempt, model=model, request_hash="0")
+    answer = {
+        "answer": "x", "stop": "end", "answered_by": model, "input_tokens": 100, "output_tokens": 10, "cost_usd": cost,
+        "latency_s": 1.0,
+    }  # fmt: skip
+    writer.end_call(
+        writer.begin_call(call), replace(call, state=state, **answer if state == "answered" else {})
+    )
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ def test_a_process_sandbox_contains_what_its_level_promises(runner):
     assert selfcheck.confirmed(runner.level, results) == runner.level
     if runner.level >= Level.KERNEL:
         assert [r for r in results if not r.ok] == []
-        details = {r.attack.name: (r.came, r.detail) for r in results}
+        details = {r.attack.name: (r.actual, r.detail) for r in results}
         assert details["endless loop"] == ("cpu_limit", "used more than 1 s of CPU")
         assert details["trace the parent"][0] == "violation"
         assert details["environment"] == ("contained", "")
@@ -30,7 +30,7 @@ def test_the_check_finds_what_is_not_contained():
     harmless = [a for a in SHORT if a.name in {"read a secret file", "write a file", "open a socket"}]
     assert len(harmless) == 3
     results = selfcheck.check(Boastful(), harmless)
-    assert [r.came for r in results] == [THROUGH] * 3
+    assert [r.actual for r in results] == [THROUGH] * 3
     assert selfcheck.confirmed(Level.KERNEL_NS, results) is Level.RLIMITS
 
 

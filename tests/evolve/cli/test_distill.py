@@ -9,7 +9,7 @@ from evaluators.registry import get_domain
 from evolve.operators import blocks
 from evolve.source.code import Code
 from evolve.source.sites import find_sites
-from evolve.source.size import size_of
+from evolve.source.tree import size_of
 
 SHORT = ("--tasks", "kuhn2", "--budget", 20, "--workers", 1)
 TOLERANCE = 0.01

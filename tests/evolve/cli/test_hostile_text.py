@@ -4,12 +4,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 import seeds
 from evaluators.records import Candidate, Evaluation, Metric, Outcome, Score, Tag, Task, TaskResult
-from results.records import CallAnswer, CallRecord, CampaignSpec
+from results.records import CallRecord, CampaignSpec
 from results.store import open_store
 
 SEED = seeds.source("cfr", "cfr_plus")
@@ -49,15 +50,15 @@ def hostile(tmp_path_factory):
         call = CallRecord(
             ordinal=1, attempt=0, model="openai:m", request_hash="0", messages=(("user", NOTE),)
         )
-        answer = CallAnswer(
-            text=NOTE, stop="end", answered_by="m", input_tokens=1, output_tokens=1, cached_tokens=0, cost_usd=0.0,
+        answered = replace(
+            call, state="answered", answer=NOTE, stop="end", answered_by="m", input_tokens=1, output_tokens=1,
             latency_s=1.0,
         )  # fmt: skip
-        writer.end_call(writer.begin_call(call), state="answered", answer=answer)
+        writer.end_call(writer.begin_call(call), answered)
         failed = CallRecord(
             ordinal=1, attempt=1, model="openai:m", request_hash="0", messages=(("user", NOTE),)
         )
-        writer.end_call(writer.begin_call(failed), state="failed", message=NOTE)
+        writer.end_call(writer.begin_call(failed), replace(failed, state="failed", message=NOTE))
         writer.record_candidate(Candidate(2, "llm", outcome=Outcome(Tag.REJECTED, NOTE)))
     return path
 

@@ -13,7 +13,7 @@ from evolve.distilling.reductions import reduced, reductions
 from evolve.operators.base import Context
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.source.code import Code
-from evolve.source.size import Size, digits, size_of
+from evolve.source.tree import Size, digits, size_of
 
 
 def bodies_after(code, context):

@@ -35,8 +35,8 @@ class Log:
         self.calls.append(vars(call) | {"state": "sent"})
         return len(self.calls) - 1
 
-    def end_call(self, number, *, state, answer=None, message=""):
-        self.calls[number] |= {"state": state, "message": message} | (vars(answer) if answer else {})
+    def end_call(self, number, call):
+        self.calls[number] = vars(call)
 
 
 class Model:
@@ -101,7 +101,7 @@ def test_what_may_have_been_charged_is_booked_at_most(books, ask):
 def test_what_the_server_counted_is_booked_as_it_said(books, ask):
     _, calls, budget, _ = books(ask(), Model(COUNTED))
     assert states(calls) == [("lost", 0.034), ("answered", 0.05)]
-    assert (calls[0]["input_tokens"], calls[0]["output_tokens"], calls[0]["text"]) == (30, 4, "")
+    assert (calls[0]["input_tokens"], calls[0]["output_tokens"], calls[0]["answer"]) == (30, 4, "")
     assert budget.spent_usd == pytest.approx(0.084)
 
 

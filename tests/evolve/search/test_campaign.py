@@ -235,50 +235,21 @@ def test_a_cancelled_campaign_continues(toy, db, contents, uninterrupted, jitter
     assert contents(db, "toy") == uninterrupted(40)
 
 
-class Crash(Exception):
-    """The process died here."""
-
-
-class Mortal:
-    """A writer of a process that dies when it has written `lives` times: nothing is written from then on."""
-
-    _WRITING = frozenset(
-        {"set_status", "add_program", "record", "record_candidate", "record_evaluation", "tell"}
-        | {"record_held_out", "replace_scores", "add_event"}
-    )
-
-    def __init__(self, writer, lives):
-        self._writer, self.lives = writer, lives
-
-    def __getattr__(self, name):
-        method = getattr(self._writer, name)
-        if name not in self._WRITING:
-            return method
-
-        def write(*arguments, **options):
-            self.lives -= 1
-            if self.lives < 0:
-                raise Crash
-            return method(*arguments, **options)
-
-        return write
-
-
 @pytest.mark.parametrize("eighth", range(8))
-def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupted, eighth):
+def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupted, mortal, eighth):
     """Every number of writes up to the end of the campaign; split in eight so that a failure is quickly found."""
     config = toy.config(candidates=8, lookahead=4)
     whole = uninterrupted_with(toy, new_db(), contents, config)
     for lives in range(eighth, 100, 8):
         db, writers = new_db(), []
 
-        def mortal(writer, lives=lives, writers=writers):
-            writers.append(Mortal(writer, lives))
+        def wrap(writer, lives=lives, writers=writers):
+            writers.append(mortal(writer, lives))
             return writers[0]
 
         try:
-            toy.run(db, config, wrap=mortal)
-        except (Crash, ExceptionGroup):
+            toy.run(db, config, wrap=wrap)
+        except (mortal.Crash, ExceptionGroup):
             assert writers[0].lives < 0
         else:
             assert lives > 20

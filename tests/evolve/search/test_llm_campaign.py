@@ -66,7 +66,7 @@ class ToyModel:
 
 
 @pytest.fixture
-def run(toy):
+def run(toy, mortal):
     """Runs or continues a toy campaign with a model: (summary or exception, model)."""
 
     def go(db, model=None, *, usd=None, tokens=None, wrap=lambda writer: writer, **options):
@@ -86,7 +86,7 @@ def run(toy):
         config = toy.config(**({"candidates": 20, "lookahead": 4, "operator": "llm"} | options))
         try:
             return toy.run(db, config, operator=operator, wrap=connected, delay=delay, seen=seen), model
-        except (Crash, ModelUnavailable, ModelSetupError, ExceptionGroup) as error:
+        except (mortal.Crash, ModelUnavailable, ModelSetupError, ExceptionGroup) as error:
             return error, model
 
     return go
@@ -150,39 +150,13 @@ def test_a_continued_campaign_asks_nothing_twice(run, db, contents, uninterrupte
     assert len(set(first.asked + second.asked)) == len(first.asked + second.asked)
 
 
-class Crash(Exception):
-    """The process died here."""
-
-
-class Mortal:
-    """A writer that dies when it has written `lives` times, and writes nothing from then on."""
-
-    _READING = frozenset({"load", "load_programs", "load_calls", "held_out", "transaction", "campaign"})
-
-    def __init__(self, writer, lives):
-        self._writer, self.lives = writer, lives
-
-    def __getattr__(self, name):
-        method = getattr(self._writer, name)
-        if name in self._READING:
-            return method
-
-        def write(*arguments, **options):
-            self.lives -= 1
-            if self.lives < 0:
-                raise Crash
-            return method(*arguments, **options)
-
-        return write
-
-
-def test_a_crash_at_any_write_loses_no_answer(run, new_db, contents):
+def test_a_crash_at_any_write_loses_no_answer(run, new_db, contents, mortal):
     options = {"candidates": 6, "lookahead": 3}
     whole = new_db()
     _, undisturbed = run(whole, **options)
     for lives in range(0, 200, 4):
         db = new_db()
-        came, first = run(db, wrap=lambda writer, lives=lives: Mortal(writer, lives), **options)
+        ended, first = run(db, wrap=lambda writer, lives=lives: mortal(writer, lives), **options)
         stored = {(c.ordinal, c.attempt) for c in calls_of(db) if c.state == "answered"}
         _, second = run(db, **options)
         assert contents(db, "toy") == contents(whole, "toy")
@@ -194,7 +168,7 @@ def test_a_crash_at_any_write_loses_no_answer(run, new_db, contents):
         # What was lost is booked at what it may have cost.
         answered = sum(c.cost_usd for c in calls_of(db) if c.state == "answered")
         assert second.budget.spent_usd == pytest.approx(answered + sum(c.cost_usd for c in lost))
-        if not isinstance(came, Exception):
+        if not isinstance(ended, Exception):
             assert first.asked == undisturbed.asked or sorted(first.asked) == sorted(undisturbed.asked)
             return
     pytest.fail("the campaign never came to its end")

@@ -131,38 +131,14 @@ def test_a_killed_campaign_goes_on_as_if_nothing_had_happened(run, db, undisturb
     assert rows == undisturbed[1]
 
 
-class Crash(Exception):
-    """The process died here."""
-
-
-class Mortal:
-    """A writer of a process that dies when it has written `lives` times."""
-
-    def __init__(self, writer, lives):
-        self._writer, self._lives = writer, lives
-
-    def __getattr__(self, name):
-        method = getattr(self._writer, name)
-        if name in {"load", "load_programs", "held_out", "transaction", "campaign"}:
-            return method
-
-        def write(*arguments, **options):
-            self._lives -= 1
-            if self._lives < 0:
-                raise Crash
-            return method(*arguments, **options)
-
-        return write
-
-
-def test_a_crash_at_any_write_changes_nothing(run, new_db):
+def test_a_crash_at_any_write_changes_nothing(run, new_db, mortal):
     options = {"candidates": 8, "lookahead": 3}
     whole = run(new_db(), **options)[1]
     for lives in range(0, 400, 3):
         db = new_db()
         try:
-            run(db, wrap=lambda writer, lives=lives: Mortal(writer, lives), **options)
-        except (Crash, ExceptionGroup):
+            run(db, wrap=lambda writer, lives=lives: mortal(writer, lives), **options)
+        except (mortal.Crash, ExceptionGroup):
             assert run(db, **options)[1] == whole
         else:
             assert lives > 30

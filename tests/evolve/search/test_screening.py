@@ -5,7 +5,7 @@ import pytest
 import seeds
 from evaluators.records import Tag
 from evaluators.registry import get_domain
-from evolve.search.screening import Screen
+from evolve.search.proposer import Screen
 from evolve.source.canonical import canonical_hash
 
 CFR_PLUS = seeds.source("cfr", "cfr_plus")

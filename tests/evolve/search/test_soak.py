@@ -20,7 +20,7 @@ from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.prompting.prompter import Prompter
 from evolve.search.log import CandidateLog
-from evolve.search.screening import Screen
+from evolve.search.proposer import Screen
 
 SHARE = float(os.environ.get("EVOLVE_SOAK_SHARE", "1"))
 
@@ -38,33 +38,9 @@ def test_a_sandbox_leaves_nothing_and_judges_every_candidate(amount):
     assert (report.candidates, report.hostile) == (amount, amount // 10)
 
 
-class Crash(Exception):
-    """The process died here."""
-
-
-class Mortal:
-    """A writer of a process that dies when it has written `lives` times."""
-
-    def __init__(self, writer, lives):
-        self._writer, self._lives = writer, lives
-
-    def __getattr__(self, name):
-        method = getattr(self._writer, name)
-        if name in {"load", "load_programs", "held_out", "transaction", "campaign"}:
-            return method
-
-        def write(*arguments, **options):
-            self._lives -= 1
-            if self._lives < 0:
-                raise Crash
-            return method(*arguments, **options)
-
-        return write
-
-
 @amounts(4, 3000)
 def test_whatever_its_settings_a_campaign_that_dies_again_and_again_comes_to_the_same(
-    toy, new_db, contents, amount
+    toy, new_db, contents, mortal, amount
 ):
     for number in range(amount):
         draw = random.Random(f"soak {number}")
@@ -93,9 +69,9 @@ def test_whatever_its_settings_a_campaign_that_dies_again_and_again_comes_to_the
                     db,
                     config.model_copy(update={"workers": workers}),
                     domain=FakeDomain("toy", **domain),
-                    wrap=lambda writer, lives=lives: Mortal(writer, lives),
+                    wrap=lambda writer, lives=lives: mortal(writer, lives),
                 )
-            except (Crash, ExceptionGroup):
+            except (mortal.Crash, ExceptionGroup):
                 continue
         toy.run(db, config, domain=FakeDomain("toy", **domain))
         assert contents(db, "toy") == contents(whole, "toy"), number

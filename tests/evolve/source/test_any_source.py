@@ -20,7 +20,7 @@ from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.patch import PatchError, check_scope, patch
 from evolve.operators.symbolic import Mix, SymbolicOperator
 from evolve.prompting.digest import code_lines, differing, what_changed
-from evolve.search.screening import Screen
+from evolve.search.proposer import Screen
 from evolve.source.canonical import canonical_hash, form, statements
 from evolve.source.code import Code
 from results.text import diff, unified

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 from evaluators.records import Outcome, Tag, Task
 from results.dashboard.app import ADDRESS, create_app, listen
 from results.database import writing
-from results.records import CallAnswer, CallRecord, HeldOutEvaluation
+from results.records import CallRecord, HeldOutEvaluation
 from results.schema import Candidate, Evaluation, Parent, Program, Score, storable
 from results.store import Store, open_store
 from results.writer import CampaignWriter
@@ -104,12 +105,11 @@ class Making:
             messages=(("system", "You improve programs."), ("user", text)),
             **changes,
         )
-        number = writer.begin_call(call)
-        answer = CallAnswer(
-            text=text, stop="end", answered_by="flash", input_tokens=1200, output_tokens=340, cached_tokens=0,
+        answered = replace(
+            call, state="answered", answer=text, stop="end", answered_by="flash", input_tokens=1200, output_tokens=340,
             cost_usd=0.0123, latency_s=4.5,
         )  # fmt: skip
-        writer.end_call(number, state="answered", answer=answer)
+        writer.end_call(writer.begin_call(call), answered)
 
     def hostile(self, where: Path) -> None:
         """A campaign in which everything that a candidate or a model writes attacks the reader."""

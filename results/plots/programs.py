@@ -1,11 +1,11 @@
-"""A metric against budget: what a program does, task by task."""
+"""Programs beside each other: a metric against budget, task by task, and how far one is ahead of baselines."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from evaluators.records import SMALLEST, Metric
 from results.plots import theme
@@ -66,16 +66,16 @@ def curves(
     legend_columns = max(2, 2 * across - 1)
     legend_height = 0.25 * math.ceil(len(styles) / legend_columns)
     with theme.drawing():
-        figure = theme.blank(_PANEL[0] * across, _PANEL[1] * down + legend_height + (0.3 if title else 0.0))
-        axes = list(figure.subplots(down, across, squeeze=False).flat)
-        for place, (panel, axis) in enumerate(zip(panels, axes, strict=False)):
+        height = _PANEL[1] * down + legend_height + (0.3 if title else 0.0)
+        figure, grid = theme.blank(_PANEL[0] * across, height, down, across, squeeze=False)
+        for place, (panel, axis) in enumerate(zip(panels, grid.flat, strict=False)):
             own = [curve for curve in drawn if curve.panel == panel]
             _panel(axis, panel, own, metric, styles)
             if place + across >= len(panels) and any(len(curve.points) > 1 for curve in own):
                 axis.set_xlabel(theme.label(metric.budget))
             if place % across == 0:
                 axis.set_ylabel(theme.label(metric.name))
-        for axis in axes[len(panels) :]:
+        for axis in grid.flat[len(panels) :]:
             axis.set_axis_off()
         theme.legend(figure, columns=legend_columns, where="outside lower center")
         if title:
@@ -111,3 +111,44 @@ def _panel(
         axis.margins(x=0.1)
     axis.set_title(theme.label(name))
     theme.dress(axis)
+
+
+class Advantage(NamedTuple):
+    """How far a program is ahead of a baseline: mean of `results.comparison.advantage` over tasks.
+
+    Attributes:
+        name: the baseline.
+        search: on the tasks of the search; None when there are none in common.
+        held_out: on tasks that it never saw.
+    """
+
+    name: str
+    search: float | None
+    held_out: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """By how much it is less ahead on held-out tasks."""
+        return None if self.search is None or self.held_out is None else self.search - self.held_out
+
+
+def advantages(rows: Sequence[Advantage], *, unit: str) -> Figure:
+    """Draw two dots per baseline, search and held-out, joined; `unit` is what the axis says of the differences."""
+    with theme.drawing():
+        figure, axis = theme.blank(4.6, 1.3 + 0.34 * max(1, len(rows)))
+        for place, row in enumerate(rows):
+            both = [value for value in (row.search, row.held_out) if value is not None]
+            axis.plot(both, [place] * len(both), color=theme.INK, linewidth=1.2, alpha=0.6, zorder=1)
+        marks = (("search", theme.colours(["search"])["search"], "o"), ("held_out", theme.STRONG, "D"))
+        for name, colour, marker in marks:
+            known = [(getattr(row, name), k) for k, row in enumerate(rows) if getattr(row, name) is not None]
+            axis.scatter(
+                [value for value, _ in known], [place for _, place in known],
+                color=colour, marker=marker, s=34, label=name.replace("_", "-"), zorder=2,
+            )  # fmt: skip
+        axis.axvline(0.0, color=theme.INK, linewidth=1.0)
+        axis.set_yticks(range(len(rows)), [theme.label(row.name) for row in rows])
+        axis.set_ylim(max(1, len(rows)) - 0.5, -0.5)
+        theme.dress(axis, grid="x", x=f"ahead of the baseline, {unit}")
+        theme.legend(figure)
+        return figure
