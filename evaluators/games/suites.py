@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from evaluators.contract import GameError, nearest
+from evaluators.games import random_games
 
 
 def _goofspiel(cards: int, players: int = 2) -> str:
@@ -85,6 +86,8 @@ def resolve(name_or_string: str) -> Resolved:
     """
     if name_or_string in GAMES:
         return Resolved(name_or_string, GAMES[name_or_string])
+    if drawn := random_games.parse(name_or_string):
+        return Resolved(str(drawn), str(drawn))
     import pyspiel  # Here, because it takes 100 ms, which listing the suites should not cost.
 
     kind = name_or_string.partition("(")[0].strip()
