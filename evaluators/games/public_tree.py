@@ -7,6 +7,7 @@ information set is a node of its own and its type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -168,6 +169,37 @@ def compile_public_tree(
     )
 
 
+def to_efg(name: str, tree: PublicTree, law: NDArray[np.float64], payoffs: NDArray[np.float64]) -> str:
+    """Return a game on a public tree as Gambit's text, which ``pyspiel.load_efg_game`` reads.
+
+    Infosets have the numbers, plus one, and the names of `compile_public_tree`, which takes the same arguments.
+    """
+    title = name.replace('"', "'")
+    lines = [f'EFG 2 R "{title}" {{ ' + " ".join(f'"p{p}"' for p in range(tree.num_players)) + ' } ""']
+    profiles = np.argwhere(law).tolist()
+    deals = " ".join(f'"{",".join(map(str, deal))}" {float(law[tuple(deal)])!r}' for deal in profiles)
+    lines.append(f'c "" 1 "" {{ {deals} }} 0')
+    numbers = []
+    for p, types in enumerate(np.nonzero(law)):
+        keys = _Types(tree, p, np.unique(types)).infoset_keys()
+        numbers.append({key: f'{p + 1} {i + 1} "{key}"' for i, key in enumerate(keys)})
+    leaf = np.cumsum(tree.player == LEAF) - 1
+    for k, deal in enumerate(profiles):
+        for node, player in enumerate(tree.player.tolist()):
+            if player == LEAF:
+                outcome = " ".join(repr(float(u)) for u in payoffs[:, leaf[node], *deal])
+                lines.append(f't "" {k * (leaf[-1] + 1) + leaf[node] + 1} "" {{ {outcome} }}')
+            else:
+                actions = " ".join(f'"{a}"' for a in range(tree.num_actions[node]))
+                infoset = numbers[player][_infoset_key(player, deal[player], tree.history(node))]
+                lines.append(f'p "" {infoset} {{ {actions} }} 0')
+    return "\n".join(lines) + "\n"
+
+
+def _infoset_key(player: int, own: int, history: Sequence[int]) -> str:
+    return f"p{player} type {own}" + (f" after {','.join(map(str, history))}" if history else "")
+
+
 class _Types:
     """One player's nodes, times the types that it may have."""
 
@@ -203,9 +235,8 @@ class _Types:
 
     def infoset_keys(self) -> list[str]:
         """Information state strings, such as ``p0 type 3 after 0,2,1``."""
-        after = [",".join(map(str, self._tree.history(node))) for node in self._nodes.tolist()]
         return [
-            f"p{self._player} type {own}" + (f" after {actions}" if actions else "")
-            for actions in after
+            _infoset_key(self._player, own, history)
+            for history in map(self._tree.history, self._nodes.tolist())
             for own in self._types.tolist()
         ]

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from evaluators.contract import GameError, nearest
+from evaluators.games import random_games
 from evaluators.games.river.spots import is_spot
 
 
@@ -88,6 +89,8 @@ def resolve(name_or_string: str) -> Resolved:
         return Resolved(name_or_string, GAMES[name_or_string])
     if is_spot(name_or_string):
         return Resolved(name_or_string, name_or_string)
+    if drawn := random_games.parse(name_or_string):
+        return Resolved(str(drawn), str(drawn))
     import pyspiel  # Here, because it takes 100 ms, which listing the suites should not cost.
 
     kind = name_or_string.partition("(")[0].strip()
