@@ -76,6 +76,22 @@ def cfr(
 
 
 @app.command()
+def river(
+    spot: Annotated[str, typer.Option(help="A spot, as evolve river takes it.")] = "libratus3",
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats of every measurement.")] = 5,
+    slice_ms: Annotated[float, typer.Option(min=0.0, help="How long a measurement lasts at least.")] = 200.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare traversals of a river subgame with a straightforward form, and with the compiled tree.
+
+    Example: python -m benchmarks river --repeats 9
+    """
+    from benchmarks import river as bench
+
+    _print(bench.measure(spot, repeats=repeats, slice_s=slice_ms / 1e3), as_json=as_json)
+
+
+@app.command()
 def psro(
     game: Annotated[str, typer.Option("--game", help="A short name or an OpenSpiel string.")] = "leduc2",
     iterations: Annotated[int, typer.Option(min=1, help="Iterations of the whole run.")] = 20,

@@ -12,7 +12,7 @@ import evolve
 
 ROOT = Path(evolve.__file__).parent.parent
 PACKAGES = ("evolve", "evaluators", "sandbox", "results", "seeds", "prompts")
-FUNCTION_LINES = 60
+FUNCTION_LINES = 45
 
 MODULES = {
     path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8"))
@@ -214,6 +214,11 @@ def test_no_function_is_too_long():
             for node in ast.walk(MODULES[path])
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
-        return {f.name for f in functions if f.end_lineno - f.lineno >= FUNCTION_LINES}
+        return {f.name for f in functions if f.end_lineno - first_line(f) >= FUNCTION_LINES}
+
+    def first_line(function):
+        """Of what it does: the options of a command are its signature, and its help is its docstring."""
+        described = ast.get_docstring(function) is not None and len(function.body) > 1
+        return function.body[described].lineno
 
     assert offenders(MODULES, long) == {}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import DbOption, JsonOption, console, database, fail, print_json
+from evolve.cli.output import DbOption, JsonOption, console, database, fail, print_json, program_json, writing
 from evolve.cli.solve import Curve, ProgramOption, stopping
 from evolve.cli.tables import plain_table
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
+    from evaluators.games.river.game import RiverGame
     from evaluators.games.river.strategy import NodeStrategy
 
 PROGRAM = "dcfr"
@@ -68,22 +70,24 @@ def river(
     described |= {"bets": bets, "raises": raises, "max_bets": max_bets}
     game = name or "river(" + ",".join(f"{key}={value}" for key, value in described.items()) + ")"
     chosen = find_program(program, domain="cfr", db=database(db))
+    if page is not None:
+        with writing(page, command="river"):
+            page.touch()
     with chosen.cfr_solver(game) as solver:
         played = solver.played
         if not isinstance(played, RiverGame):
-            fail(
-                f"spot: expected libratus3, libratus4 or river-<seed>; got {name!r}.",
-                "evolve solve plays other games.",
-            )
+            message = f"spot: expected libratus3, libratus4 or river-<seed>; got {name!r}."
+            fail(message, "evolve solve plays other games.")
             raise typer.Exit(2)
+        # A node that is not there is seen before time is spent.
+        wanted = None if node is None else _decision(played, node)
         curve = _run(solver, budget, until / 100.0, quiet=as_json)
         nodes = strategies(played, solver.average_policies())
         isolation = solver.isolation
-    shown = _node(nodes, node)
     done, value = curve[-1]
-    result: dict[str, Any] = {
+    solved: dict[str, Any] = {
         "spot": {"name": name or "", **played.spot.to_json()},
-        "program": {"id": chosen.id, "name": chosen.name},
+        "program": program_json(chosen),
         "isolation": isolation,
         "iterations": done,
         "exploitability": {"pots": value, "percent": 100.0 * value},
@@ -93,14 +97,24 @@ def river(
     if page is not None:
         from results.views.strategy import strategy_page
 
-        page.write_text(strategy_page(result), encoding="utf-8")
+        with writing(page, command="river"):
+            page.write_text(strategy_page(solved), encoding="utf-8")
     if as_json:
-        print_json(result)
-        return
-    out = console()
-    out.print(f"{chosen.name} on {name or played.spot.board_name}, isolation {isolation}", markup=False)
-    out.print(f"After {done:,} iterations a best response gains {100.0 * value:.3g} % of the pot.\n")
-    out.print(_kinds_table(shown) if shown else _nodes_table(nodes))
+        print_json(solved)
+    else:
+        _print(solved, nodes, wanted, page)
+
+
+def _print(
+    solved: Mapping[str, Any], nodes: Sequence[NodeStrategy], wanted: str | None, page: Path | None
+) -> None:
+    """Print what was reached, and all nodes or the hands at one."""
+    out, gain = console(), solved["exploitability"]["percent"]
+    spot = solved["spot"]["name"] or solved["spot"]["board"]
+    out.print(f"{solved['program']['name']} on {spot}, isolation {solved['isolation']}", markup=False)
+    out.print(f"After {solved['iterations']:,} iterations a best response gains {gain:.3g} % of the pot.\n")
+    shown = [strategy for strategy in nodes if strategy.path == wanted]
+    out.print(_kinds_table(shown[0]) if shown else _nodes_table(nodes))
     if page is not None:
         out.print(f"Grids of all nodes: {page}", markup=False, soft_wrap=True)
 
@@ -110,16 +124,10 @@ def _run(solver: CfrSolver, iterations: int, enough: float, *, quiet: bool) -> C
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     err, curve = console(stderr=True), []
-    columns = (
-        BarColumn(bar_width=30),
-        TextColumn("{task.completed}/{task.total}"),
-        TextColumn("{task.fields[gain]}"),
-    )
+    texts = map(TextColumn, ("{task.completed}/{task.total}", "{task.fields[gain]}"))
     hidden = quiet or not err.is_terminal
-    with (
-        stopping() as stopped,
-        Progress(*columns, TimeElapsedColumn(), console=err, disable=hidden, transient=True) as bar,
-    ):
+    bars = Progress(BarColumn(30), *texts, TimeElapsedColumn(), console=err, disable=hidden, transient=True)
+    with stopping() as stopped, bars as bar:
         task = bar.add_task("iterations", total=iterations, gain="")
         for k in range(1, iterations + 1):
             solver.evaluate_and_update_policy()
@@ -133,22 +141,20 @@ def _run(solver: CfrSolver, iterations: int, enough: float, *, quiet: bool) -> C
     return curve
 
 
-def _node(nodes: list[NodeStrategy], path: str | None) -> NodeStrategy | None:
-    """Return the node that a user names.
+def _decision(game: RiverGame, path: str) -> str:
+    """Return the path of the node that a user names.
 
     Raises:
-        typer.Exit: there is none, after a line that says so.
+        typer.Exit: nobody acts there, after a line that says so.
     """
-    if path is None:
-        return None
-    for strategy in nodes:
-        if strategy.path == ", ".join(part.strip() for part in path.split(",")):
-            return strategy
-    fail(f"--node: expected a node where somebody acts; got {path!r}.", "Without --node, all are listed.")
-    raise typer.Exit(2)
+    wanted = ", ".join(part.strip() for part in path.split(","))
+    if wanted not in {game.bets.path(node) for nodes in game.decisions for node in nodes.tolist()}:
+        fail(f"--node: expected a node where somebody acts; got {path!r}.", "Without --node, all are listed.")
+        raise typer.Exit(2)
+    return wanted
 
 
-def _nodes_table(nodes: list[NodeStrategy]) -> Any:
+def _nodes_table(nodes: Sequence[NodeStrategy]) -> Any:
     """Return a table with a row per node that play gets to: who acts, how often, and what all hands do together."""
     table = plain_table("after", "player", "strategy", right=["reached"])
     for strategy in nodes:
