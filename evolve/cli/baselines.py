@@ -122,7 +122,11 @@ def baselines(
     if figure:
         _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
-        choice = {"suite": None if tasks else suite, "tiers": tiers}
+        choice = {
+            "suite": None if tasks else suite,
+            "suites_version": chosen.suites_version,
+            "tiers": tiers,
+        }
         print_json({"schema_version": SCHEMA_VERSION} | choice | _everything(rows, chosen, tiers[0]))
     else:
         from evolve.cli.baselines_table import print_table
