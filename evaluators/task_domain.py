@@ -79,6 +79,7 @@ class TaskDomain(ABC):
         reference: name of the seed that scores are relative to; "" where they are not.
         objective: name of the score that decides "better" unless a campaign says otherwise.
         suites: names of the suites that `tasks` takes; ``train`` is searched on, ``test`` is held out.
+        suites_version: raised when a suite gets other tasks; stored with every record that names one.
         tiers: names of the tiers that `tasks` takes, all of them.
         limits: of the session of one task.
         sandbox_modules: libraries that a sandbox runner of this domain loads beforehand.
@@ -96,6 +97,7 @@ class TaskDomain(ABC):
     reference: str = ""
     objective: str = "score"
     suites: tuple[str, ...] = ("train",)
+    suites_version: int = 1
     tiers: tuple[str, ...] = ("exact",)
     limits: Limits = Limits()
     sandbox_modules: tuple[str, ...] = ("numpy",)

@@ -20,6 +20,7 @@ import random
 from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,10 +28,17 @@ import pyspiel
 from numpy.typing import NDArray
 
 from evaluators.contract import GameError
+from evaluators.games import matrix
 from evaluators.games.form import Ints, Lanes, PlayerTree, SequenceForm
 
 MAX_TERMINALS = 5_000_000
-"""Terminal histories that a game may have: about a minute of walking and a gigabyte while it lasts."""
+"""Terminal histories that a game may have: half a minute of walking, and a gigabyte while it lasts."""
+
+MAX_KEY_BYTES = 2**30
+"""What the information state strings of a game may take; games of long histories have strings of thousands of bytes."""
+
+PROBE_WALKS, PROBE_STEPS = 4_000, 80_000
+"""How many random walks, of how many moves in all, estimate a game's size: about 0.1 s."""
 
 MIN_LANES = 8
 """Below two AVX-512 vectors the set-up of a batch costs more than it saves."""
@@ -82,6 +90,7 @@ class _Walk:
         self.players = [_Player() for _ in range(game.num_players())]
         self.sequence, self.group = array("i"), array("Q")
         self.chance, self.returns = array("d"), array("d")
+        self.key_bytes = 0
 
     def run(self) -> None:
         """Visit every history.
@@ -134,6 +143,12 @@ class _Walk:
         infoset = found.index.get(key)
         if infoset is None:
             infoset = found.index[key] = len(found.parent)
+            self.key_bytes += len(key)
+            if self.key_bytes > MAX_KEY_BYTES:
+                stopped = (
+                    f"after {len(self.chance):,} the information state strings take more than a gigabyte"
+                )
+                raise too_large(self.name, stopped)
             found.parent.append(own)
             found.depth.append(found.length[own])
             found.offset.append(found.offset[-1] + len(actions))
@@ -150,6 +165,18 @@ class _Walk:
         return infoset
 
 
+class Estimate(NamedTuple):
+    """A mean of random walks, and its standard error."""
+
+    terminals: float
+    stderr: float
+
+    @property
+    def rounded(self) -> int:
+        """The mean to two digits."""
+        return int(float(f"{self.terminals:.1e}"))
+
+
 def too_large(name: str, what: str) -> GameError:
     """The refusal of a game beyond the size limit."""
     return GameError(
@@ -158,37 +185,58 @@ def too_large(name: str, what: str) -> GameError:
     )
 
 
-def refuse_hopeless(game: Any, name: str) -> None:
-    """Refuse a game that is far too large without walking millions of its histories.
+def estimate_terminals(game: Any) -> Estimate:
+    """Estimate the terminal histories of a turn-based game, without walking more than `PROBE_STEPS` of them.
 
-    A random walk's product of branching factors estimates the number of terminals without bias (Knuth
-    1975). By Markov's inequality at most a tenth of the walks exceed ten times the true number, so a median
-    beyond ten times the limit means a game beyond the limit, up to a chance of about 1e-13.
+    A random walk's product of branching factors estimates their number without bias (Knuth 1975, Estimating the
+    efficiency of backtrack programs). Rare long histories are missed more often than not, so that the mean of some
+    walks is rather too low than too high. A walk ends early when its product alone is far beyond the limit.
+    """
+    rng = random.Random(0)
+    products: list[float] = []
+    steps = 0
+    while steps < PROBE_STEPS and len(products) < PROBE_WALKS:
+        state, product = game.new_initial_state(), 1
+        while product <= MAX_TERMINALS * 1_000_000 and not state.is_terminal():
+            if state.is_chance_node():
+                actions = [action for action, probability in state.chance_outcomes() if probability > 0]
+            else:
+                actions = state.legal_actions()
+            product *= len(actions)
+            state.apply_action(rng.choice(actions))
+            steps += 1
+        products.append(product)
+    spread = stdev(products) if len(products) > 1 else 0.0
+    return Estimate(fmean(products), spread / len(products) ** 0.5)
+
+
+def refuse_too_large(game: Any, name: str) -> Estimate:
+    """Return the estimate of a game's size; refuse a game that is beyond the limit by three standard errors.
 
     Raises:
         GameError: with the estimate.
     """
-    rng = random.Random(0)
-    estimates = []
-    for _ in range(63):
-        state, product = game.new_initial_state(), 1
-        while product <= MAX_TERMINALS * 1_000_000 and not state.is_terminal():
-            actions = state.legal_actions()
-            product *= len(actions)
-            state.apply_action(rng.choice(actions))
-        estimates.append(product)
-    typical = sorted(estimates)[len(estimates) // 2]
-    if typical > 10 * MAX_TERMINALS:
-        raise too_large(name, f"random play suggests at least {typical:.0e}")
+    estimate = estimate_terminals(game)
+    if estimate.terminals - 3 * estimate.stderr > MAX_TERMINALS:
+        raise too_large(name, f"random play suggests at least {estimate.rounded:,}")
+    return estimate
 
 
 def load_turn_based(game_string: str) -> Any:
     """The OpenSpiel game, converted to turns if moves are simultaneous.
 
+    Args:
+        game_string: what `suites.resolve` returned.
+
     Raises:
         GameError: a kind of game that has no finite two-or-more-player sequence form.
     """
-    return turn_based(pyspiel.load_game(game_string), game_string)
+    if game_string.startswith(matrix.KIND):
+        return turn_based(matrix.load(game_string), game_string)
+    try:
+        return turn_based(pyspiel.load_game(game_string), game_string)
+    except pyspiel.SpielError as error:
+        raise GameError(f"{game_string}: OpenSpiel does not load it again: {error}") from error
 
 
 def turn_based(game: Any, name: str) -> Any:
@@ -232,7 +280,7 @@ def compile_game(game_string: str) -> SequenceForm:
 
 def compile_loaded(game: Any, name: str) -> SequenceForm:
     """The sequence form of a turn-based ``pyspiel.Game`` that is called `name`. Raises as `compile_game`."""
-    refuse_hopeless(game, name)
+    refuse_too_large(game, name)
     walk = _Walk(game, name)
     try:
         walk.run()

@@ -23,6 +23,7 @@ from evaluators.contract import MeanGate, Plan, Stage, TaskError, nearest
 from evaluators.games import suites
 from evaluators.games.game import Game
 from evaluators.games.loading import load
+from evaluators.games.suites import SUITES_VERSION
 from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
 from evaluators.scripts import Exporter, Script
@@ -53,6 +54,9 @@ EXPLOITABILITY = Metric(
 )
 
 _COSTLY_TERMINALS = 20_000
+
+MAX_DRAWN_TERMINALS = 1_000_000
+"""Of sealed games that promotion plays, some thousand iterations of ten programs: Big Leduc would take an hour."""
 
 
 @lru_cache(maxsize=64)
@@ -122,6 +126,7 @@ class GameDomain(TaskDomain):
     metric = EXPLOITABILITY
     objective = "decades"
     suites = tuple(suites.SUITES)
+    suites_version = SUITES_VERSION
     tiers = tuple(VARIANTS)
     iterations: int
     search_tiers: tuple[str, ...] = ("exact", "generic")
@@ -203,7 +208,7 @@ class GameDomain(TaskDomain):
         budget: int | None = None,
         seeds: Sequence[int] | None = None,
     ) -> Sequence[Task]:
-        """See `TaskDomain.select`. Names may be OpenSpiel strings; games are compiled here, once per machine.
+        """See `TaskDomain.select`. Names may be OpenSpiel strings; games that are not listed are compiled here.
 
         Raises:
             GameError: an unknown game, or one that cannot be compiled.
@@ -230,7 +235,9 @@ class GameDomain(TaskDomain):
         return self.select(("kuhn2", "goofspiel3"), ("exact",), budget)
 
     def draw(self, seed: int) -> Sequence[Task]:
-        """See `TaskDomain.draw`: a copy of each sealed game, payoffs perturbed from `seed`. Nothing is compiled here.
+        """See `TaskDomain.draw`: copies of the sealed games, payoffs perturbed from `seed`. Nothing is compiled here.
+
+        Those of more than `MAX_DRAWN_TERMINALS` terminals are left out.
 
         Raises:
             TaskError: a seed below 0.
@@ -240,6 +247,7 @@ class GameDomain(TaskDomain):
         return [
             task
             for game in suites.suite("sealed")
+            if _num_terminals(game) <= MAX_DRAWN_TERMINALS
             for task in variants(game, "generic", self.iterations, (seed,))
         ]
 
@@ -319,4 +327,5 @@ def _mean(values: Sequence[float]) -> Score:
 
 @lru_cache(maxsize=256)
 def _num_terminals(game: str) -> int:
-    return compiled(game, "exact").size
+    listed = suites.member(game)
+    return listed.sizes.terminals if listed else compiled(game, "exact").size

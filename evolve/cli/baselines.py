@@ -135,7 +135,11 @@ def baselines(
     if figure:
         _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
-        choice = {"suite": None if tasks else suite, "tiers": tiers}
+        choice = {
+            "suite": None if tasks else suite,
+            "suites_version": chosen.suites_version,
+            "tiers": tiers,
+        }
         print_json(choice | _everything(rows, chosen, tiers[0]))
     else:
         _print_table(rows, plans[0], chaos=ties)

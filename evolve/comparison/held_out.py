@@ -134,7 +134,8 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
         plans = {PURPOSE: held_out_plan(domain, choice, seed), _CHECK: checks}
         runs = len(plans[PURPOSE].tasks) * len(contenders)
         finalists = [c.program_id for c in contenders if c.ordinal is not None]
-        writer.add_event(PURPOSE, {"seed": seed, "finalists": finalists, "runs": runs})
+        drawn_by = {"seed": seed, "suites_version": domain.suites_version}
+        writer.add_event(PURPOSE, drawn_by | {"finalists": finalists, "runs": runs})
         evaluations = _run(
             writer, config.domain, domain, contenders, plans, demanded, choice.workers, progress
         )

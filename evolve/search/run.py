@@ -186,7 +186,7 @@ def _spec(setup: Setup) -> CampaignSpec:
         objective=setup.objective,
         plan=PLAN,
         config=config.model_dump(mode="json"),
-        versions=versions(),
+        versions=versions() | {"suites": str(setup.domain.suites_version)},
         machine={"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()},
         git_commit=_git_commit(),
     )

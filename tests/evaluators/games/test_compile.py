@@ -7,8 +7,8 @@ import pytest
 from evaluators.contract import GameError
 from evaluators.games import compile as compiler
 from evaluators.games.cache import load
-from evaluators.games.compile import compile_game, load_turn_based
-from evaluators.games.suites import GAMES, SUITES
+from evaluators.games.compile import compile_game, compile_loaded, estimate_terminals, load_turn_based
+from evaluators.games.suites import GAMES, SUITES, member
 
 # Terminals, infosets and sequences of each player, from the project's specification of the domain. Leduc's
 # 936 infosets in all are common knowledge.
@@ -20,6 +20,8 @@ SIZES = {
     "liars_dice6": (147_420, 12_288, 24_571),
     "leduc3": (1_043_952, 8_600, 19_689),
 }
+SLOW = ("leduc3", "leduc2_ranks13", "leduc2_big", "battleship32_3", "liars_dice3_2d")
+"""Those that take seconds to compile."""
 FAST = [name for name in (*SUITES["train"], *SUITES["test"]) if name not in ("leduc3", "liars_dice6")]
 
 
@@ -32,9 +34,30 @@ def test_sizes(name):
     assert form.num_sequences == (sequences,) * form.num_players
 
 
-@pytest.mark.parametrize("name", SUITES["extended"])
-def test_extended_suite_compiles(name):
-    assert load(GAMES[name]).num_terminals > 0
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in GAMES]
+)
+def test_the_listed_sizes_are_those_of_the_compiled_games(name):
+    form, listed = load(GAMES[name]), member(name)
+    assert form.num_players == listed.players
+    assert listed.sizes == (
+        form.num_terminals,
+        sum(tree.num_infosets for tree in form.trees),
+        sum(tree.num_pairs for tree in form.trees),
+    )
+
+
+@pytest.mark.parametrize("ranks", [5, 9, 13])
+def test_terminals_of_leduc_with_more_ranks(ranks):
+    """Deals of two cards; each round ends in 4 folds or 5 showdowns, which the first follows up with a card."""
+    cards = 2 * ranks
+    count = cards * (cards - 1) * (4 + 5 * (cards - 2) * 9)
+    assert member(f"leduc2_ranks{ranks}").sizes.terminals == count
+
+
+def test_terminals_of_big_leduc():
+    """12 ranks, 6 raises: a round ends in 12 folds (after each raise, checked to or not) or 13 showdowns."""
+    assert member("leduc2_big").sizes.terminals == 24 * 23 * (12 + 13 * 22 * 25)
 
 
 @pytest.mark.parametrize("name", FAST)
@@ -96,6 +119,30 @@ def test_lanes_cover_the_poker_and_dice_games():
     assert load(GAMES["goofspiel5"]).lanes.num_terminals == 0
 
 
+@pytest.mark.parametrize("name", GAMES)
+def test_estimates_are_near_the_listed_sizes(name):
+    """Within five standard errors; the bid sequences of Liar's Dice are skewed beyond what those can tell."""
+    estimate = estimate_terminals(load_turn_based(GAMES[name]))
+    terminals = member(name).sizes.terminals
+    assert abs(estimate.terminals - terminals) <= 5 * estimate.stderr + 0.01 * terminals
+    assert estimate.terminals - 3 * estimate.stderr <= compiler.MAX_TERMINALS
+
+
+def test_the_probe_draws_no_chance_outcome_of_probability_zero():
+    """As the walk does; in universal_poker with hand reaches, OpenSpiel raises when an impossible hand is dealt."""
+    text = (
+        'EFG 2 R "coin" { "1" "2" } ""\n'
+        'c "" 1 "" { "never" 0.0 "always" 1.0 } 0\n'
+        'p "" 1 1 "" { "a" "b" "c" "d" } 0\n'
+        + "".join(f't "" {k} "" {{ 1 -1 }}\n' for k in range(1, 5))
+        + 'p "" 1 2 "" { "l" "r" } 0\nt "" 5 "" { 1 -1 }\nt "" 6 "" { 0 0 }\n'
+    )
+    game = pyspiel.load_efg_game(text)
+    assert (0, 0.0) in game.new_initial_state().chance_outcomes()
+    assert estimate_terminals(game) == (2.0, 0.0)
+    assert compile_loaded(game, "coin").num_terminals == 2
+
+
 @pytest.mark.parametrize(
     "string",
     [
@@ -131,6 +178,12 @@ def test_the_walk_stops_at_the_limit(monkeypatch):
         compile_game(GAMES["leduc2"])
     monkeypatch.setattr(compiler, "MAX_TERMINALS", 5_520)
     assert compile_game(GAMES["leduc2"]).num_terminals == 5_520
+
+
+def test_the_walk_stops_where_the_strings_grow_too_long(monkeypatch):
+    monkeypatch.setattr(compiler, "MAX_KEY_BYTES", 1_000)
+    with pytest.raises(GameError, match=r"after \d+ the information state strings take more than"):
+        compile_game(GAMES["leduc2"])
 
 
 def test_equal_sequences_are_merged():

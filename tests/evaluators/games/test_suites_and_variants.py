@@ -5,22 +5,115 @@ import pyspiel
 import pytest
 
 from evaluators.contract import GameError
+from evaluators.games import matrix, suites
 from evaluators.games.game import Variant, parse_variant
 from evaluators.games.loading import load
-from evaluators.games.suites import GAMES, SUITES, resolve, suite
+from evaluators.games.suites import (
+    DRAWN,
+    FAMILIES,
+    GAMES,
+    Law,
+    family,
+    has_sibling,
+    member,
+    resolve,
+    suite,
+)
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_game_strings_are_canonical(name):
-    assert str(pyspiel.load_game(GAMES[name])) == GAMES[name]
+    string = GAMES[name]
+    again = matrix.canonical(string) if string.startswith(matrix.KIND) else str(pyspiel.load_game(string))
+    assert again == string
+    assert resolve(again) == (name, string)
 
 
-def test_every_name_is_in_a_suite_and_only_sealed_games_are_in_two():
-    names = [game for suite, games in SUITES.items() for game in games if suite != "sealed"]
-    assert sorted({*names, *SUITES["sealed"]}) == sorted(GAMES)
-    assert len(set(names)) == len(names)
+def test_the_eighteen_games_of_the_paper():
+    """Arxiv 2602.16928, third version: eleven of the first sweep, seven more."""
     assert suite("train") == ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
-    assert len(suite("train") + suite("test")) == 11
+    eleven = suite("train") + suite("test")
+    assert len(set(eleven)) == 11
+    assert len({*eleven, *suite("extended")}) == 18
+
+
+def test_every_game_is_of_one_family_and_one_tier():
+    names = [name for one in FAMILIES.values() for name in one.members]
+    assert sorted(names) == sorted(GAMES) == sorted(set(names))
+    tiers = [name for tier in ("validation", "sealed", "multiplayer") for name in suite(tier)]
+    training = [name for name in names if member(name).tier == "train"]
+    assert sorted(tiers + training) == sorted(names)
+    assert all((member(name).players > 2) == (member(name).tier == "multiplayer") for name in names)
+
+
+def test_the_tiers_are_those_of_the_design():
+    assert suite("validation") == (
+        *("leduc2_ranks5", "leduc2_ranks9", "goofspiel4_random", "goofspiel5_diff"),
+        *("battleship22_3", "blotto5"),
+    )
+    assert suite("sealed") == (
+        *("leduc2_ranks13", "leduc2_big", "battleship32_2", "battleship32_3", "oshi_zumo4", "oshi_zumo5"),
+        *("matrix_brps", "matrix_nfg2", "matrix_nfg3", "matrix_nfg5"),
+    )
+    assert {family(name) for name in suite("sealed") if not has_sibling(family(name))} == {
+        "oshi_zumo",
+        "matrix",
+    }
+
+
+def test_no_sealed_game_is_searched_or_chosen_by():
+    assert not {*suite("sealed")} & {*suite("train"), *suite("test"), *suite("validation")}
+
+
+def test_sealed_siblings_are_larger_than_what_training_has():
+    for name in suite("sealed"):
+        trained = [m for m in FAMILIES[family(name)].members.values() if m.tier == "train"]
+        assert all(m.sizes.terminals < member(name).sizes.terminals for m in trained)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("leduc2_big", "leduc"),
+        ("leduc2/generic-3", "leduc"),
+        ("leduc_poker(players=2,suit_isomorphism=True)", "leduc"),
+        ("zero_sum_matrix(1 -1; -1 1)", "matrix"),
+        ("tiny_hanabi()", "tiny_hanabi"),
+        ("universal_poker(numRanks=4)", "universal_poker"),
+    ],
+)
+def test_family_of_any_game(name, expected):
+    assert family(name) == expected
+
+
+@pytest.mark.parametrize("name", ["cards-17", "cards", "cards(size=3)", "cards-17/generic-2"])
+def test_games_of_a_law_belong_to_its_family(monkeypatch, name):
+    law = Law("dealt", "train", "cards from a seed", "somewhere:load")
+    monkeypatch.setattr(suites, "DRAWN", DRAWN | {"cards": law})
+    assert family(name) == "dealt"
+    assert has_sibling("dealt")
+    assert suites.about("dealt") == "cards from a seed"
+    assert resolve(name) == (name, name)
+    assert resolve("kuhn2").name == "kuhn2"
+
+
+def test_matrices_are_written_in_one_way():
+    assert resolve("zero_sum_matrix( 0 1.0 -2;-1 0 2; 2 -2.0 0)").name == "matrix_nfg2"
+    assert resolve("zero_sum_matrix(0.5 -1e-3)").name == "zero_sum_matrix(0.5 -0.001)"
+
+
+@pytest.mark.parametrize("rows", ["", "()", "(1 2; 3)", "(1 x)", "(nan 1)", "(inf 1)", "(1 2", "(1 2; )"])
+def test_what_is_no_matrix(rows):
+    with pytest.raises(GameError, match="expected a matrix of finite numbers") as error:
+        resolve(f"zero_sum_matrix{rows}")
+    assert "semicolons" in error.value.hint
+
+
+def test_a_matrix_is_played_as_its_rows_say():
+    game = load("zero_sum_matrix(3 0; 1 2)")
+    first, second = np.array([0.25, 0.75]), np.array([0.5, 0.5])
+    assert game.profile_values([first, second]).expected.tolist() == [1.5, -1.5]
+    assert game.nash_conv([first, second]) == pytest.approx(0.0)  # Each makes the other indifferent.
 
 
 def test_resolve_knows_a_game_by_its_string_too():

@@ -195,10 +195,12 @@ class TestOtherCommands:
         assert evaluation["scores"]["decades"]["mean"] == finished[1][-1]["best"]["scores"]["decades"]["mean"]
 
     def test_games(self, ask):
-        found = ask("games", "kuhn2")
+        found = ask("games", "kuhn2", "--compile")
+        assert found["suites_version"] == 2
         assert found["games"][0]["terminals"] == 30
         assert found["games"][0]["game_string"] == "kuhn_poker(players=2)"
-        assert (found["games"][0]["infosets"], found["games"][0]["sequences"]) == ([6, 6], [13, 13])
+        assert (found["games"][0]["infosets"], found["games"][0]["pairs"]) == ([6, 6], [12, 12])
+        assert (found["games"][0]["family"], found["games"][0]["tier"]) == ("kuhn", "train")
         assert found["games"][0]["compile_s"] > 0
         assert found["games"][0]["cached"] is True
 
