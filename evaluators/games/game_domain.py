@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 from importlib.resources import files
 from itertools import pairwise
 from statistics import fmean
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from evaluators.contract import MeanGate, Plan, Stage, TaskError, nearest
 from evaluators.games import suites
@@ -55,6 +55,11 @@ EXPLOITABILITY = Metric(
 
 _COSTLY_TERMINALS = 20_000
 
+DRAWN = "drawn"
+"""Tier of tasks whose game is drawn, not only its payoffs."""
+DRAWS = 4
+"""Games that each law of `GameDomain.drawn` gives for a seed."""
+
 MAX_DRAWN_TERMINALS = 1_000_000
 """Of sealed games that promotion plays, some thousand iterations of ten programs: Big Leduc would take an hour."""
 
@@ -69,9 +74,19 @@ def compiled(name: str, variant: str) -> Game:
     return load(name, variant)
 
 
-def variant(task: Task) -> str:
-    """Return the payoff variant of a task, such as ``exact`` or ``generic-2``."""
-    return "exact" if task.tier == "exact" else task.name.rpartition("/")[2]
+class Played(NamedTuple):
+    """The game of a task by name, and its payoff variant, such as ``exact`` or ``generic-2``."""
+
+    game: str
+    variant: str
+
+
+def played(task: Task) -> Played:
+    """Return what a task is played on."""
+    if task.tier in ("exact", DRAWN):
+        return Played(task.name, "exact")
+    game, _, variant = task.name.rpartition("/")
+    return Played(game, variant)
 
 
 def decades(exploitability: float, uniform: float) -> float:
@@ -119,6 +134,7 @@ class GameDomain(TaskDomain):
     Attributes:
         iterations: of a task unless another budget is given.
         search_tiers: tiers that a search runs.
+        drawn: laws of games that a promotion draws (`suites.DRAWN`).
         marks: where checkpoints stand, times powers of ten.
         script: what exported programs have in common.
     """
@@ -130,6 +146,7 @@ class GameDomain(TaskDomain):
     tiers = tuple(VARIANTS)
     iterations: int
     search_tiers: tuple[str, ...] = ("exact", "generic")
+    drawn: tuple[str, ...] = ("random_sealed", "river")
     marks: tuple[int, ...]
     script: Script
 
@@ -178,7 +195,7 @@ class GameDomain(TaskDomain):
 
     def run(self, program: str, task: Task, sandbox: Sandbox, limits: Limits) -> TaskResult:
         """See `TaskDomain.run`."""
-        game = compiled(task.family, variant(task))
+        game = compiled(*played(task))
         play = self.begin(program, game, task.budget, sandbox, limits)
         measured = frozenset(self.checkpoints(task.budget))
         curve: list[tuple[int, float]] = []
@@ -224,7 +241,7 @@ class GameDomain(TaskDomain):
 
     def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
         """Return cheap games first, and a gate before the costly ones (`RACE_MARGIN`)."""
-        cheap = tuple(task for task in tasks if _num_terminals(task.family) < _COSTLY_TERMINALS)
+        cheap = tuple(task for task in tasks if _num_terminals(played(task).game) < _COSTLY_TERMINALS)
         costly = tuple(task for task in tasks if task not in cheap)
         gate = MeanGate(RACE_MARGIN) if costly else None
         stages = Stage("small games", cheap, gate), Stage("large games", costly)
@@ -235,16 +252,22 @@ class GameDomain(TaskDomain):
         return self.select(("kuhn2", "goofspiel3"), ("exact",), budget)
 
     def draw(self, seed: int) -> Sequence[Task]:
-        """See `TaskDomain.draw`: copies of the sealed games, payoffs perturbed from `seed`. Nothing is compiled here.
+        """See `TaskDomain.draw`: `DRAWS` games of each law of `drawn`, and copies of the sealed games.
 
-        Those of more than `MAX_DRAWN_TERMINALS` terminals are left out.
+        Payoffs of copies are perturbed from `seed`. Games of more than `MAX_DRAWN_TERMINALS` terminals are left out;
+        nothing is compiled here.
 
         Raises:
             TaskError: a seed below 0.
         """
         if seed < 0:
             raise TaskError(f"seed: expected a whole number from 0; got {seed}.")
-        return [
+        fresh = [
+            Task(f"{law}-{own}", suites.DRAWN[law].family, DRAWN, self.iterations, seed=own)
+            for law in self.drawn
+            for own in range(DRAWS * seed, DRAWS * (seed + 1))
+        ]
+        return fresh + [
             task
             for game in suites.suite("sealed")
             if _num_terminals(game) <= MAX_DRAWN_TERMINALS

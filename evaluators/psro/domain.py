@@ -90,6 +90,8 @@ class PsroDomain(GameDomain):
         "anytime_double_oracle",
     )
     iterations = ITERATIONS
+    drawn = ("random_sealed",)
+    """Best responses and populations work on compiled trees, which river subgames are not."""
     marks = (10, 25, 50)
     """Few, since judging may cost a program more than an iteration does."""
     script = SCRIPT

@@ -132,13 +132,14 @@ def _game(name: str, *, compile_: bool, named: bool) -> dict[str, Any]:
     """
     from evaluators.games import cache, suites
 
-    resolved = suites.resolve(name)
+    resolved = suites.Resolved(name, name) if name in suites.DRAWN else suites.resolve(name)
     family = suites.family(resolved.name)
-    listed = suites.member(resolved.name) or suites.law(resolved.name)
+    drawn = suites.law(resolved.name)
+    listed = suites.member(resolved.name) or drawn
     return {
         "name": resolved.name,
         "family": family,
-        "about": suites.about(family),
+        "about": drawn.about if drawn else suites.about(family),
         "tier": listed.tier if listed else None,
         "sibling": suites.has_sibling(family),
         "suites": [key for key, members in suites.SUITES.items() if resolved.name in members],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from evaluators.games.river.game import RiverGame
     from evaluators.games.river.strategy import NodeStrategy
 
-PROGRAM = "dcfr"
+PROGRAM = "dcfr_plus"
 _LOOKS = 40
 """Times that exploitability is measured; each costs about as much as an iteration."""
 

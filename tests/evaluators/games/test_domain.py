@@ -1,18 +1,22 @@
 """Domains that play games: scores in decades, sealed tasks of a promotion. 3-player Leduc is never played here."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import seeds
 from evaluators.cfr.domain import DOMAIN
-from evaluators.contract import MeanGate, TaskError
+from evaluators.contract import MeanGate, Plan, Stage, TaskError
 from evaluators.games.game_domain import RACE_MARGIN, area, decades
 from evaluators.games.loading import load
 from evaluators.games.suites import SUITES
+from evaluators.psro.domain import DOMAIN as PSRO
 from evaluators.records import Task, TaskResult
 from evolve.comparison.held_out import Choice, held_out_plan
+from sandbox.inprocess import InProcessSandbox
 
 exploitabilities = st.floats(1e-18, 10.0) | st.sampled_from([0.0, -4e-16])
 
@@ -135,7 +139,7 @@ def test_the_cheap_games_race_before_the_costly_ones():
 
 def test_every_sealed_game_at_every_horizon():
     plan = held_out_plan(DOMAIN, Choice(), 7)
-    drawn = [task for task in plan.tasks if task.seed is not None]
+    drawn = [task for task in plan.tasks if task.tier == "generic"]
     sealed = [game for game in SUITES["sealed"] if game != "leduc2_big"]  # Beyond `MAX_DRAWN_TERMINALS`.
     assert {(task.family, task.budget) for task in drawn} == {
         (game, k) for game in sealed for k in (300, 1000, 3000)
@@ -144,9 +148,28 @@ def test_every_sealed_game_at_every_horizon():
 
 
 def test_the_seed_is_recorded_in_every_sealed_task():
-    assert {(t.tier, t.seed) for t in DOMAIN.draw(4242)} == {("generic", 4242)}
-    assert all(t.name == f"{t.family}/generic-4242" for t in DOMAIN.draw(4242))
+    copies = [t for t in DOMAIN.draw(4242) if t.tier == "generic"]
+    assert all((t.seed, t.name) == (4242, f"{t.family}/generic-4242") for t in copies)
     assert DOMAIN.draw(1) == DOMAIN.draw(1) != DOMAIN.draw(2)
+
+
+def test_games_of_sealed_laws_are_drawn():
+    drawn = [t for t in DOMAIN.draw(7) if t.tier == "drawn"]
+    assert [t.name for t in drawn] == [
+        f"{law}-{n}" for law in ("random_sealed", "river") for n in range(28, 32)
+    ]
+    assert [t.family for t in drawn] == ["random_sums"] * 4 + ["river"] * 4
+    assert all(t.name.endswith(f"-{t.seed}") for t in drawn)
+    assert {t.family for t in PSRO.draw(7)} - {t.family for t in DOMAIN.draw(7)} == set()
+    assert "river" not in {t.family for t in PSRO.draw(7)}
+    (result,) = DOMAIN.evaluate(seeds.source("cfr", "dcfr"), one(drawn[0]), InProcessSandbox()).results
+    assert result.task.name == "random_sealed-28"
+    assert result.value < result.uniform
+
+
+def one(task):
+    """A plan of a single task, for a few iterations."""
+    return Plan((Stage("one", (replace(task, budget=10),)),), DOMAIN.limits)
 
 
 def test_every_seed_that_is_drawn_can_be_used():

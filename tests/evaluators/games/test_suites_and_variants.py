@@ -88,7 +88,7 @@ def test_family_of_any_game(name, expected):
 
 @pytest.mark.parametrize("name", ["cards-17", "cards", "cards(size=3)", "cards-17/generic-2"])
 def test_games_of_a_law_belong_to_its_family(monkeypatch, name):
-    law = Law("dealt", "train", "cards from a seed", "somewhere:load")
+    law = Law("dealt", "train", "cards from a seed")
     monkeypatch.setattr(suites, "DRAWN", DRAWN | {"cards": law})
     assert family(name) == "dealt"
     assert has_sibling("dealt")

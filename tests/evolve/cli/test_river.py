@@ -23,7 +23,7 @@ def test_a_spot_is_solved_to_what_was_asked_for(ask):
     assert solved["exploitability"]["percent"] < 0.5
     assert solved["exploitability"]["pots"] == solved["curve"][-1][1]
     assert solved["iterations"] == solved["curve"][-1][0] < 2000
-    assert solved["program"]["name"] == "dcfr"
+    assert solved["program"]["name"] == "dcfr_plus"
     assert solved["spot"] == {
         "name": "", "board": "Ks7d2c9h4s", "pot": 10.0, "stack": 40.0,
         "bets": [0.5, 1.0, "a"], "raises": [1.0, "a"], "max_bets": 3,
