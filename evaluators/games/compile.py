@@ -27,6 +27,7 @@ import pyspiel
 from numpy.typing import NDArray
 
 from evaluators.contract import GameError
+from evaluators.games import random_games
 from evaluators.games.form import Ints, Lanes, PlayerTree, SequenceForm
 
 MAX_TERMINALS = 5_000_000
@@ -183,11 +184,13 @@ def refuse_hopeless(game: Any, name: str) -> None:
 
 
 def load_turn_based(game_string: str) -> Any:
-    """The OpenSpiel game, converted to turns if moves are simultaneous.
+    """The OpenSpiel game, converted to turns if moves are simultaneous; a random game as Gambit's text has it.
 
     Raises:
         GameError: a kind of game that has no finite two-or-more-player sequence form.
     """
+    if random_games.parse(game_string):
+        return pyspiel.load_efg_game(random_games.efg(game_string))
     return turn_based(pyspiel.load_game(game_string), game_string)
 
 
