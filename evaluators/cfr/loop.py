@@ -76,6 +76,17 @@ class CfrRun:
             game.set_policy(p, self.policies[p])
         self.iteration = k + 1
 
+    def resume(self, iteration: int, policies: list[Floats]) -> None:
+        """Go on where another run stood, whose program's state this one's program has.
+
+        Args:
+            iteration: how many iterations it did.
+            policies: (S_p,) its current policies.
+        """
+        self.iteration, self.policies = iteration, policies
+        for p, policy in enumerate(policies):
+            self._game.set_policy(p, policy)
+
     def exploitability(self) -> float:
         """Return NashConv / N of the average policies so far. Raises as `average_policies`."""
         return self._game.exploitability(self.average_policies())

@@ -6,24 +6,30 @@ program runs in the sandbox, as it does in a search, unless its owner decides ot
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evaluators.cfr import checkpoints
+from evaluators.cfr.checkpoints import Checkpoint, CheckpointError
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.contract import GameError
-from evaluators.games import cache, policies
+from evaluators.games import cache, matrix, policies
 from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
 from evaluators.games.loading import load
+from evaluators.games.random_games import parse
+from evaluators.games.river.spots import is_spot
+from evaluators.games.suites import law, resolve
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits, Sandbox
 from sandbox.process import ProcessSandbox
 
-__all__ = ["CfrSolver", "ProgramFailed"]
+__all__ = ["CfrSolver", "CheckpointError", "ProgramFailed"]
 
 
 class CfrSolver(HostedProgram):
@@ -58,13 +64,14 @@ class CfrSolver(HostedProgram):
         self._shown: dict[str, Any] = {}
         prepared = DOMAIN.prepare(source)
         with self._faults():
-            session = self._open(
-                prepared.guest,
+            self._session = self._open(
+                prepared.guest + DOMAIN.source_of("guest_checkpoint"),
                 prepared.source,
                 limits=limits or self.limits,
-                shared_bytes=shared_bytes(self._game),
+                shared_bytes=max(shared_bytes(self._game), checkpoints.PART + 4096),
             )
-            self._play = CfrRun(prepared, self._game, session)
+            self._play = CfrRun(prepared, self._game, self._session)
+        self._source = source
 
     @property
     def played(self) -> Game:
@@ -73,8 +80,9 @@ class CfrSolver(HostedProgram):
 
     @property
     def game_string(self) -> str:
-        """The game's string in OpenSpiel, or its name where OpenSpiel does not have it."""
-        return self._game.game_string if self.game is None else str(self.game)
+        """What stands for `game` in files: OpenSpiel's string, or our name of one that OpenSpiel does not have."""
+        ours = law(self._game.name) is not None or self._game.game_string.startswith(matrix.KIND)
+        return self._game.game_string if ours else str(self.game)
 
     @property
     def iteration(self) -> int:
@@ -130,6 +138,35 @@ class CfrSolver(HostedProgram):
         with self._faults():
             return self._play.average_policies()
 
+    def save(self, path: str | Path) -> None:
+        """Write all that the solver needs to go on, bit for bit, as ``.npz`` without pickle; see `restore`.
+
+        A program's state may be numbers, strings, arrays, lists, tuples, dicts and objects of its own classes.
+
+        Raises:
+            CheckpointError: it is something else, with its name, and the solver stays open; or no such folder.
+            ProgramFailed: the program failed.
+        """
+        checkpoints.check_name(Path(path))
+        with self._faults():
+            state = checkpoints.fetch(self._session)
+        about = checkpoints.about(self._source, self._game, self.iteration)
+        checkpoints.write(Path(path), Checkpoint(about, self._play.policies, state))
+
+    def restore(self, path: str | Path) -> None:
+        """Go on where the solver stood that `save` wrote, of the same program, game and version.
+
+        Raises:
+            CheckpointError: no such file, or of another program, game or version.
+            ProgramFailed: the program failed.
+        """
+        saved = checkpoints.read(Path(path), checkpoints.about(self._source, self._game, 0), self._game)
+        with self._faults():
+            checkpoints.push(self._session, saved.state)
+        self._play.resume(saved.about.iteration, saved.policies)
+        if "current" in self._shown:
+            self.current_policy()
+
     def _show(self, which: str, flat: list[Floats]) -> Any:
         """Return the ``TabularPolicy`` that is kept for `which`, with the probabilities of a flat policy."""
         if which not in self._shown:
@@ -156,8 +193,12 @@ class CfrSolver(HostedProgram):
 def _games(game: Any) -> tuple[Any, Game]:
     """OpenSpiel's game, turn-based, and ours."""
     if isinstance(game, str):
-        ours = load(game)
-        return load_turn_based(ours.game_string) if isinstance(ours, CompiledGame) else None, ours
+        if is_spot(game):
+            return None, load(game)
+        name, string = resolve(game)
+        turns = load_turn_based(string)
+        # OpenSpiel numbers the information states of a random game as it reads them.
+        return turns, CompiledGame(name, compile_loaded(turns, name)) if parse(name) else load(game)
     name = str(game)
     turns = turn_based(game, name)
     form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)

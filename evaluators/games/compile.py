@@ -28,7 +28,7 @@ import pyspiel
 from numpy.typing import NDArray
 
 from evaluators.contract import GameError
-from evaluators.games import matrix
+from evaluators.games import matrix, random_games
 from evaluators.games.form import Ints, Lanes, PlayerTree, SequenceForm
 
 MAX_TERMINALS = 5_000_000
@@ -223,7 +223,7 @@ def refuse_too_large(game: Any, name: str) -> Estimate:
 
 
 def load_turn_based(game_string: str) -> Any:
-    """The OpenSpiel game, converted to turns if moves are simultaneous.
+    """The OpenSpiel game, converted to turns if moves are simultaneous; a random game as Gambit's text has it.
 
     Args:
         game_string: what `suites.resolve` returned.
@@ -231,6 +231,8 @@ def load_turn_based(game_string: str) -> Any:
     Raises:
         GameError: a kind of game that has no finite two-or-more-player sequence form.
     """
+    if random_games.parse(game_string):
+        return pyspiel.load_efg_game(random_games.efg(game_string))
     if game_string.startswith(matrix.KIND):
         return turn_based(matrix.load(game_string), game_string)
     try:

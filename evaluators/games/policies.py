@@ -71,14 +71,15 @@ class StoredPolicy:
         Raises:
             InputError: the game has not these information states, or OpenSpiel does not have it.
         """
-        import pyspiel
         from open_spiel.python.policy import TabularPolicy
+
+        from evaluators.games.compile import load_turn_based  # Here, because it imports pyspiel: 100 ms.
 
         if is_spot(self.game_string):
             raise InputError(
                 f"policy: expected a game of OpenSpiel's; {self.game_string} is a river subgame."
             )
-        tabular = TabularPolicy(pyspiel.load_game(self.game_string))
+        tabular = TabularPolicy(load_turn_based(self.game_string))
         if tabular.state_lookup.keys() != self.policy.keys():
             raise InputError(
                 f"policy: expected the {len(tabular.state_lookup)} infosets of {self.game_string}."

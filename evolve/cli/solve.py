@@ -45,6 +45,13 @@ def solve(
     save: Annotated[
         Path | None, typer.Option("--save", help="Write the average policy to this .json or .npz file.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            help="Keep the solver itself in this .npz file, and continue from it if it is there.",
+        ),
+    ] = None,
     in_process: InProcessOption = False,
     unsafe_in_process: UnsafeOption = False,
     db: DbOption = None,
@@ -53,18 +60,24 @@ def solve(
     """Run a program as a solver on any OpenSpiel game, and keep the policy that it finds.
 
     The saved policy maps information state strings to actions to probabilities; `evolve.load_policy` makes it an
-    OpenSpiel policy again. Ctrl-C ends the run after the iteration that is under way, and keeps what was done.
+    OpenSpiel policy again. Ctrl-C ends the run after the iteration that is under way, and keeps what was done. With
+    --checkpoint the same command continues, bit for bit as if it had never stopped, up to --iterations in all.
 
     Example: evolve solve "kuhn_poker(players=4)" --program pdcfr_plus --iterations 500 --save policy.json
     """
+    from evaluators.cfr import checkpoints
     from evaluators.games import policies
     from evolve.programs import find_program
 
     if save is not None:
         policies.check_name(save)
+    if checkpoint is not None:
+        checkpoints.check_name(checkpoint)
     chosen = find_program(program, db=database(db))
     with chosen.cfr_solver(game, in_process=in_process, unsafe_in_process=unsafe_in_process) as solver:
-        curve = _run(solver, budget, quiet=as_json)
+        if checkpoint is not None and checkpoint.exists():
+            solver.restore(checkpoint)
+        curve = _run(solver, budget, checkpoint, quiet=as_json)
         string, isolation = solver.game_string, solver.isolation
         table = solver.average_policy_table() if save is not None else {}
     done, value = curve[-1]
@@ -85,15 +98,16 @@ def solve(
             console().print(line, markup=False, soft_wrap=True)
     if done < budget:
         kept = "the average policy so far is in {}" if save else "no policy was kept: --save FILE keeps it"
+        whole = "The whole" if checkpoint is None else "To continue"
         fail(
             f"stopped after {done} of {budget} iterations; {kept.format(save)}.",
-            f"The whole: {typed(sys.argv[1:])}",
+            f"{whole}: {typed(sys.argv[1:])}",
         )
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
-    """Return the exploitability at the checkpoints and at the end, which Ctrl-C brings on."""
+def _run(solver: CfrSolver, iterations: int, checkpoint: Path | None, *, quiet: bool) -> Curve:
+    """Return the exploitability at the marks and at the end, which Ctrl-C brings on; save the solver at the same."""
     from rich.progress import track
 
     from evaluators.cfr.domain import DOMAIN
@@ -101,15 +115,18 @@ def _run(solver: CfrSolver, iterations: int, *, quiet: bool) -> Curve:
     err = console(stderr=True)
     measured, curve = frozenset(DOMAIN.checkpoints(iterations)), []
     hidden = quiet or not err.is_terminal
+    left = range(solver.iteration + 1, iterations + 1)
     with stopping() as stopped:
-        for k in track(range(1, iterations + 1), "iterations", console=err, disable=hidden, transient=True):
+        for k in track(left, "iterations", console=err, disable=hidden, transient=True):
             solver.evaluate_and_update_policy()
             ends = stopped()
             if k in measured or ends:
                 curve.append((k, solver.exploitability()))
+                if checkpoint is not None:
+                    solver.save(checkpoint)
             if ends:
                 break
-    return curve
+    return curve or [(solver.iteration, solver.exploitability())]
 
 
 @contextmanager

@@ -51,6 +51,26 @@ def test_takes_a_simultaneous_game_by_turns(ask):
     assert found["saved"] is None
 
 
+def test_a_checkpoint_continues_where_it_stood(ask, invoke, here):
+    whole = ask("solve", "leduc2", "-p", "dcfr", "-n", 60)
+    first = ask("solve", "leduc2", "-p", "dcfr", "-n", 30, "--checkpoint", "solver.npz")
+    assert [k for k, _ in first["curve"]] == [1, 2, 5, 10, 20, 30]
+    then = ask("solve", "leduc2", "-p", "dcfr", "-n", 60, "--checkpoint", "solver.npz")
+    assert then["curve"] == [[k, value] for k, value in whole["curve"] if k > 30]
+    again = ask("solve", "leduc2", "-p", "dcfr", "-n", 60, "--checkpoint", "solver.npz")
+    assert again["curve"] == [[60, whole["value"]]]
+    result = invoke("solve", "leduc2", "-p", "cfr_plus", "-n", 60, "--checkpoint", "solver.npz")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "expected one of the same program; solver.npz is of another." in result.stderr
+
+
+def test_a_random_game_is_solved_and_its_policy_is_openspiels(ask, here):
+    found = ask("solve", "random-3", "-p", "dcfr", "-n", 50, "--save", "policy.npz")
+    assert found["game_string"] == "random-3"
+    tabular = evolve.load_policy(here / "policy.npz").tabular_policy()
+    assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["value"], abs=1e-9)
+
+
 def test_a_failing_program_fails_the_command(invoke, here):
     (here / "broken.py").write_text(SEED.replace("return np.maximum(", "return 1 / 0 * np.maximum("))
     result = invoke("solve", "kuhn2", "--program", "broken.py", "--save", "policy.json")
@@ -112,6 +132,17 @@ def test_ctrl_c_keeps_what_was_done(here, number):
     assert "solve leduc2 -p mine.py -n 100000000" in line
 
 
+def test_ctrl_c_keeps_the_solver(ask, here):
+    code, _, errors = interrupted(here, "--checkpoint", "solver.npz")
+    assert code == 130
+    assert "To continue:" in errors
+    done = int(errors.partition("stopped after ")[2].split()[0])
+    more = ask(
+        "solve", "leduc2", "-p", "mine.py", "-n", done + 5, "--in-process", "--checkpoint", "solver.npz"
+    )
+    assert (more["budget"], len(more["curve"])) == (done + 5, 1)
+
+
 def test_ctrl_c_without_a_file_shows_the_curve(here):
     code, output, errors = interrupted(here)
     assert code == 130
@@ -127,6 +158,8 @@ def test_ctrl_c_without_a_file_shows_the_curve(here):
         (("kuhn2", "-p", "cfr_pluss"), "Did you mean 'cfr_plus'?"),
         (("kuhn2", "-p", "cfr", "--save", "policy.txt"), "ends in .json or .npz"),
         (("kuhn2", "-p", "cfr", "--save", "none/policy.json"), "existing folder"),
+        (("kuhn2", "-p", "cfr", "--checkpoint", "solver.json"), "ends in .npz"),
+        (("random", "-p", "cfr"), "expected random-<seed>"),
         (("liars_dice_ir", "-p", "cfr"), "perfect recall"),
         (("kuhn2", "-p", "nash"), "solve: the domain psro has no solver."),
     ],
