@@ -118,8 +118,8 @@ def check_candidate(store: Store, campaign: str, ordinal: int) -> None:
     Raises:
         UnknownNameError: it has none of this ordinal, or there is no such campaign.
     """
-    with store.reading() as connection:
-        load_origin(connection, get_campaign(connection, campaign), ordinal)
+    with store.reading_campaign(campaign) as (connection, record):
+        load_origin(connection, record, ordinal)
 
 
 def _resolve(connection: Connection, ref: str) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy import BigInteger, Connection, Subquery, cast, func, select
 
 from evaluators.records import Tag
 from results.comparison import rewards
-from results.loading import get_campaign
 from results.records import CampaignRecord, ModelShare
 from results.schema import Candidate, Evaluation, ModelCall, Parent, Score
 from results.store import Store
@@ -106,8 +105,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
     Raises:
         UnknownNameError: no such campaign.
     """
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         values = _values(connection, record)
         parents = _first_parents(connection, record.id)
         models, costs = _models(connection, record.id), _costs(connection, record.id)
@@ -160,8 +158,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
 def failures(store: Store, campaign: str) -> list[Failure]:
     """How candidates failed, the most frequent outcome first. Raises as `trials`."""
     times = func.count().label("times")
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(Candidate.outcome, Candidate.message, times)
             .where(
@@ -181,8 +178,7 @@ def failures(store: Store, campaign: str) -> list[Failure]:
 
 def isolation_levels(store: Store, campaign: str) -> dict[str, int]:
     """Isolation level -> evaluations that ran under it, most frequent first. Raises as `trials`."""
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(Evaluation.isolation, func.count())
             .where(Evaluation.campaign_id == record.id)
@@ -250,8 +246,7 @@ def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = No
     asked = [trial for trial in (trials(store, campaign) if tried is None else tried) if trial.model]
     worth = rewards([trial.over_parent for trial in asked])
     paid = ModelCall.state.in_(PAID)
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(
                 ModelCall.model,

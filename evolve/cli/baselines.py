@@ -19,7 +19,6 @@ from evolve.cli.output import (
     evaluation_json,
     fail,
     metric_json,
-    outcome_json,
     print_json,
     print_line,
     progress,
@@ -219,7 +218,7 @@ def _everything(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str,
 
 
 def _row_json(row: Row, tier: str) -> dict[str, Any]:
-    failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
+    failed = [{"family": f, "outcome": outcome} for f, outcome in row.failures.items()]
     chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 

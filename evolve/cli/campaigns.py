@@ -17,9 +17,7 @@ from evolve.cli.output import (
     database,
     fail,
     metric_json,
-    outcome_json,
     print_json,
-    scores_json,
     split,
 )
 from evolve.errors import ConfigError
@@ -219,15 +217,14 @@ def _print_event(event: Event) -> None:
     fields: dict[str, Any]
     match event:
         case Started():
-            fields = {"event": "started"} | vars(event)
-            fields |= {"metric": metric_json(event.metric), "tasks": list(event.tasks)}
+            fields = {"event": "started"} | vars(event) | {"metric": metric_json(event.metric)}
         case BaselineScored():
             fields = {
                 "event": "baseline",
                 "name": event.name,
                 "program": event.program_id,
-                "outcome": outcome_json(event.evaluation.outcome),
-                "scores": scores_json(event.evaluation.scores),
+                "outcome": event.evaluation.outcome,
+                "scores": event.evaluation.scores,
                 "remembered": event.remembered,
             }
         case Told():
@@ -253,8 +250,8 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
         "ordinal": candidate.ordinal,
         "program": candidate.program_id,
         "operator": candidate.operator,
-        "outcome": outcome_json(candidate.outcome),
-        "scores": scores_json(candidate.scores),
+        "outcome": candidate.outcome,
+        "scores": candidate.scores,
         "note": candidate.note,
     }
 

@@ -24,7 +24,6 @@ from evolve.cli.output import (
     metric_json,
     print_json,
     program_json,
-    scores_json,
     split,
     typed,
     writing,
@@ -276,5 +275,5 @@ def _version_json(version: Version) -> dict[str, Any]:
         "nodes": version.size.nodes,
         "digits": version.size.digits,
         "score": version.score,
-        "scores": scores_json(version.scores),
+        "scores": version.scores,
     }

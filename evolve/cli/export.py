@@ -20,9 +20,7 @@ from evolve.cli.output import (
     json_line,
     metric_json,
     open_results,
-    outcome_json,
     print_json,
-    scores_json,
     writing,
 )
 from evolve.errors import ConfigError
@@ -161,10 +159,10 @@ def _candidate_json(stored: StoredCandidate, plan: str) -> dict[str, Any]:
         "operator": candidate.operator,
         "parents": list(candidate.parents),
         "island": candidate.island,
-        "outcome": outcome_json(candidate.outcome),
+        "outcome": candidate.outcome,
         "note": candidate.note,
         "cpu_s": evaluation.cost.cpu_s if evaluation else None,
-        "scores": scores_json(evaluation.scores) if evaluation else {},
+        "scores": evaluation.scores if evaluation else {},
     }
 
 
@@ -179,7 +177,7 @@ def _candidate_row(stored: StoredCandidate, plan: str) -> dict[str, Any]:
         "note": cell(row["note"]),
     }
     for name, one in scores.items():
-        row |= {name: one["mean"]} | ({f"{name} stderr": one["stderr"]} if one["stderr"] else {})
+        row |= {name: one.mean} | ({f"{name} stderr": one.stderr} if one.stderr else {})
     return row
 
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,7 @@ from evolve.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evaluators.records import Evaluation, Metric, Outcome, Score, TaskResult
+    from evaluators.records import Evaluation, Metric, TaskResult
     from evolve.programs import Program
     from results.store import Store
 
@@ -110,7 +111,12 @@ def typed(arguments: Sequence[str]) -> str:
 
 def json_line(value: Mapping[str, Any]) -> str:
     """Return one JSON object on one line, the version of the schema first."""
-    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(value), allow_nan=False)
+    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(value), allow_nan=False, default=_plain)
+
+
+def _plain(record: Any) -> Any:
+    """Return a time as ISO 8601, and any record of ours by its fields."""
+    return record.isoformat() if isinstance(record, datetime) else vars(record)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -150,9 +156,9 @@ def evaluation_json(program: Program, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "program": program_json(program),
         "metric": metric_json(program.domain.metric),
-        "outcome": outcome_json(evaluation.outcome),
+        "outcome": evaluation.outcome,
         "isolation": evaluation.isolation,
-        "scores": scores_json(evaluation.scores),
+        "scores": evaluation.scores,
         "tasks": [task_json(result) for result in evaluation.results],
     }
 
@@ -167,23 +173,13 @@ def metric_json(metric: Metric) -> dict[str, str]:
     return {name: getattr(metric, name) for name in ("name", "label", "direction", "scale")}
 
 
-def outcome_json(outcome: Outcome | None) -> dict[str, str] | None:
-    """Return an outcome as JSON has it, None for a candidate that is not decided."""
-    return None if outcome is None else {"tag": outcome.tag.value, "message": outcome.message}
-
-
-def scores_json(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
-    """Return scores as JSON has them, by name."""
-    return {name: dict(vars(score)) for name, score in scores.items()}
-
-
 def task_json(result: TaskResult) -> dict[str, Any]:
     """Return what JSON says of a program on one task; curves are lists of [budget, value]."""
-    return dict(vars(result.task)) | {
+    return vars(result.task) | {
         "value": result.value,
         "stderr": result.stderr,
         "samples": result.samples,
-        "reference": [list(point) for point in result.reference],
-        "curve": [list(point) for point in result.curve],
-        "cost": dict(vars(result.cost)),
+        "reference": result.reference,
+        "curve": result.curve,
+        "cost": result.cost,
     }
