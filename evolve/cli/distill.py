@@ -108,7 +108,7 @@ def distill(
     if done.stopped:
         kept = f"the smallest program so far is in {path}" if path else "this is the smallest program so far"
         fail(
-            f"stopped after {done.found.evaluations} evaluations; {kept}.",
+            f"stopped after {done.search.evaluations} evaluations; {kept}.",
             f"The whole: {typed(sys.argv[1:])}",
         )
         raise typer.Exit(INTERRUPTED)
@@ -174,7 +174,7 @@ def _cut(text: str, width: int = _SIDE) -> str:
 
 
 def _print(program: Program, done: Distillation, path: Path | None, choice: Choice) -> None:
-    distilled = done.found
+    distilled = done.search
     # Standard output is the program's own where it goes there.
     out = console(stderr=path is None)
     if path is None:
@@ -244,7 +244,7 @@ def _scoring(program: Program, distilled: Distilled, path: Path, choice: Choice)
 
 
 def _everything(program: Program, done: Distillation, path: Path | None) -> dict[str, Any]:
-    distilled = done.found
+    distilled = done.search
     return {
         "domain": program.domain.name,
         "program": program_json(program),

@@ -200,13 +200,13 @@ def _first_curves(evaluation: Evaluation | None) -> Mapping[str, Curve]:
 def _behind(parent: _Row, known: Sequence[_Row]) -> _Behind | None:
     """Return the family on which the parent is furthest behind the best program known there; None when on none."""
     own = parent.parts
-    found = [
+    behind = [
         _Behind(family, own[family], value, row.name)
         for row in known
         for family, value in row.parts.items()
         if value > own.get(family, value)
     ]
-    return max(found, key=lambda b: (b.best - b.own, b.task), default=None)
+    return max(behind, key=lambda b: (b.best - b.own, b.task), default=None)
 
 
 @lru_cache(maxsize=8)
