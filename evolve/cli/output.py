@@ -64,6 +64,16 @@ def print_line(out: Console, text: str) -> None:
     out.print(text, markup=False, soft_wrap=not out.is_terminal)
 
 
+def print_log(evaluation: Evaluation, *, stderr: bool = False) -> None:
+    """Print what a program printed, if it did; of a fault of the engine, the traceback."""
+    from evaluators.records import Tag
+    from results.text import visible
+
+    if evaluation.log:
+        head = "The engine failed:" if evaluation.outcome.tag is Tag.ENGINE_ERROR else "It printed:"
+        console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)
+
+
 def fail(message: str, hint: str = "") -> None:
     """Print one line on standard error: what was expected, what was given, what to do next; it may quote a program."""
     from results.text import visible

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluators.records import Evaluation, Tag
+from evaluators.records import Evaluation
 from evolve.cli.output import (
     DbOption,
     JsonOption,
@@ -15,10 +15,10 @@ from evolve.cli.output import (
     evaluation_json,
     fail,
     print_json,
+    print_log,
     split,
 )
 from evolve.cli.tables import score_text, tasks_table, title
-from results.text import visible
 
 if TYPE_CHECKING:
     from evolve.programs import Program
@@ -103,8 +103,7 @@ def evaluate(
         print_json({"domain": chosen.domain.name} | evaluation_json(chosen, evaluation))
     else:
         _print_evaluation(chosen, evaluation)
-    if evaluation.log:
-        _print_log(evaluation, stderr=as_json)
+    print_log(evaluation, stderr=as_json)
     if not evaluation.outcome.ok:
         fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
         raise typer.Exit(1)
@@ -119,9 +118,3 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
     if evaluation.outcome.ok:
         objective = program.domain.objective
         out.print(f"{objective}: {score_text(evaluation.scores[objective])} (larger is better)", markup=False)
-
-
-def _print_log(evaluation: Evaluation, *, stderr: bool) -> None:
-    """Print what the program printed; of a fault of the engine, the traceback."""
-    head = "The engine failed:" if evaluation.outcome.tag is Tag.ENGINE_ERROR else "It printed:"
-    console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from evolve.cli.output import (
     metric_json,
     open_results,
     print_json,
+    print_log,
     program_json,
     task_json,
 )
@@ -167,9 +168,7 @@ def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -
     whole = {name: one for name, one in evaluation.scores.items() if "/" not in name}
     for name, one in whole.items():
         out.print(f"  {name} {score_text(one)}", markup=False)
-    if evaluation.log:
-        failed = evaluation.outcome.tag is Tag.ENGINE_ERROR
-        out.print(f"{'The engine failed:' if failed else 'It printed:'} {escape(visible(evaluation.log))}")
+    print_log(evaluation)
 
 
 def details_json(details: ProgramDetails) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from evolve.models.base import Message
 from evolve.operators.base import Context
 from evolve.prompting import digest
 from evolve.search.log import LogView
+from results import text
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -275,9 +276,7 @@ def line(text: str, limit: int) -> str:
 @lru_cache(maxsize=512)
 def fenced(source: str) -> str:
     """A program in a fence that it cannot close."""
-    text = plain(source, MAX_SOURCE)
-    marks = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{marks}python\n{text}\n{marks}"
+    return text.fenced(plain(source, MAX_SOURCE), "python")
 
 
 def _tidy(text: str) -> str:
