@@ -82,7 +82,7 @@ class Row:
 
 def baselines(
     domain: Annotated[
-        str, typer.Option("--domain", help="Whose baselines: a name, or a folder with a file domain.py.")
+        str, typer.Option(help="Whose baselines: a name, or a folder with a file domain.py.")
     ] = "cfr",
     tasks: TasksOption = None,
     suite: SuiteOption = "train",
@@ -96,12 +96,7 @@ def baselines(
         ),
     ] = False,
     figure: Annotated[
-        Path | None,
-        typer.Option(
-            "--figure",
-            help="Draw values against the budget into this file (png, svg or pdf).",
-            show_default=False,
-        ),
+        Path | None, typer.Option(help="Draw values against the budget into this file (png, svg or pdf).")
     ] = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,

@@ -139,8 +139,8 @@ def run(
         with _observing(settings, as_json=as_json) as observer:
             summary = run_campaign(settings, db=where, observer=observer)
     except (KeyboardInterrupt, CancelledError) as error:
-        fail("stopped.", "The same command continues; nothing that was evaluated is lost.")
-        raise typer.Exit(INTERRUPTED) from error
+        hint = "The same command continues; nothing that was evaluated is lost."
+        raise fail("stopped.", hint, INTERRUPTED) from error
     _end(summary, settings, where, as_json=as_json)
 
 
@@ -266,8 +266,7 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
     if summary.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
     if summary.ended_by:
-        fail(summary.reason, "The same command with a higher budget continues.")
-        raise typer.Exit(BUDGET_REACHED)
+        raise fail(summary.reason, "The same command with a higher budget continues.", BUDGET_REACHED)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -42,10 +42,7 @@ def export(
         ),
     ],
     chosen: Annotated[
-        Format | None,
-        typer.Option(
-            "--format", "-f", help="[default: py for a program, csv for a campaign]", show_default=False
-        ),
+        Format | None, typer.Option("--format", "-f", help="[default: py for a program, csv for a campaign]")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. [default: standard output]")
@@ -71,7 +68,7 @@ def export(
         with writing(output, command="export"):
             output.write_text(text, encoding="utf-8")
         if as_json:
-            print_json({"format": kind, "file": str(output)})
+            print_json({"format": kind, "file": output})
         else:
             console(stderr=True).print(f"Wrote {output}.", markup=False)
     elif as_json and kind != "json":

@@ -34,11 +34,7 @@ DEFAULT_DB = database_url.DEFAULT_DB
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 DbOption = Annotated[
     str | None,
-    typer.Option(
-        "--db",
-        help=f"Results database: a file or a URL. [default: $EVOLVE_DB, or {DEFAULT_DB}]",
-        show_default=False,
-    ),
+    typer.Option("--db", help=f"Results database: a file or a URL. [default: $EVOLVE_DB, or {DEFAULT_DB}]"),
 ]
 
 
@@ -74,12 +70,16 @@ def print_log(evaluation: Evaluation, *, stderr: bool = False) -> None:
         console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)
 
 
-def fail(message: str, hint: str = "") -> None:
-    """Print one line on standard error: what was expected, what was given, what to do next; it may quote a program."""
+def fail(message: str, hint: str = "", code: int = 1) -> typer.Exit:
+    """Print one line on standard error, and return the exit to raise where the command ends by it.
+
+    The line says what was expected, what was given, what to do next; it may quote a program.
+    """
     from results.text import visible
 
     text = " ".join(f"{message} {hint}".split())
     print(f"evolve: {visible(text)}", file=sys.stderr)
+    return typer.Exit(code)
 
 
 @contextmanager
@@ -125,8 +125,10 @@ def json_line(value: Mapping[str, Any]) -> str:
 
 
 def _plain(record: Any) -> Any:
-    """Return a time as ISO 8601, and any record of ours by its fields."""
-    return record.isoformat() if isinstance(record, datetime) else vars(record)
+    """Return a time as ISO 8601, a path as text, and any record of ours by its fields."""
+    if isinstance(record, datetime):
+        return record.isoformat()
+    return str(record) if isinstance(record, Path) else vars(record)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 DomainOption = Annotated[
     str | None,
     typer.Option(
-        "--domain",
-        help="The program's domain, a name or a folder. [default: seen from its classes]",
-        show_default=False,
+        "--domain", help="The program's domain, a name or a folder. [default: seen from its classes]"
     ),
 ]
 TasksOption = Annotated[
@@ -43,22 +41,16 @@ TierOption = Annotated[
     typer.Option(
         "--tier",
         help="Kinds of tasks, separated by commas; for games exact, generic, jitter, scale. [default: the first]",
-        show_default=False,
     ),
 ]
 BudgetOption = Annotated[
     int | None,
     typer.Option(
-        "--budget",
-        "--iterations",
-        min=1,
-        help="Of each task, such as iterations. [default: the domain's]",
-        show_default=False,
+        "--budget", "--iterations", min=1, help="Of each task, such as iterations. [default: the domain's]"
     ),
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
+    int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")
 ]
 InProcessOption = Annotated[
     bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
@@ -105,8 +97,7 @@ def evaluate(
         _print_evaluation(chosen, evaluation)
     print_log(evaluation, stderr=as_json)
     if not evaluation.outcome.ok:
-        fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
-        raise typer.Exit(1)
+        raise fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
 
 
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
