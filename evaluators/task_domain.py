@@ -459,16 +459,16 @@ class _Meter(Sandbox):
 
 def _is_level(stage: Stage, done: Sequence[TaskResult]) -> bool:
     """Return whether a mean over the tasks done stands for the whole stage: no family has more or fewer seeds done."""
-    wanted, found = (
+    planned, finished = (
         Counter((task.family, task.tier) for task in tasks if task.seed is not None)
         for tasks in (stage.tasks, [result.task for result in done])
     )
     exact = sum(task.seed is None for task in stage.tasks)
     return (
         exact == sum(result.task.seed is None for result in done)
-        and wanted.keys() == found.keys()
-        and len(set(found.values())) == 1
-        and min(found.values()) > 1
+        and planned.keys() == finished.keys()
+        and len(set(finished.values())) == 1
+        and min(finished.values()) > 1
     )
 
 

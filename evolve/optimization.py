@@ -10,6 +10,7 @@ import ast
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -253,9 +254,7 @@ def _takes(score: Callable[..., float], count: int) -> bool:
     """Whether a callable takes so many arguments; else it is given the output alone."""
     try:
         inspect.signature(score).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:  # A builtin that does not say what it takes.
+    except (TypeError, ValueError):  # The second: a builtin that does not say what it takes.
         return False
     return True
 
@@ -263,11 +262,8 @@ def _takes(score: Callable[..., float], count: int) -> bool:
 def _free_name(wanted: str, db: str) -> str:
     """Return a name that no campaign of a database has."""
     with open_store(db) as store:
-        number, name = 1, wanted
-        while store.find_campaign(name) is not None:
-            number += 1
-            name = f"{wanted}-{number}"
-    return name
+        names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        return next(name for name in names if store.find_campaign(name) is None)
 
 
 def _value(metric: Metric, score: Score) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
+from statistics import fmean, median, stdev, variance
 from typing import NamedTuple
 
 from evaluators.records import Metric, Score, Task, TaskResult
@@ -103,6 +103,25 @@ def standing_over(metric: Metric, values: Mapping[str, Sequence[Value]]) -> Stan
     winner = max(values, key=lambda name: fmean(metric.oriented(one.value) for one in values[name]))
     others = (name for name in values if name != winner)
     return Standing(winner, tuple(name for name in others if tied_over(metric, values[name], values[winner])))
+
+
+def mean(metric: Metric, values: Sequence[Value]) -> Value:
+    """Return the mean of values, the geometric one on a log scale, with its standard error; one value as it is.
+
+    The standard error is that of the values, or their spread where that is larger, as in a domain's scores.
+    """
+    if len(values) == 1:
+        return values[0]
+    log, n = metric.scale == "log", len(values)
+    # Positions count units, and more of them is better.
+    positions = [metric.oriented(one.value) for one in values]
+    sign = -1 if metric.direction == "min" else 1
+    middle = sign * fmean(positions)
+    within = math.hypot(*(one.spread(metric) for one in values)) / n
+    error = max(within, math.sqrt(variance(positions) / n))
+    if log:
+        return Value(10**middle, error * math.log(10) * 10**middle)
+    return Value(middle * metric.unit, error * metric.unit)
 
 
 def ranking(scores: Mapping[str, Score | None]) -> list[str]:

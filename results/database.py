@@ -55,13 +55,13 @@ def open_engine(where: Where, *, create: bool, read_only: bool) -> tuple[Engine,
         DatabaseError: see the module; also missing, or its directory cannot be written.
     """
     path = _file(where)
-    found = _revision(where, create=create and not read_only)
-    if found is None and read_only:
+    revision = _revision(where, create=create and not read_only)
+    if revision is None and read_only:
         raise _empty(where)
     with _one_line(f"The database {shown(where)} cannot be opened", _OTHER):
-        if found != head():
-            if path is not None and found is not None:
-                _check_upgradable(path, found)
+        if revision != head():
+            if path is not None and revision is not None:
+                _check_upgradable(path, revision)
             # SQLite changes a table by making it anew, while others refer to it.
             with _disposing(_engine(where, "upgrade")) as engine:
                 _to_head(engine, shown(where))
@@ -305,25 +305,25 @@ def _revision_in(connection: Connection, name: str) -> str | None:
         return None
     if not {"alembic_version", "campaigns", "programs", "candidates"} <= tables:
         raise DatabaseError(f"{name} is a database of something else.", _OTHER)
-    found = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
-    if found < revisions()[0]:
+    revision = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+    if revision < revisions()[0]:
         raise DatabaseError(
-            f"{name} has schema {found}, which is older than {revisions()[0]}, the first that was released.",
+            f"{name} has schema {revision}, which is older than {revisions()[0]}, the first that was released.",
             _OTHER,
         )
-    if found not in revisions():
+    if revision not in revisions():
         raise DatabaseError(
-            f"{name} has schema {found}, which is newer than this program's {head()}.",
+            f"{name} has schema {revision}, which is newer than this program's {head()}.",
             "Run `pip install --upgrade evolve-marl`, or name another database with --db.",
         )
-    return found
+    return revision
 
 
-def _check_upgradable(path: Path, found: str) -> None:
+def _check_upgradable(path: Path, revision: str) -> None:
     """See that a file can be written: an older database is upgraded where it is."""
     if not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
         raise DatabaseError(
-            f"{path} has schema {found}, older than this program's {head()}, and cannot be written.",
+            f"{path} has schema {revision}, older than this program's {head()}, and cannot be written.",
             "Copy it to a folder of yours and run `evolve db upgrade --db COPY`.",
         )
 
@@ -340,11 +340,11 @@ def _to_head(engine: Engine, name: str) -> None:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_CLASS}, 0)")
         config.attributes["connection"] = connection
-        found = _revision_in(connection, name)
-        if found is None:
+        revision = _revision_in(connection, name)
+        if revision is None:
             Base.metadata.create_all(connection)
             command.stamp(config, "head")
-        elif found != head():
+        elif revision != head():
             command.upgrade(config, "head")
 
 

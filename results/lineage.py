@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from results.errors import UnknownNameError
-from results.loading import get_campaign, load_programs
+from results.loading import load_programs
 from results.programs import load_origins
 from results.programs import program as details_of
 from results.progress import Trial, trials, way_to
@@ -79,8 +79,7 @@ def lineage(store: Store, ref: str) -> Lineage:
     ordinal = next(decided, None)
     if ordinal is None:
         raise UnknownNameError(f"{ref!r} is still being evaluated.", "Try again later.")
-    with store.reading() as connection:
-        campaign = get_campaign(connection, chosen)
+    with store.reading_campaign(chosen) as (connection, campaign):
         steps = load_steps(connection, campaign, way_to(tried, ordinal))
     return Lineage(campaign=campaign.name, objective=campaign.objective, steps=steps)
 

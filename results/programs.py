@@ -106,10 +106,10 @@ def best(store: Store, campaign: str) -> RankedCandidate:
     Raises:
         UnknownNameError: no such campaign, or nothing scored yet.
     """
-    found = top(store, campaign, n=1)
-    if not found:
+    ranked = top(store, campaign, n=1)
+    if not ranked:
         raise UnknownNameError(f"No candidate of {campaign!r} has been scored yet.", "Continue the campaign.")
-    return found[0]
+    return ranked[0]
 
 
 def check_candidate(store: Store, campaign: str, ordinal: int) -> None:
@@ -118,8 +118,8 @@ def check_candidate(store: Store, campaign: str, ordinal: int) -> None:
     Raises:
         UnknownNameError: it has none of this ordinal, or there is no such campaign.
     """
-    with store.reading() as connection:
-        load_origin(connection, get_campaign(connection, campaign), ordinal)
+    with store.reading_campaign(campaign) as (connection, record):
+        load_origin(connection, record, ordinal)
 
 
 def _resolve(connection: Connection, ref: str) -> str:
@@ -133,9 +133,9 @@ def _resolve(connection: Connection, ref: str) -> str:
         start = ref.lower()
         # A range, unlike LIKE, uses the primary key; "g" is the first letter after the hexadecimal digits.
         between = (Program.id >= start, Program.id < start + "g")
-        found = connection.scalars(select(Program.id).where(*between).order_by(Program.id).limit(9)).all()
-        if found:
-            return _only(found, ref)
+        matches = connection.scalars(select(Program.id).where(*between).order_by(Program.id).limit(9)).all()
+        if matches:
+            return _only(matches, ref)
     raise UnknownNameError(
         f"Expected a program's id (its first {SHORTEST_ID} characters or more), name or campaign:ordinal;"
         f" nothing fits {ref!r}.",
@@ -167,12 +167,12 @@ def _of_ordinal(connection: Connection, campaign: CampaignRecord, ordinal: int) 
     return origin.program_id
 
 
-def _only(found: Sequence[str], ref: str) -> str:
-    if len(found) > 1:
-        shown = ", ".join(key[: max(12, len(ref) + 4)] for key in found[:4])
-        more = ", ..." if len(found) > 4 else ""
+def _only(matches: Sequence[str], ref: str) -> str:
+    if len(matches) > 1:
+        shown = ", ".join(key[: max(12, len(ref) + 4)] for key in matches[:4])
+        more = ", ..." if len(matches) > 4 else ""
         raise AmbiguousError(f"{ref!r} fits more than one program.", f"Say more of its id: {shown}{more}.")
-    return str(found[0])
+    return str(matches[0])
 
 
 def load_origin(connection: Connection, campaign: CampaignRecord, ordinal: int) -> Origin:

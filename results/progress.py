@@ -15,7 +15,6 @@ from sqlalchemy import BigInteger, Connection, Subquery, cast, func, select
 
 from evaluators.records import Tag
 from results.comparison import rewards
-from results.loading import get_campaign
 from results.records import CampaignRecord, ModelShare
 from results.schema import Candidate, Evaluation, ModelCall, Parent, Score
 from results.store import Store
@@ -106,8 +105,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
     Raises:
         UnknownNameError: no such campaign.
     """
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         values = _values(connection, record)
         parents = _first_parents(connection, record.id)
         models, costs = _models(connection, record.id), _costs(connection, record.id)
@@ -125,7 +123,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
             .where(Candidate.campaign_id == record.id, Candidate.outcome.is_not(None))
             .order_by(Candidate.ordinal)
         ).all()
-    found: list[Trial] = []
+    decided: list[Trial] = []
     best, best_stderr, cpu_s, cost_usd = None, 0.0, 0.0, 0.0
     before: dict[int, float] = {}
     for row in rows:
@@ -138,7 +136,7 @@ def trials(store: Store, campaign: str) -> list[Trial]:
         gain = max(0.0, value - best) if value is not None and best is not None else 0.0
         best, best_stderr = (value, stderr) if best is None or gain > 0 else (best, best_stderr)
         cpu_s, cost_usd = cpu_s + row.cpu_s, cost_usd + costs.get(row.ordinal, 0.0)
-        found.append(
+        decided.append(
             Trial(
                 **row._mapping,
                 model=models.get(row.ordinal, ""),
@@ -154,14 +152,13 @@ def trials(store: Store, campaign: str) -> list[Trial]:
                 best_stderr=best_stderr,
             )
         )
-    return found
+    return decided
 
 
 def failures(store: Store, campaign: str) -> list[Failure]:
     """How candidates failed, the most frequent outcome first. Raises as `trials`."""
     times = func.count().label("times")
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(Candidate.outcome, Candidate.message, times)
             .where(
@@ -172,17 +169,16 @@ def failures(store: Store, campaign: str) -> list[Failure]:
             .group_by(Candidate.outcome, Candidate.message)
             .order_by(times.desc(), Candidate.message)
         ).all()
-    found: dict[str, Failure] = {}
+    by_outcome: dict[str, Failure] = {}
     for outcome, message, count in rows:
-        known = found.get(str(outcome), Failure(str(outcome), 0, message, count))
-        found[known.outcome] = known._replace(candidates=known.candidates + count)
-    return sorted(found.values(), key=lambda one: (-one.candidates, one.outcome))
+        known = by_outcome.get(str(outcome), Failure(str(outcome), 0, message, count))
+        by_outcome[known.outcome] = known._replace(candidates=known.candidates + count)
+    return sorted(by_outcome.values(), key=lambda one: (-one.candidates, one.outcome))
 
 
 def isolation_levels(store: Store, campaign: str) -> dict[str, int]:
     """Isolation level -> evaluations that ran under it, most frequent first. Raises as `trials`."""
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(Evaluation.isolation, func.count())
             .where(Evaluation.campaign_id == record.id)
@@ -192,44 +188,44 @@ def isolation_levels(store: Store, campaign: str) -> dict[str, int]:
     return {level: count for level, count in rows}  # noqa: C416 - rows are no tuples to mypy
 
 
-def operator_shares(found: Iterable[Trial]) -> list[Share]:
+def operator_shares(decided: Iterable[Trial]) -> list[Share]:
     """A share per operator, in the order in which they first proposed. What the search started from has none."""
-    return _shares(found, lambda trial: trial.operator)
+    return _shares(decided, lambda trial: trial.operator)
 
 
-def model_shares(found: Iterable[Trial]) -> list[Share]:
+def model_shares(decided: Iterable[Trial]) -> list[Share]:
     """A share per model; candidates that no model wrote are the share `NO_MODEL`. [] if no model wrote any."""
-    shares = _shares(found, lambda trial: trial.model or NO_MODEL)
+    shares = _shares(decided, lambda trial: trial.model or NO_MODEL)
     return [] if [share.name for share in shares] in ([], [NO_MODEL]) else shares
 
 
-def island_bests(found: Iterable[Trial]) -> dict[int, list[tuple[int, float]]]:
+def island_bests(decided: Iterable[Trial]) -> dict[int, list[tuple[int, float]]]:
     """Island -> (ordinal, best of its own candidates so far) at each of its scored candidates."""
     series: dict[int, list[tuple[int, float]]] = {}
-    for trial in found:
+    for trial in decided:
         if trial.value is not None:
             line = series.setdefault(trial.island, [])
             line.append((trial.ordinal, max(trial.value, line[-1][1]) if line else trial.value))
     return dict(sorted(series.items()))
 
 
-def outcome_counts(found: Iterable[Trial]) -> dict[str, int]:
+def outcome_counts(decided: Iterable[Trial]) -> dict[str, int]:
     """Outcome -> how many candidates ended so, most frequent first."""
-    counts = Counter(trial.outcome for trial in found)
+    counts = Counter(trial.outcome for trial in decided)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def way_to_best(found: Sequence[Trial]) -> list[int]:
+def way_to_best(decided: Sequence[Trial]) -> list[int]:
     """Return ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
-    scored = [trial for trial in found if trial.value is not None]
+    scored = [trial for trial in decided if trial.value is not None]
     # The first of equals, as rankings have it.
     best = max(scored, key=lambda trial: (trial.value, -trial.ordinal), default=None)
-    return [] if best is None else [trial.ordinal for trial in way_to(found, best.ordinal)]
+    return [] if best is None else [trial.ordinal for trial in way_to(decided, best.ordinal)]
 
 
-def way_to(found: Sequence[Trial], ordinal: int) -> list[Trial]:
+def way_to(decided: Sequence[Trial], ordinal: int) -> list[Trial]:
     """Return a candidate and its first parents, the oldest first."""
-    by_ordinal = {trial.ordinal: trial for trial in found}
+    by_ordinal = {trial.ordinal: trial for trial in decided}
     way = [by_ordinal[ordinal]]
     while way[-1].parent in by_ordinal:  # A parent is older than its child.
         way.append(by_ordinal[way[-1].parent or 0])
@@ -250,8 +246,7 @@ def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = No
     asked = [trial for trial in (trials(store, campaign) if tried is None else tried) if trial.model]
     worth = rewards([trial.over_parent for trial in asked])
     paid = ModelCall.state.in_(PAID)
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(
                 ModelCall.model,
@@ -288,9 +283,9 @@ def model_report(store: Store, campaign: str, tried: Sequence[Trial] | None = No
     return shares
 
 
-def _shares(found: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
+def _shares(decided: Iterable[Trial], key: Callable[[Trial], str]) -> list[Share]:
     trials: dict[str, list[Trial]] = {}
-    for trial in found:
+    for trial in decided:
         if trial.ordinal > 0:
             trials.setdefault(key(trial), []).append(trial)
     return [

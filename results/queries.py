@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, and_, func, select
 from evaluators.records import Metric, Score, Tag
 from results.errors import UnknownNameError, nearest
 from results.loading import (
-    get_campaign,
     load_calls,
     load_campaigns,
     load_evaluations,
@@ -122,8 +121,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
     Raises:
         UnknownNameError: no such campaign, or nothing in it was scored on this objective.
     """
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         if objective not in (None, record.objective):
             _check_scored(connection, record, str(objective))
         rows = connection.execute(
@@ -170,28 +168,26 @@ def told_candidates(store: Store, campaign: str) -> int:
     Raises:
         UnknownNameError: no such campaign.
     """
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         counted = select(func.count()).where(Candidate.campaign_id == record.id)
         return connection.execute(counted.where(Candidate.told_at.is_not(None))).scalar_one()
 
 
 def held_out(store: Store, campaign: str) -> list[HeldOutEvaluation]:
     """Everything that a campaign evaluated on tasks that its search did not see, oldest first."""
-    with store.reading() as connection:
-        return load_held_out(connection, get_campaign(connection, campaign).id)
+    with store.reading_campaign(campaign) as (connection, record):
+        return load_held_out(connection, record.id)
 
 
 def calls(store: Store, campaign: str, ordinal: int | None = None) -> list[CallRecord]:
     """The calls of a campaign to models, as they were sent, with all messages; `ordinal`: of one candidate only."""
-    with store.reading() as connection:
-        return load_calls(connection, get_campaign(connection, campaign).id, ordinal, messages=True)
+    with store.reading_campaign(campaign) as (connection, record):
+        return load_calls(connection, record.id, ordinal, messages=True)
 
 
 def events(store: Store, campaign: str) -> list[EventRecord]:
     """Everything worth remembering of a campaign, oldest first."""
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         rows = connection.execute(
             select(Event.kind, Event.payload, Event.happened_at)
             .where(Event.campaign_id == record.id)
@@ -202,8 +198,7 @@ def events(store: Store, campaign: str) -> list[EventRecord]:
 
 def baselines(store: Store, campaign: str) -> list[tuple[ProgramRecord, StoredEvaluation]]:
     """The programs that a campaign evaluated for comparison, in the order they finished."""
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         where = (Evaluation.campaign_id == record.id, Evaluation.ordinal.is_(None))
         evaluations = load_evaluations(connection, *where)
         ids = select(Evaluation.program_id).where(*where)

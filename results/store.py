@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -90,6 +91,16 @@ class Store(AbstractContextManager["Store", None]):
     def reading(self) -> AbstractContextManager[Connection]:
         """Give a connection that sees one consistent state of the database, in a ``with`` statement."""
         return reading(self._engine)
+
+    @contextmanager
+    def reading_campaign(self, name: str) -> Iterator[tuple[Connection, CampaignRecord]]:
+        """Give a connection as `reading` does, and the campaign called `name` as it is there.
+
+        Raises:
+            UnknownNameError: there is none, with the nearest names.
+        """
+        with self.reading() as connection:
+            yield connection, get_campaign(connection, name)
 
     def find_campaign(self, name: str) -> CampaignRecord | None:
         """The campaign called `name`, if there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from difflib import unified_diff
 from io import StringIO
@@ -122,6 +123,13 @@ def measured(metric: Metric, value: float | None, stderr: float = 0.0) -> str:
 def arrow(metric: Metric) -> str:
     """Return a sign for which values of a metric are better, for headings."""
     return "↓" if metric.direction == "min" else "↑"
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return a block of code for Markdown, inside a fence that is longer than any in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def count(number: int, word: str) -> str:

@@ -30,8 +30,7 @@ class Group(TyperGroup):
         except Exception as error:
             if not (hasattr(error, "message") and hasattr(error, "hint")):
                 raise
-            fail(error.message, error.hint)
-            raise typer.Exit(getattr(error, "exit_code", 2)) from error
+            raise fail(error.message, error.hint, getattr(error, "exit_code", 2)) from error
 
 
 app = typer.Typer(

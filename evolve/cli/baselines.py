@@ -19,7 +19,6 @@ from evolve.cli.output import (
     evaluation_json,
     fail,
     metric_json,
-    outcome_json,
     print_json,
     print_line,
     progress,
@@ -83,7 +82,7 @@ class Row:
 
 def baselines(
     domain: Annotated[
-        str, typer.Option("--domain", help="Whose baselines: a name, or a folder with a file domain.py.")
+        str, typer.Option(help="Whose baselines: a name, or a folder with a file domain.py.")
     ] = "cfr",
     tasks: TasksOption = None,
     suite: SuiteOption = "train",
@@ -97,12 +96,7 @@ def baselines(
         ),
     ] = False,
     figure: Annotated[
-        Path | None,
-        typer.Option(
-            "--figure",
-            help="Draw values against the budget into this file (png, svg or pdf).",
-            show_default=False,
-        ),
+        Path | None, typer.Option(help="Draw values against the budget into this file (png, svg or pdf).")
     ] = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
@@ -223,7 +217,7 @@ def _everything(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str,
 
 
 def _row_json(row: Row, tier: str) -> dict[str, Any]:
-    failed = [{"family": f, "outcome": outcome_json(outcome)} for f, outcome in row.failures.items()]
+    failed = [{"family": f, "outcome": outcome} for f, outcome in row.failures.items()]
     chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 

@@ -17,9 +17,7 @@ from evolve.cli.output import (
     database,
     fail,
     metric_json,
-    outcome_json,
     print_json,
-    scores_json,
     split,
 )
 from evolve.errors import ConfigError
@@ -141,8 +139,8 @@ def run(
         with _observing(settings, as_json=as_json) as observer:
             summary = run_campaign(settings, db=where, observer=observer)
     except (KeyboardInterrupt, CancelledError) as error:
-        fail("stopped.", "The same command continues; nothing that was evaluated is lost.")
-        raise typer.Exit(INTERRUPTED) from error
+        hint = "The same command continues; nothing that was evaluated is lost."
+        raise fail("stopped.", hint, INTERRUPTED) from error
     _end(summary, settings, where, as_json=as_json)
 
 
@@ -219,15 +217,14 @@ def _print_event(event: Event) -> None:
     fields: dict[str, Any]
     match event:
         case Started():
-            fields = {"event": "started"} | vars(event)
-            fields |= {"metric": metric_json(event.metric), "tasks": list(event.tasks)}
+            fields = {"event": "started"} | vars(event) | {"metric": metric_json(event.metric)}
         case BaselineScored():
             fields = {
                 "event": "baseline",
                 "name": event.name,
                 "program": event.program_id,
-                "outcome": outcome_json(event.evaluation.outcome),
-                "scores": scores_json(event.evaluation.scores),
+                "outcome": event.evaluation.outcome,
+                "scores": event.evaluation.scores,
                 "remembered": event.remembered,
             }
         case Told():
@@ -253,8 +250,8 @@ def _candidate_json(candidate: Candidate) -> dict[str, Any]:
         "ordinal": candidate.ordinal,
         "program": candidate.program_id,
         "operator": candidate.operator,
-        "outcome": outcome_json(candidate.outcome),
-        "scores": scores_json(candidate.scores),
+        "outcome": candidate.outcome,
+        "scores": candidate.scores,
         "note": candidate.note,
     }
 
@@ -269,8 +266,7 @@ def _end(summary: Summary, settings: CampaignConfig, where: str, *, as_json: boo
     if summary.status == "interrupted":
         raise typer.Exit(INTERRUPTED)
     if summary.ended_by:
-        fail(summary.reason, "The same command with a higher budget continues.")
-        raise typer.Exit(BUDGET_REACHED)
+        raise fail(summary.reason, "The same command with a higher budget continues.", BUDGET_REACHED)
 
 
 def _seconds(text: str | None) -> float | None:

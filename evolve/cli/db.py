@@ -51,8 +51,7 @@ def backup(
     file: Annotated[
         Path | None,
         typer.Argument(
-            help="The copy, which must not exist yet. [default: beside the database, with the time in its name]",
-            show_default=False,
+            help="The copy, which must not exist yet. [default: beside the database, with the time in its name]"
         ),
     ] = None,
     db: DbOption = None,
@@ -68,7 +67,7 @@ def backup(
     made = copy(where, file)
     size = made.stat().st_size
     if as_json:
-        print_json({"database": where, "file": str(made), "bytes": size})
+        print_json({"database": where, "file": made, "bytes": size})
     else:
         _say(f"Copied {where} to {made} ({size / 1e6:.1f} MB).")
 
@@ -87,9 +86,8 @@ def upgrade(db: DbOption = None, as_json: JsonOption = False) -> None:
     where = database(db)
     done = bring(where)
     if as_json:
-        saved = None if done.backup is None else str(done.backup)
         schemas = {"schema_before": done.before, "schema": done.after}
-        print_json({"database": shown(where)} | schemas | {"backup": saved})
+        print_json({"database": shown(where)} | schemas | {"backup": done.backup})
     elif done.before == done.after:
         _say(f"{shown(where)} is current: schema {done.after}.")
     else:

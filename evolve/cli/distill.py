@@ -24,7 +24,6 @@ from evolve.cli.output import (
     metric_json,
     print_json,
     program_json,
-    scores_json,
     split,
     typed,
     writing,
@@ -43,25 +42,22 @@ STANDARD_OUTPUT = "-"
 _SIDE = 40
 """Characters of either side of an arrow that a line shows."""
 
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", "-o", help="File to write, - for standard output. [default: NAME_distilled.py]"),
+]
+ToleranceOption = Annotated[
+    float, typer.Option(min=0.0, help="How much the score may fall altogether, in its own unit.")
+]
+
 
 def distill(
     program: Annotated[
         str, typer.Argument(help="A Python file, a seed's name, or the id of a stored program.")
     ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="File to write, - for standard output. [default: NAME_distilled.py]",
-            show_default=False,
-        ),
-    ] = None,
-    tolerance: Annotated[
-        float,
-        typer.Option("--tolerance", min=0.0, help="How much the score may fall altogether, in its own unit."),
-    ] = 0.05,
-    evaluations: Annotated[int, typer.Option("--evaluations", min=2, help="How many at most.")] = 150,
+    output: OutputOption = None,
+    tolerance: ToleranceOption = 0.05,
+    evaluations: Annotated[int, typer.Option(min=2, help="How many at most.")] = 150,
     domain: DomainOption = None,
     tasks: TasksOption = None,
     suite: SuiteOption = "train",
@@ -94,11 +90,11 @@ def distill(
     with _progress(evaluations, quiet=as_json) as (on_step, on_evaluation):
         done = start.distill(chosen, choice, on_step=on_step, on_evaluation=on_evaluation)
     if done is None:
-        fail(
+        raise fail(
             "distill: stopped before the program itself was evaluated; nothing was written.",
             f"Again: {typed(sys.argv[1:])}",
+            INTERRUPTED,
         )
-        raise typer.Exit(INTERRUPTED)
     if path is not None:
         with writing(path, command="distill", hint="--output - prints the program."):
             path.write_text(done.source, encoding="utf-8")
@@ -108,11 +104,11 @@ def distill(
         _print(chosen, done, path, choice)
     if done.stopped:
         kept = f"the smallest program so far is in {path}" if path else "this is the smallest program so far"
-        fail(
-            f"stopped after {done.found.evaluations} evaluations; {kept}.",
+        raise fail(
+            f"stopped after {done.search.evaluations} evaluations; {kept}.",
             f"The whole: {typed(sys.argv[1:])}",
+            INTERRUPTED,
         )
-        raise typer.Exit(INTERRUPTED)
 
 
 def _target(output: str | None, program: Program, ref: str) -> Path | None:
@@ -175,7 +171,7 @@ def _cut(text: str, width: int = _SIDE) -> str:
 
 
 def _print(program: Program, done: Distillation, path: Path | None, choice: Choice) -> None:
-    distilled = done.found
+    distilled = done.search
     # Standard output is the program's own where it goes there.
     out = console(stderr=path is None)
     if path is None:
@@ -245,7 +241,7 @@ def _scoring(program: Program, distilled: Distilled, path: Path, choice: Choice)
 
 
 def _everything(program: Program, done: Distillation, path: Path | None) -> dict[str, Any]:
-    distilled = done.found
+    distilled = done.search
     return {
         "domain": program.domain.name,
         "program": program_json(program),
@@ -266,7 +262,7 @@ def _everything(program: Program, done: Distillation, path: Path | None) -> dict
         ],
         "evaluations": distilled.evaluations,
         "complete": distilled.complete,
-        "file": None if path is None else str(path),
+        "file": path,
         "source": done.source,
     }
 
@@ -276,5 +272,5 @@ def _version_json(version: Version) -> dict[str, Any]:
         "nodes": version.size.nodes,
         "digits": version.size.digits,
         "score": version.score,
-        "scores": scores_json(version.scores),
+        "scores": version.scores,
     }

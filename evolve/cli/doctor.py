@@ -5,9 +5,11 @@ It works also where another distribution's packages are imported in the place of
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from evolve.cli.output import DbOption, JsonOption, console, database, print_json
 
@@ -42,19 +44,7 @@ def doctor(
     elif len(findings) == 1:  # Tables are made by packages that cannot be imported.
         print(f"{findings[0].check}: no: {findings[0].detail}")
     else:
-        from rich.markup import escape
-
-        from evolve.cli.tables import plain_table
-        from results.text import visible
-
-        table = plain_table("check", "", "detail")
-        for finding in findings:
-            table.add_row(
-                finding.check,
-                "[green]ok[/green]" if finding.ok else "[red]no[/red]",
-                escape(visible(finding.detail)),
-            )
-        console().print(table)
+        _print_table(("check", "", "detail"), [(f.check, _mark(f.ok), f.detail) for f in findings])
     if not all(f.ok for f in findings):
         raise typer.Exit(1)
 
@@ -74,15 +64,22 @@ def _attack(kind: str, *, as_json: bool) -> None:
         listed = [row._asdict() for row in rows]
         print_json({"ok": not wrong, "isolation": level, "attacks": listed})
     else:
-        from rich.markup import escape
-
-        from evolve.cli.tables import plain_table
-
-        table = plain_table("attack", "expected", "ended as", "")
-        for row in rows:
-            mark = "[green]ok[/green]" if row.ok else "[red]no[/red]"
-            table.add_row(row.name, row.expected, escape(row.actual), mark)
-        console().print(table)
+        heads = ("attack", "expected", "ended as", "")
+        _print_table(heads, [(row.name, row.expected, row.actual, _mark(row.ok)) for row in rows])
         console().print(f"isolation {level}: {len(rows) - len(wrong)} of {len(rows)} as expected")
     if wrong:
         raise typer.Exit(1)
+
+
+def _mark(ok: bool) -> Text:
+    return Text("ok", "green") if ok else Text("no", "red")
+
+
+def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    from evolve.cli.tables import plain_table
+    from results.text import visible
+
+    table = plain_table(*heads)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
+    console().print(table)

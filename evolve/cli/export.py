@@ -20,9 +20,7 @@ from evolve.cli.output import (
     json_line,
     metric_json,
     open_results,
-    outcome_json,
     print_json,
-    scores_json,
     writing,
 )
 from evolve.errors import ConfigError
@@ -44,10 +42,7 @@ def export(
         ),
     ],
     chosen: Annotated[
-        Format | None,
-        typer.Option(
-            "--format", "-f", help="[default: py for a program, csv for a campaign]", show_default=False
-        ),
+        Format | None, typer.Option("--format", "-f", help="[default: py for a program, csv for a campaign]")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. [default: standard output]")
@@ -73,7 +68,7 @@ def export(
         with writing(output, command="export"):
             output.write_text(text, encoding="utf-8")
         if as_json:
-            print_json({"format": kind, "file": str(output)})
+            print_json({"format": kind, "file": output})
         else:
             console(stderr=True).print(f"Wrote {output}.", markup=False)
     elif as_json and kind != "json":
@@ -161,10 +156,10 @@ def _candidate_json(stored: StoredCandidate, plan: str) -> dict[str, Any]:
         "operator": candidate.operator,
         "parents": list(candidate.parents),
         "island": candidate.island,
-        "outcome": outcome_json(candidate.outcome),
+        "outcome": candidate.outcome,
         "note": candidate.note,
         "cpu_s": evaluation.cost.cpu_s if evaluation else None,
-        "scores": scores_json(evaluation.scores) if evaluation else {},
+        "scores": evaluation.scores if evaluation else {},
     }
 
 
@@ -179,7 +174,7 @@ def _candidate_row(stored: StoredCandidate, plan: str) -> dict[str, Any]:
         "note": cell(row["note"]),
     }
     for name, one in scores.items():
-        row |= {name: one["mean"]} | ({f"{name} stderr": one["stderr"]} if one["stderr"] else {})
+        row |= {name: one.mean} | ({f"{name} stderr": one.stderr} if one.stderr else {})
     return row
 
 

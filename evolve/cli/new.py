@@ -26,8 +26,7 @@ def new(
     """
     written = write_domain(folder)
     if as_json:
-        files = [str(file) for file in written]
-        print_json({"folder": str(folder.resolve()), "files": files})
+        print_json({"folder": folder.resolve(), "files": written})
         return
     for file in written:
         typer.echo(f"  {file}")

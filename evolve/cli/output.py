@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,7 @@ from evolve.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evaluators.records import Evaluation, Metric, Outcome, Score, TaskResult
+    from evaluators.records import Evaluation, Metric, TaskResult
     from evolve.programs import Program
     from results.store import Store
 
@@ -33,11 +34,7 @@ DEFAULT_DB = database_url.DEFAULT_DB
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 DbOption = Annotated[
     str | None,
-    typer.Option(
-        "--db",
-        help=f"Results database: a file or a URL. [default: $EVOLVE_DB, or {DEFAULT_DB}]",
-        show_default=False,
-    ),
+    typer.Option("--db", help=f"Results database: a file or a URL. [default: $EVOLVE_DB, or {DEFAULT_DB}]"),
 ]
 
 
@@ -63,12 +60,26 @@ def print_line(out: Console, text: str) -> None:
     out.print(text, markup=False, soft_wrap=not out.is_terminal)
 
 
-def fail(message: str, hint: str = "") -> None:
-    """Print one line on standard error: what was expected, what was given, what to do next; it may quote a program."""
+def print_log(evaluation: Evaluation, *, stderr: bool = False) -> None:
+    """Print what a program printed, if it did; of a fault of the engine, the traceback."""
+    from evaluators.records import Tag
+    from results.text import visible
+
+    if evaluation.log:
+        head = "The engine failed:" if evaluation.outcome.tag is Tag.ENGINE_ERROR else "It printed:"
+        console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)
+
+
+def fail(message: str, hint: str = "", code: int = 1) -> typer.Exit:
+    """Print one line on standard error, and return the exit to raise where the command ends by it.
+
+    The line says what was expected, what was given, what to do next; it may quote a program.
+    """
     from results.text import visible
 
     text = " ".join(f"{message} {hint}".split())
     print(f"evolve: {visible(text)}", file=sys.stderr)
+    return typer.Exit(code)
 
 
 @contextmanager
@@ -110,7 +121,14 @@ def typed(arguments: Sequence[str]) -> str:
 
 def json_line(value: Mapping[str, Any]) -> str:
     """Return one JSON object on one line, the version of the schema first."""
-    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(value), allow_nan=False)
+    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(value), allow_nan=False, default=_plain)
+
+
+def _plain(record: Any) -> Any:
+    """Return a time as ISO 8601, a path as text, and any record of ours by its fields."""
+    if isinstance(record, datetime):
+        return record.isoformat()
+    return str(record) if isinstance(record, Path) else vars(record)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -150,9 +168,9 @@ def evaluation_json(program: Program, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "program": program_json(program),
         "metric": metric_json(program.domain.metric),
-        "outcome": outcome_json(evaluation.outcome),
+        "outcome": evaluation.outcome,
         "isolation": evaluation.isolation,
-        "scores": scores_json(evaluation.scores),
+        "scores": evaluation.scores,
         "tasks": [task_json(result) for result in evaluation.results],
     }
 
@@ -167,23 +185,13 @@ def metric_json(metric: Metric) -> dict[str, str]:
     return {name: getattr(metric, name) for name in ("name", "label", "direction", "scale")}
 
 
-def outcome_json(outcome: Outcome | None) -> dict[str, str] | None:
-    """Return an outcome as JSON has it, None for a candidate that is not decided."""
-    return None if outcome is None else {"tag": outcome.tag.value, "message": outcome.message}
-
-
-def scores_json(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
-    """Return scores as JSON has them, by name."""
-    return {name: dict(vars(score)) for name, score in scores.items()}
-
-
 def task_json(result: TaskResult) -> dict[str, Any]:
     """Return what JSON says of a program on one task; curves are lists of [budget, value]."""
-    return dict(vars(result.task)) | {
+    return vars(result.task) | {
         "value": result.value,
         "stderr": result.stderr,
         "samples": result.samples,
-        "reference": [list(point) for point in result.reference],
-        "curve": [list(point) for point in result.curve],
-        "cost": dict(vars(result.cost)),
+        "reference": result.reference,
+        "curve": result.curve,
+        "cost": result.cost,
     }

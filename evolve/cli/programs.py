@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evaluators.records import Evaluation, Tag
+from evaluators.records import Evaluation
 from evolve.cli.output import (
     DbOption,
     JsonOption,
@@ -15,10 +15,10 @@ from evolve.cli.output import (
     evaluation_json,
     fail,
     print_json,
+    print_log,
     split,
 )
 from evolve.cli.tables import score_text, tasks_table, title
-from results.text import visible
 
 if TYPE_CHECKING:
     from evolve.programs import Program
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 DomainOption = Annotated[
     str | None,
     typer.Option(
-        "--domain",
-        help="The program's domain, a name or a folder. [default: seen from its classes]",
-        show_default=False,
+        "--domain", help="The program's domain, a name or a folder. [default: seen from its classes]"
     ),
 ]
 TasksOption = Annotated[
@@ -43,22 +41,16 @@ TierOption = Annotated[
     typer.Option(
         "--tier",
         help="Kinds of tasks, separated by commas; for games exact, generic, jitter, scale. [default: the first]",
-        show_default=False,
     ),
 ]
 BudgetOption = Annotated[
     int | None,
     typer.Option(
-        "--budget",
-        "--iterations",
-        min=1,
-        help="Of each task, such as iterations. [default: the domain's]",
-        show_default=False,
+        "--budget", "--iterations", min=1, help="Of each task, such as iterations. [default: the domain's]"
     ),
 ]
 WorkersOption = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Processes. [default: one per core]", show_default=False),
+    int | None, typer.Option("--workers", min=1, help="Processes. [default: one per core]")
 ]
 InProcessOption = Annotated[
     bool, typer.Option("--in-process", help="Without the sandbox. For files of your own only.")
@@ -103,11 +95,9 @@ def evaluate(
         print_json({"domain": chosen.domain.name} | evaluation_json(chosen, evaluation))
     else:
         _print_evaluation(chosen, evaluation)
-    if evaluation.log:
-        _print_log(evaluation, stderr=as_json)
+    print_log(evaluation, stderr=as_json)
     if not evaluation.outcome.ok:
-        fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
-        raise typer.Exit(1)
+        raise fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
 
 
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
@@ -119,9 +109,3 @@ def _print_evaluation(program: Program, evaluation: Evaluation) -> None:
     if evaluation.outcome.ok:
         objective = program.domain.objective
         out.print(f"{objective}: {score_text(evaluation.scores[objective])} (larger is better)", markup=False)
-
-
-def _print_log(evaluation: Evaluation, *, stderr: bool) -> None:
-    """Print what the program printed; of a fault of the engine, the traceback."""
-    head = "The engine failed:" if evaluation.outcome.tag is Tag.ENGINE_ERROR else "It printed:"
-    console(stderr=stderr).print(f"{head} {visible(evaluation.log)}", markup=False, soft_wrap=True)

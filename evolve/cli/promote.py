@@ -43,28 +43,18 @@ from results.text import count, plural
 
 def promote(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
-    finalists: Annotated[int, typer.Option("--finalists", min=1, help="How many of its programs.")] = 3,
+    finalists: Annotated[int, typer.Option(min=1, help="How many of its programs.")] = 3,
     baselines: Annotated[
-        str | None,
-        typer.Option(
-            "--baselines", help="Seeds, separated by commas. [default: the domain's]", show_default=False
-        ),
+        str | None, typer.Option(help="Seeds, separated by commas. [default: the domain's]")
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(
-            "--tasks",
-            "--games",
-            help="Only these held-out tasks. [default: the test suite]",
-            show_default=False,
-        ),
+        typer.Option("--tasks", "--games", help="Only these held-out tasks. [default: the test suite]"),
     ] = None,
     horizons: Annotated[
         str | None,
         typer.Option(
-            "--horizons",
-            help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]",
-            show_default=False,
+            help="Budgets of the held-out tasks, separated by commas, such as 300,1000. [default: the domain's]"
         ),
     ] = None,
     budget: Annotated[
@@ -74,17 +64,11 @@ def promote(
             "--iterations",
             min=1,
             help="Of the checks on tasks of the search. [default: the campaign's]",
-            show_default=False,
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            "--seed",
-            min=0,
-            help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]",
-            show_default=False,
-        ),
+        typer.Option(min=0, help="Of the freshly drawn tasks, to repeat a promotion. [default: a new one]"),
     ] = None,
     workers: WorkersOption = None,
     db: DbOption = None,

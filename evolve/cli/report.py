@@ -24,12 +24,10 @@ Format = Literal["html", "md"]
 def report(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="File to write. [default: CAMPAIGN.html]", show_default=False),
+        Path | None, typer.Option("--output", "-o", help="File to write. [default: CAMPAIGN.html]")
     ] = None,
     chosen: Annotated[
-        Format | None,
-        typer.Option("--format", "-f", help="[default: the output's ending, or html]", show_default=False),
+        Format | None, typer.Option("--format", "-f", help="[default: the output's ending, or html]")
     ] = None,
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -51,7 +49,7 @@ def report(
     files = _write(view, path, kind)
     sentences = verdict(view)
     if as_json:
-        made = {"campaign": campaign, "format": kind, "file": str(path)}
+        made = {"campaign": campaign, "format": kind, "file": path}
         print_json(made | {"figures": files, "verdict": sentences})
         return
     out = console(stderr=True)
@@ -60,7 +58,7 @@ def report(
     out.print(f"Wrote {path}{beside}.", markup=False, soft_wrap=True)
 
 
-def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
+def _write(view: CampaignView, path: Path, kind: Format) -> list[Path]:
     """Write the report, and return the files beside it."""
     from results.views import report as rendering
 
@@ -76,7 +74,7 @@ def _write(view: CampaignView, path: Path, kind: Format) -> list[str]:
             _folder(path).mkdir(exist_ok=True)
         for file, content in [*beside.items(), (path, text)]:
             file.write_text(content, encoding="utf-8")
-    return [str(file) for file in beside]
+    return list(beside)
 
 
 def _folder(path: Path) -> Path:

@@ -17,10 +17,9 @@ from evolve.cli.output import (
     database,
     metric_json,
     open_results,
-    outcome_json,
     print_json,
+    print_log,
     program_json,
-    scores_json,
     task_json,
 )
 from evolve.cli.tables import difference, models_table, plain_table, score_text, tasks_table
@@ -56,7 +55,7 @@ def campaigns(db: DbOption = None, as_json: JsonOption = False) -> None:
     with open_results(db) as store:
         listed = queries.campaigns(store)
     if as_json:
-        print_json({"campaigns": [plain(vars(c)) | {"metric": metric_json(c.metric)} for c in listed]})
+        print_json({"campaigns": [vars(c) | {"metric": metric_json(c.metric)} for c in listed]})
         return
     table = plain_table("campaign", "domain", "status", "created", right=["candidates", "best", "CPU s"])
     for c in listed:
@@ -88,8 +87,7 @@ def top(
     ranks_by = objective or record.objective
     if as_json:
         head = {"campaign": campaign, "metric": metric_json(record.metric)}
-        rows = [dict(vars(c)) | {"scores": scores_json(c.scores)} for c in listed]
-        print_json(head | {"objective": ranks_by, "programs": rows})
+        print_json(head | {"objective": ranks_by, "programs": listed})
         return
     table = plain_table("program", right=["candidate", f"{ranks_by} ↑"])
     table.add_column("operator")
@@ -170,16 +168,14 @@ def _print_evaluation(campaign: str, stored: StoredEvaluation, metric: Metric) -
     whole = {name: one for name, one in evaluation.scores.items() if "/" not in name}
     for name, one in whole.items():
         out.print(f"  {name} {score_text(one)}", markup=False)
-    if evaluation.log:
-        failed = evaluation.outcome.tag is Tag.ENGINE_ERROR
-        out.print(f"{'The engine failed:' if failed else 'It printed:'} {escape(visible(evaluation.log))}")
+    print_log(evaluation)
 
 
 def details_json(details: ProgramDetails) -> dict[str, Any]:
     """Return everything known of a program, as ``show --json`` and ``export --format json`` have it."""
     return {
         "program": {"id": details.program.id, "name": details.program.name, "source": details.program.source},
-        "origins": [plain(vars(o)) for o in details.origins],
+        "origins": details.origins,
         "children": [c._asdict() for c in details.children],
         "evaluations": [_evaluation_json(campaign, stored) for campaign, stored in details.evaluations],
     }
@@ -191,17 +187,12 @@ def _evaluation_json(campaign: str, stored: StoredEvaluation) -> dict[str, Any]:
         "campaign": campaign,
         "plan": stored.plan,
         "ordinal": stored.ordinal,
-        "outcome": outcome_json(evaluation.outcome),
+        "outcome": evaluation.outcome,
         "isolation": evaluation.isolation,
-        "scores": scores_json(evaluation.scores),
+        "scores": evaluation.scores,
         "tasks": [task_json(result) for result in evaluation.results],
         "log": evaluation.log,
     }
-
-
-def plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields as JSON has them, times as ISO 8601."""
-    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in fields.items()}
 
 
 @app.command()
@@ -230,7 +221,7 @@ def calls(
         shares = [] if one else model_report(store, campaign)
     if as_json:
         models = {} if one else {"models": [share.as_dict() for share in shares]}
-        listed = {"campaign": campaign, "calls": [_call_json(c) for c in asked]}
+        listed = {"campaign": campaign, "calls": [vars(c) | {"messages": _messages(c)} for c in asked]}
         print_json(listed | models)
     elif one:
         _print_conversation(asked)
@@ -240,8 +231,8 @@ def calls(
         _print_calls(asked, shares)
 
 
-def _call_json(call: CallRecord) -> dict[str, Any]:
-    return plain(vars(call) | {"messages": [{"role": role, "text": text} for role, text in call.messages]})
+def _messages(call: CallRecord) -> list[dict[str, str]]:
+    return [{"role": role, "text": text} for role, text in call.messages]
 
 
 def _print_calls(asked: Sequence[CallRecord], shares: Sequence[ModelShare]) -> None:

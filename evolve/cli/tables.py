@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from evaluators.records import Metric, Score, Task, TaskResult
-from results.comparison import Standing, Value, ranking, standing_over
+from results.comparison import Standing, Value, mean, ranking, standing_over
 from results.records import HeldOutEvaluation, ModelShare
 from results.text import NONE, arrow, count, measured, plural, score, signed
 
@@ -255,8 +255,6 @@ def _complete(entries: Sequence[Entry], name: str) -> dict[str, Sequence[Value]]
 
 def _values(entries: Sequence[Entry], name: str, metric: Metric) -> list[str]:
     """Return the cells of a row or column, with a star at the best value and a sign at those tied with it."""
-    from results.views.programs import mean
-
     best = standing_in(metric, entries, name)
     marks = {best.winner: "★"} | dict.fromkeys(best.tied, "=") if best else {}
     cells = dict.fromkeys((entry.name for entry in entries), "-")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from evaluators.contract import Plan
-from evaluators.records import Cost, Evaluation, Outcome, Score, Tag
+from evaluators.records import Cost, Evaluation, Outcome, Tag
 from evaluators.task_domain import TaskDomain
 from evolve.evaluation.service import EvaluationService
 
@@ -26,12 +26,10 @@ class Row:
     Attributes:
         evaluation: the tasks that it finished, as if they had been one evaluation; scores only if it finished all. Its
             outcome is the gravest: one that is no refusal, if there is any, else the plan's first.
-        scores: family -> the domain's objective on it alone, of the families that it finished.
-        failures: family -> how the program ended there. Both in the plan's order.
+        failures: family -> how the program ended there, in the plan's order.
     """
 
     evaluation: Evaluation
-    scores: Mapping[str, Score]
     failures: Mapping[str, Outcome]
 
 
@@ -89,5 +87,4 @@ def joined(domain: TaskDomain, plan: Plan, parts: Mapping[str, Evaluation]) -> R
         cost=sum((part.cost for part in parts.values()), Cost()),
         log="\n".join(dict.fromkeys(part.log for part in parts.values() if part.log)),
     )
-    scores = {family: part.scores[domain.objective] for family, part in parts.items() if part.outcome.ok}
-    return Row(whole, scores, failures)
+    return Row(whole, failures)

@@ -40,7 +40,7 @@ class Choice:
 class Distillation:
     """The outcome: `source` is the smallest program; `stopped` says that Ctrl-C (or SIGTERM) ended the search."""
 
-    found: Distilled
+    search: Distilled
     source: str
     stopped: bool
 

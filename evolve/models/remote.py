@@ -106,41 +106,45 @@ class RemoteModel(ABC):
             return self._of_status(*status)
         cause = error.__cause__
         fault = cause if isinstance(cause, httpx2.TransportError) else error
-        said = f"{type(fault).__name__}: {scrubbed(fault, self._secrets)}"
+        detail = f"{type(fault).__name__}: {scrubbed(fault, self._secrets)}"
         # Without a connection the request never left; of a connection that broke nobody knows what it costs.
         unsent = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
         usage = Usage() if isinstance(fault, unsent) else None
         if isinstance(fault, httpx2.TimeoutException):
             return TransientError("the server took too long.", usage=usage)
         if isinstance(fault, httpx2.TransportError):
-            return TransientError(f"no connection to {self._host}: {said}", usage=usage)
+            return TransientError(f"no connection to {self._host}: {detail}", usage=usage)
         # Not the JSON that is expected: a proxy's page, half a body, another interface.
-        return TransientError(f"the server's answer could not be read: {said}", usage=usage)
+        return TransientError(f"the server's answer could not be read: {detail}", usage=usage)
 
-    def _of_status(self, status: int, said: str, headers: Mapping[str, str]) -> ModelError:
+    def _of_status(self, status: int, detail: str, headers: Mapping[str, str]) -> ModelError:
         """Return the error that an HTTP status from 400 on stands for."""
-        said = scrubbed(said, self._secrets)
-        if status == 429 and any(word in said.lower() for word in _NO_MONEY):
+        detail = scrubbed(detail, self._secrets)
+        if status == 429 and any(word in detail.lower() for word in _NO_MONEY):
             return ModelSetupError(
-                f"{self.name}: the account has no money left: {said}",
+                f"{self.name}: the account has no money left: {detail}",
                 "Top it up; the same command continues.",
             )
         if status in _PASSING or status >= 500:
             usage = None if status in _GAVE_UP else Usage()
             return TransientError(
-                f"HTTP {status}: {said}", retry_after_s=_retry_after_s(headers), usage=usage
+                f"HTTP {status}: {detail}", retry_after_s=_retry_after_s(headers), usage=usage
             )
-        if status in (401, 403) or "api key not valid" in said.lower() or "api_key_invalid" in said.lower():
+        if (
+            status in (401, 403)
+            or "api key not valid" in detail.lower()
+            or "api_key_invalid" in detail.lower()
+        ):
             key = self.keys[0]
             return ModelSetupError(
-                f"{self.name}: the key in {key} was rejected: {said}", f"Set {key} to a valid key."
+                f"{self.name}: the key in {key} was rejected: {detail}", f"Set {key} to a valid key."
             )
         if status == 404:
             return ModelSetupError(
-                f"{self.name}: the server knows no such model or address: {said}",
+                f"{self.name}: the server knows no such model or address: {detail}",
                 "Check --model and the base URL.",
             )
-        return ModelSetupError(f"{self.name}: the server refused the request (HTTP {status}): {said}")
+        return ModelSetupError(f"{self.name}: the server refused the request (HTTP {status}): {detail}")
 
 
 def scrubbed(text: object, secrets: Iterable[str]) -> str:
@@ -232,11 +236,11 @@ class OpenAIModel(RemoteModel):
         usage = self._usage(answer["usage"]) if answer.get("usage") is not None else None
         if self._responses and answer.get("error") is not None:
             raise self._reported(answer["error"], usage)
-        found = _responses_text(answer) if self._responses else _chat_text(answer)
-        if found is None:
-            said = scrubbed(response.text, self._secrets)
-            raise TransientError(f"the server sent no answer: {said}", usage=usage)
-        return *found, usage or Usage(), answer.get("model", "")
+        text_and_stop = _responses_text(answer) if self._responses else _chat_text(answer)
+        if text_and_stop is None:
+            detail = scrubbed(response.text, self._secrets)
+            raise TransientError(f"the server sent no answer: {detail}", usage=usage)
+        return *text_and_stop, usage or Usage(), answer.get("model", "")
 
     def _usage(self, used: Mapping[str, Any]) -> Usage:
         """Return tokens as the interface counts them."""
@@ -246,19 +250,19 @@ class OpenAIModel(RemoteModel):
 
     def _reported(self, error: Mapping[str, Any], usage: Usage | None) -> ModelError:
         """Return what the Responses interface reports inside of a successful HTTP response."""
-        said = scrubbed(f"{error['message']} ({error['code']})", self._secrets)
+        detail = scrubbed(f"{error['message']} ({error['code']})", self._secrets)
         if error["code"] in ("server_error", "rate_limit_exceeded", "vector_store_timeout"):
-            return TransientError(said, usage=usage)
-        return ModelSetupError(f"{self.name}: {said}")
+            return TransientError(detail, usage=usage)
+        return ModelSetupError(f"{self.name}: {detail}")
 
     def _status_of(self, error: Exception) -> tuple[int, str, Mapping[str, str]] | None:
         import openai
 
         if not isinstance(error, openai.APIStatusError):
             return None
-        said = str((error.body.get("message") if isinstance(error.body, dict) else None) or error)
-        said = f"{said} ({error.code})" if error.code and error.code not in said else said
-        return error.status_code, said, error.response.headers
+        detail = str((error.body.get("message") if isinstance(error.body, dict) else None) or error)
+        detail = f"{detail} ({error.code})" if error.code and error.code not in detail else detail
+        return error.status_code, detail, error.response.headers
 
 
 def _object(response: httpx2.Response) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from evolve.models.base import Message
 from evolve.operators.base import Context
 from evolve.prompting import digest
 from evolve.search.log import LogView
+from results import text
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -200,13 +201,13 @@ def _first_curves(evaluation: Evaluation | None) -> Mapping[str, Curve]:
 def _behind(parent: _Row, known: Sequence[_Row]) -> _Behind | None:
     """Return the family on which the parent is furthest behind the best program known there; None when on none."""
     own = parent.parts
-    found = [
+    behind = [
         _Behind(family, own[family], value, row.name)
         for row in known
         for family, value in row.parts.items()
         if value > own.get(family, value)
     ]
-    return max(found, key=lambda b: (b.best - b.own, b.task), default=None)
+    return max(behind, key=lambda b: (b.best - b.own, b.task), default=None)
 
 
 @lru_cache(maxsize=8)
@@ -275,9 +276,7 @@ def line(text: str, limit: int) -> str:
 @lru_cache(maxsize=512)
 def fenced(source: str) -> str:
     """A program in a fence that it cannot close."""
-    text = plain(source, MAX_SOURCE)
-    marks = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{marks}python\n{text}\n{marks}"
+    return text.fenced(plain(source, MAX_SOURCE), "python")
 
 
 def _tidy(text: str) -> str:

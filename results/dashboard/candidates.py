@@ -93,8 +93,7 @@ def of_candidate(store: Store, campaign: str, ordinal: int) -> CandidateView:
     Raises:
         UnknownNameError: no such campaign or candidate.
     """
-    with store.reading() as connection:
-        record = get_campaign(connection, campaign)
+    with store.reading_campaign(campaign) as (connection, record):
         origin = load_origin(connection, record, ordinal)
     details = program(store, origin.program_id) if origin.program_id else None
     return _view(store, campaign, origin, details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,10 +11,11 @@ from results import comparison, plots
 from results.dashboard.cache import Seen
 from results.dashboard.candidates import CandidateView
 from results.errors import UnknownNameError
+from results.lineage import Step
 from results.queries import CampaignSummary
 from results.text import duration, score, signed, usd
 from results.views import words
-from results.views.document import Cell, Figure, Rows, Table, num
+from results.views.document import Cell, Figure, Table, num
 from results.views.figures import convergence
 from results.views.programs import Column, columns
 from results.views.sections import campaign_path, candidate_path, program_path, program_table
@@ -59,26 +60,29 @@ def _ahead(metric: Metric, column: Column) -> float | None:
 
 def campaign_table(chosen: Mapping[CampaignSummary, Seen]) -> Table:
     """Return campaigns side by side: their best candidates, counts and costs."""
-    head = [
-        "campaign", "status", "objective", "best ↑", "at candidate", "candidates", "valid", "improvements", "CPU",
-        "cost",
-    ]  # fmt: skip
-    rows: Rows = []
-    for summary, (view, _) in chosen.items():
-        best = view.lineage[-1].ordinal if view.lineage else None
-        rows.append(
-            [
-                Cell(summary.name, campaign_path(summary.name)),
-                Cell(summary.status, style=f"status {summary.status}"),
-                summary.objective,
-                num(score(summary.best)),
-                num("", "") if best is None else num(best, href=candidate_path(summary.name, best)),
-                *map(num, (len(view.trials), view.valid, len(view.improvements))),
-                num(duration(view.cpu_s)),
-                num(usd(view.cost_usd)),
-            ]
-        )
-    return Table(head, rows)
+    views = {summary: view for summary, (view, _) in chosen.items()}
+    return Table.of(
+        chosen,
+        {
+            "campaign": lambda c: Cell(c.name, campaign_path(c.name)),
+            "status": lambda c: Cell(c.status, style=f"status {c.status}"),
+            "objective": lambda c: c.objective,
+            "best ↑": lambda c: num(score(c.best)),
+            "at candidate": lambda c: _last(c.name, views[c].lineage),
+            "candidates": lambda c: num(len(views[c].trials)),
+            "valid": lambda c: num(views[c].valid),
+            "improvements": lambda c: num(len(views[c].improvements)),
+            "CPU": lambda c: num(duration(views[c].cpu_s)),
+            "cost": lambda c: num(usd(views[c].cost_usd)),
+        },
+    )
+
+
+def _last(campaign: str, lineage: Sequence[Step]) -> Cell:
+    """Return the number of the best candidate, nothing where there is none."""
+    return (
+        num(lineage[-1].ordinal, href=candidate_path(campaign, lineage[-1].ordinal)) if lineage else num("")
+    )
 
 
 def campaign_figure(chosen: Mapping[CampaignSummary, Seen]) -> Figure:

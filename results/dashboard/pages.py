@@ -89,9 +89,8 @@ class Pages:
         store, name = self._database.store(), request.path_params["name"]
         wanted = table.parse(request.query_params)
         now = state(store, name)
-        with store.reading() as connection:
-            record = get_campaign(connection, name)
-        shown = table.page(store, record, wanted)
+        with store.reading_campaign(name) as (connection, record):
+            shown = table.page(connection, record, wanted)
         return self._page("programs.html", now, scope=name, record=record, t=shown)
 
     def programs_csv(self, request: Request) -> Response:

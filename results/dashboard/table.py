@@ -122,30 +122,27 @@ class Page:
     operators: Mapping[str, int]
 
 
-def page(store: Store, record: CampaignRecord, request: Request) -> Page:
+def page(connection: Connection, record: CampaignRecord, request: Request) -> Page:
     """Return one page of a campaign's table."""
-    with store.reading() as connection:
-        total = connection.scalar(
-            select(func.count()).select_from(Candidate).where(*_filters(record, request))
-        )
-        pages = max(1, -(-int(total or 0) // PAGE_ROWS))
-        request = replace(request, page=min(request.page, pages))
-        column = _SORTS[request.sort]
-        order = column.desc().nulls_last() if request.descending else column.asc().nulls_last()
-        rows = connection.execute(
-            _rows(record, request)
-            .order_by(order, Candidate.ordinal)
-            .limit(PAGE_ROWS)
-            .offset((request.page - 1) * PAGE_ROWS)
-        )
-        return Page(
-            request=request,
-            rows=rows.all(),
-            total=int(total or 0),
-            pages=pages,
-            outcomes=_counts(connection, record, replace(request, outcome=""), Candidate.outcome),
-            operators=_counts(connection, record, replace(request, operator=""), Candidate.operator),
-        )
+    total = connection.scalar(select(func.count()).select_from(Candidate).where(*_filters(record, request)))
+    pages = max(1, -(-int(total or 0) // PAGE_ROWS))
+    request = replace(request, page=min(request.page, pages))
+    column = _SORTS[request.sort]
+    order = column.desc().nulls_last() if request.descending else column.asc().nulls_last()
+    rows = connection.execute(
+        _rows(record, request)
+        .order_by(order, Candidate.ordinal)
+        .limit(PAGE_ROWS)
+        .offset((request.page - 1) * PAGE_ROWS)
+    )
+    return Page(
+        request=request,
+        rows=rows.all(),
+        total=int(total or 0),
+        pages=pages,
+        outcomes=_counts(connection, record, replace(request, outcome=""), Candidate.outcome),
+        operators=_counts(connection, record, replace(request, operator=""), Candidate.operator),
+    )
 
 
 def csv_lines(store: Store, record: CampaignRecord, request: Request) -> Iterator[str]:

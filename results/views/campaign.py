@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from results import progress, queries
 from results.lineage import Step, load_steps
-from results.loading import get_campaign, load_held_out
+from results.loading import load_held_out
 from results.records import CampaignRecord, EventRecord, ModelShare, Status
 from results.store import Store
 from results.text import Diff, diff
@@ -120,8 +120,7 @@ def view(store: Store, name: str) -> CampaignView:
     trials = progress.trials(store, name)
     scored = sorted((t for t in trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.ordinal))
     events = queries.events(store, name)
-    with store.reading() as connection:
-        campaign = get_campaign(connection, name)
+    with store.reading_campaign(name) as (connection, campaign):
         shown = [t.ordinal for t in scored[:BEST_SHOWN]]
         entries = programs.entries(connection, campaign, (), [0, *shown])
         lineage = load_steps(connection, campaign, progress.way_to(trials, shown[0])) if shown else ()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
 
 from sqlalchemy import Connection
 
 from evaluators.records import Evaluation, Metric, Score, Task, TaskResult
 from results import schema
-from results.comparison import Standing, Value, ranking, standing_over
+from results.comparison import Standing, Value, mean, ranking, standing_over
 from results.loading import load_evaluations, load_programs
 from results.plots import Curve
 from results.programs import SHOWN_ID
@@ -142,25 +140,6 @@ def first_tiers(tasks: Iterable[Task]) -> dict[str, str]:
     for task in tasks:
         first.setdefault(task.family, task.tier)
     return first
-
-
-def mean(metric: Metric, values: Sequence[Value]) -> Value:
-    """Return the mean of values, the geometric one on a log scale, with its standard error; one value as it is.
-
-    The standard error is that of the values, or their spread where that is larger, as in a domain's scores.
-    """
-    if len(values) == 1:
-        return values[0]
-    log, n = metric.scale == "log", len(values)
-    # Positions count units, and more of them is better.
-    positions = [metric.oriented(one.value) for one in values]
-    sign = -1 if metric.direction == "min" else 1
-    middle = sign * fmean(positions)
-    within = math.hypot(*(one.spread(metric) for one in values)) / n
-    error = max(within, math.sqrt(variance(positions) / n))
-    if log:
-        return Value(10**middle, error * math.log(10) * 10**middle)
-    return Value(middle * metric.unit, error * metric.unit)
 
 
 def curves(metric: Metric, rows: Iterable[Entry]) -> list[Curve]:

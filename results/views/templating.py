@@ -66,10 +66,8 @@ def escaped(value: object) -> str:
 
 
 def fenced(source: str, language: str = "") -> str:
-    """Return a block of code, inside a fence that is longer than any in it."""
-    longest = max((len(run) for run in re.findall(r"`+", source)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text.visible(source).rstrip()}\n{fence}"
+    """Return a block of code, as it may be seen."""
+    return text.fenced(text.visible(source).rstrip(), language)
 
 
 def _visible(value: Any) -> Any:
