@@ -60,11 +60,13 @@ class Law(NamedTuple):
         family: the family that they belong to.
         tier: see `Tier`.
         about: what they are, in a few words.
+        seeded: whether a seed follows the law's name; else it is the name of one game.
     """
 
     family: str
     tier: Tier
     about: str
+    seeded: bool = True
 
 
 _RIVER = "river subgames of heads-up no-limit hold'em"
@@ -76,8 +78,8 @@ DRAWN: Mapping[str, Law] = MappingProxyType(
         "random_sealed": Law("random_sums", "sealed", "correlated types, and sums over the moves of a path"),
         "river60": Law("river", "train", f"{_RIVER}, 60 hands a side"),
         "river": Law("river", "sealed", _RIVER),
-        "libratus3": Law("river", "sealed", "an endgame of Libratus"),
-        "libratus4": Law("river", "sealed", "an endgame of Libratus"),
+        "libratus3": Law("river", "sealed", "an endgame of Libratus", seeded=False),
+        "libratus4": Law("river", "sealed", "an endgame of Libratus", seeded=False),
     }
 )
 """What stands before the first ``-`` or ``(`` of a name (``river`` in ``river-3``) -> its law."""

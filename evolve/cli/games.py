@@ -37,7 +37,7 @@ def games(
     from evaluators.games.suites import SUITES_VERSION
 
     named = split(names)
-    rows = [_game(name, compile_=compile_, named=bool(named)) for name in named or _listed(family, suite)]
+    rows = [_game(name, compile_=compile_) for name in named or _listed(family, suite)]
     if as_json:
         versions = {"schema_version": SCHEMA_VERSION, "suites_version": SUITES_VERSION}
         print_json(versions | {"games": rows})
@@ -77,7 +77,7 @@ def _print_table(rows: Sequence[dict[str, Any]]) -> None:
             table.add_row(f" {row['name']}", row["tier"], *counts, "yes" if row["cached"] else "no")
     out = console()
     out.print(table)
-    out.print("Infosets and (infoset, action) pairs of all players together.")
+    out.print("Infosets and (infoset, action) pairs of all players together. N: any seed from 0.")
     out.print("One game with its OpenSpiel string: evolve games NAME")
 
 
@@ -119,20 +119,22 @@ def _by_player(counts: list[int] | None) -> str:
     return f" ({counts[0]:,} each)" if same else f" ({', '.join(map(_count, counts))})"
 
 
-def _game(name: str, *, compile_: bool, named: bool) -> dict[str, Any]:
+def _game(name: str, *, compile_: bool) -> dict[str, Any]:
     """Return what is known of a game.
 
     Args:
         name: short name, OpenSpiel string, drawn name, or law of drawn games.
         compile_: compile it, if it is not in the cache yet.
-        named: it was asked for by name: drawn games are made, other sizes estimated.
 
     Raises:
         GameError: an unknown game, or one beyond the limit.
     """
     from evaluators.games import cache, suites
 
-    resolved = suites.Resolved(name, name) if name in suites.DRAWN else suites.resolve(name)
+    if name in suites.DRAWN and suites.DRAWN[name].seeded:
+        resolved = suites.Resolved(f"{name}-N", f"{name}-N")
+    else:
+        resolved = suites.resolve(name)
     family = suites.family(resolved.name)
     drawn = suites.law(resolved.name)
     listed = suites.member(resolved.name) or drawn
@@ -144,20 +146,22 @@ def _game(name: str, *, compile_: bool, named: bool) -> dict[str, Any]:
         "sibling": suites.has_sibling(family),
         "suites": [key for key, members in suites.SUITES.items() if resolved.name in members],
         "game_string": resolved.game_string,
-        **_sizes(resolved, compile_=compile_, named=named),
+        **_sizes(resolved, compile_=compile_),
         "compile_s": cache.compile_seconds(resolved.game_string),
         "cached": cache.entry(resolved.game_string).exists(),
     }
 
 
-def _sizes(resolved: Resolved, *, compile_: bool, named: bool) -> dict[str, Any]:
+def _sizes(resolved: Resolved, *, compile_: bool) -> dict[str, Any]:
     """Return the sizes of a compiled game; else those that are listed, without the players' own; else estimates."""
     from evaluators.games import cache, suites
 
     sizes = dict.fromkeys(("players", "terminals", "num_infosets", "num_pairs", "infosets", "pairs"))
     sizes |= {"estimated": False}
     drawn, listed = suites.law(resolved.name), suites.member(resolved.name)
-    if (compile_ or cache.entry(resolved.game_string).exists()) if not drawn else named:
+    if drawn and resolved.name.endswith("-N"):
+        return sizes
+    if drawn or compile_ or cache.entry(resolved.game_string).exists():
         return sizes | _compiled(resolved.name)
     if listed:
         return sizes | {
@@ -166,7 +170,7 @@ def _sizes(resolved: Resolved, *, compile_: bool, named: bool) -> dict[str, Any]
             "num_infosets": listed.sizes.infosets,
             "num_pairs": listed.sizes.pairs,
         }
-    return sizes if drawn else sizes | _estimated(resolved.game_string)
+    return sizes | _estimated(resolved.game_string)
 
 
 def _compiled(name: str) -> dict[str, Any]:
