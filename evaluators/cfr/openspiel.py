@@ -15,14 +15,9 @@ from evaluators.cfr import checkpoints
 from evaluators.cfr.checkpoints import Checkpoint, CheckpointError
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
-from evaluators.games import cache, policies
-from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
-from evaluators.games.compiled import CompiledGame
+from evaluators.games import policies
 from evaluators.games.form import Floats
-from evaluators.games.game import Game
-from evaluators.games.loading import load
-from evaluators.games.random_games import parse
-from evaluators.games.suites import resolve
+from evaluators.games.openspiel_games import both
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits, Sandbox
 from sandbox.process import ProcessSandbox
@@ -35,6 +30,7 @@ class CfrSolver(HostedProgram):
 
     Attributes:
         game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous.
+        game_string: what stands for `game` in files, see `both`.
     """
 
     called = "solver"
@@ -56,7 +52,7 @@ class CfrSolver(HostedProgram):
             ProgramFailed: the program does not start.
         """
         DOMAIN.check(source)
-        self.game, self._game = _games(game)
+        self.game, self._game, self.game_string = both(game)
         super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
         self._shown: dict[str, Any] = {}
         prepared = DOMAIN.prepare(source)
@@ -69,11 +65,6 @@ class CfrSolver(HostedProgram):
             )
             self._play = CfrRun(prepared, self._game, self._session)
         self._source = source
-
-    @property
-    def game_string(self) -> str:
-        """What stands for `game` in files: OpenSpiel's string, or the name of a random game."""
-        return self._game.game_string if parse(self._game.name) else str(self.game)
 
     @property
     def iteration(self) -> int:
@@ -169,29 +160,3 @@ class CfrSolver(HostedProgram):
         self._rows = np.repeat(rows, np.concatenate(self._game.num_actions))
         self._columns = np.concatenate(self._game.actions)
         return tabular
-
-
-def _games(game: Any) -> tuple[Any, Game]:
-    """OpenSpiel's game, turn-based, and ours."""
-    if isinstance(game, str):
-        name, string = resolve(game)
-        turns = load_turn_based(string)
-        # OpenSpiel numbers the information states of a random game as it reads them.
-        return turns, CompiledGame(name, compile_loaded(turns, name)) if parse(name) else load(game)
-    name = str(game)
-    turns = turn_based(game, name)
-    form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)
-    return turns, CompiledGame(name, form)
-
-
-def _reloads(name: str) -> bool:
-    """Whether a game's string stands for it; games made from tables or from text have none that does."""
-    import pyspiel
-
-    kind = name.partition("(")[0]
-    if kind in ("efg_game", "nfg_game") or kind not in pyspiel.registered_names():
-        return False
-    try:
-        return str(pyspiel.load_game(name)) == name
-    except (pyspiel.SpielError, RuntimeError, ValueError):
-        return False

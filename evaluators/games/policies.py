@@ -72,9 +72,7 @@ class StoredPolicy:
         """
         from open_spiel.python.policy import TabularPolicy
 
-        from evaluators.games.compile import (
-            load_turn_based,  # Here, because it imports pyspiel, which takes 100 ms.
-        )
+        from evaluators.games.compile import load_turn_based
 
         tabular = TabularPolicy(load_turn_based(self.game_string))
         if tabular.state_lookup.keys() != self.policy.keys():
