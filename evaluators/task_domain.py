@@ -151,6 +151,11 @@ class TaskDomain(ABC):
         """A class that makes a ``meta_strategy_method`` of OpenSpiel's ``psro_v2.PSROSolver`` of (source, which)."""
         return None
 
+    @property
+    def psro_solver(self) -> type[Any] | None:
+        """A class that makes a running PSRO solver, populations and mixtures, of (source, game, iterations)."""
+        return None
+
     def draw(self, seed: int) -> Sequence[Task]:
         """Return tasks that are drawn from `seed` once programs are frozen; none where the domain has no such tasks."""
         return ()

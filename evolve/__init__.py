@@ -13,8 +13,8 @@ The public interface; everything else may change between versions:
 >>> best = evolve.optimize(program=source, inputs=[(3,), (7,)], score=lambda output, n: ...)   # a function of yours
 
 `evaluate` scores a program on games, `run` searches for new ones, `campaigns` and `top` read what searches found,
-`frame` makes a pandas frame of such records, `load_policy` reads what ``evolve solve --save`` wrote. Importing this
-package is quick: what a function needs is loaded when it is called for the first time.
+`frame` makes a pandas frame of such records, `load_policy` and `load_populations` read what ``evolve solve --save``
+wrote. Importing this package is quick: what a function needs is loaded when it is called for the first time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evaluators.games.policies import StoredPolicy
+    from evaluators.games.stored_populations import StoredPopulations
     from evaluators.records import Evaluation, TaskResult
-    from evolve.api import campaigns, evaluate, frame, load_policy, load_program, run, top
+    from evolve.api import campaigns, evaluate, frame, load_policy, load_populations, load_program, run, top
     from evolve.config import CampaignConfig
     from evolve.optimization import Optimized, optimize
     from evolve.programs import Program
@@ -40,12 +41,14 @@ __all__ = [
     "Program",
     "RankedCandidate",
     "StoredPolicy",
+    "StoredPopulations",
     "Summary",
     "TaskResult",
     "campaigns",
     "evaluate",
     "frame",
     "load_policy",
+    "load_populations",
     "load_program",
     "optimize",
     "run",
@@ -61,11 +64,13 @@ _HOMES = {
     "Program": "evolve.programs",
     "RankedCandidate": "results.queries",
     "StoredPolicy": "evaluators.games.policies",
+    "StoredPopulations": "evaluators.games.stored_populations",
     "Summary": "evolve.search.events",
     "campaigns": "evolve.api",
     "evaluate": "evolve.api",
     "frame": "evolve.api",
     "load_policy": "evolve.api",
+    "load_populations": "evolve.api",
     "load_program": "evolve.api",
     "optimize": "evolve.optimization",
     "run": "evolve.api",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluators.games.policies import StoredPolicy
+from evaluators.games.stored_populations import StoredPopulations
 from evaluators.records import Evaluation
 from evolve.config import CampaignConfig, load_config, parse_config
 from evolve.database_url import default_database
@@ -42,6 +43,17 @@ def load_policy(path: str | Path) -> StoredPolicy:
         InputError: no such file, or none of ours.
     """
     from evaluators.games.policies import load
+
+    return load(path)
+
+
+def load_populations(path: str | Path) -> StoredPopulations:
+    """What ``evolve solve --save`` wrote of a PSRO run; `StoredPopulations.tabular_policies` are OpenSpiel's.
+
+    Raises:
+        InputError: no such file, or none of ours.
+    """
+    from evaluators.games.stored_populations import load
 
     return load(path)
 

@@ -19,7 +19,7 @@ from evolve.evaluation.service import limited, open_sandbox
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
-    from evaluators.psro.openspiel import MetaStrategyMethod
+    from evaluators.psro.openspiel import MetaStrategyMethod, PsroSolver
 
 _STORED = re.compile(r"[0-9a-fA-F]{4,64}|[\w.+-]+:(\d+|best)")
 """An id (or its beginning), campaign:ordinal or campaign:best."""
@@ -60,6 +60,30 @@ class Program:
         """
         demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
         solver: CfrSolver = self._plugged(self.domain.require("solver", command="solve"), game, demanded)
+        return solver
+
+    def psro_solver(
+        self, game: Any, *, iterations: int = 100, in_process: bool = False, unsafe_in_process: bool = False
+    ) -> PsroSolver:
+        """Return the program as a PSRO solver with exact best responses; close it, or use a ``with``.
+
+        Args:
+            game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name.
+            iterations: how many there is room for.
+            in_process: without the sandbox: for files of your own and seeds.
+            unsafe_in_process: the same for a stored program, which a model may have written.
+
+        Raises:
+            CapabilityError: its domain has no PSRO solver.
+            InputError: too many iterations.
+            GameError: a game that cannot be compiled to a tree.
+            ConfigError: a stored program asked for in process.
+            IsolationError: the sandbox is weaker than the program's campaign demanded.
+            ProgramFailed: it does not start.
+        """
+        demanded = self.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
+        host = self.domain.require("psro_solver", command="solve")
+        solver: PsroSolver = self._plugged(host, game, demanded, iterations=iterations)
         return solver
 
     def meta_strategy_method(
@@ -106,12 +130,12 @@ class Program:
             return Provenance("none", IN_PROCESS)
         return strictest([self.provenance])
 
-    def _plugged(self, host: type[Any], what: Any, demanded: Provenance) -> Any:
+    def _plugged(self, host: type[Any], what: Any, demanded: Provenance, **options: Any) -> Any:
         """Return the program in one of its domain's hosts, in a sandbox and under limits as demanded."""
         sandbox = open_sandbox(self.domain.sandbox_modules, demanded)
         limits = limited(Plan((), host.limits), demanded).limits
         try:
-            return host(self.source, what, sandbox=sandbox, limits=limits)
+            return host(self.source, what, sandbox=sandbox, limits=limits, **options)
         except BaseException:
             sandbox.close()
             raise

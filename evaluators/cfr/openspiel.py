@@ -16,15 +16,10 @@ from evaluators.cfr.checkpoints import Checkpoint, CheckpointError
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
 from evaluators.contract import GameError
-from evaluators.games import cache, matrix, policies
-from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
-from evaluators.games.compiled import CompiledGame
+from evaluators.games import policies
 from evaluators.games.form import Floats
 from evaluators.games.game import Game
-from evaluators.games.loading import load
-from evaluators.games.random_games import parse
-from evaluators.games.river.spots import is_spot
-from evaluators.games.suites import law, resolve
+from evaluators.games.openspiel_games import both
 from evaluators.hosted import HostedProgram, ProgramFailed
 from sandbox.base import Limits, Sandbox
 from sandbox.process import ProcessSandbox
@@ -38,6 +33,7 @@ class CfrSolver(HostedProgram):
     Attributes:
         game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous. None for a
             river subgame, which OpenSpiel does not have: its policies come as tables.
+        game_string: what stands for `game` in files, see `both`.
     """
 
     called = "solver"
@@ -59,7 +55,7 @@ class CfrSolver(HostedProgram):
             ProgramFailed: the program does not start.
         """
         DOMAIN.check(source)
-        self.game, self._game = _games(game)
+        self.game, self._game, self.game_string = both(game)
         super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
         self._shown: dict[str, Any] = {}
         prepared = DOMAIN.prepare(source)
@@ -77,12 +73,6 @@ class CfrSolver(HostedProgram):
     def played(self) -> Game:
         """The game as the program plays it."""
         return self._game
-
-    @property
-    def game_string(self) -> str:
-        """What stands for `game` in files: OpenSpiel's string, or our name of one that OpenSpiel does not have."""
-        ours = law(self._game.name) is not None or self._game.game_string.startswith(matrix.KIND)
-        return self._game.game_string if ours else str(self.game)
 
     @property
     def iteration(self) -> int:
@@ -188,31 +178,3 @@ class CfrSolver(HostedProgram):
         self._rows = np.repeat(rows, np.concatenate(self._game.num_actions))
         self._columns = np.concatenate(self._game.actions)
         return tabular
-
-
-def _games(game: Any) -> tuple[Any, Game]:
-    """OpenSpiel's game, turn-based, and ours."""
-    if isinstance(game, str):
-        if is_spot(game):
-            return None, load(game)
-        name, string = resolve(game)
-        turns = load_turn_based(string)
-        # OpenSpiel numbers the information states of a random game as it reads them.
-        return turns, CompiledGame(name, compile_loaded(turns, name)) if parse(name) else load(game)
-    name = str(game)
-    turns = turn_based(game, name)
-    form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)
-    return turns, CompiledGame(name, form)
-
-
-def _reloads(name: str) -> bool:
-    """Whether a game's string stands for it; games made from tables or from text have none that does."""
-    import pyspiel
-
-    kind = name.partition("(")[0]
-    if kind in ("efg_game", "nfg_game") or kind not in pyspiel.registered_names():
-        return False
-    try:
-        return str(pyspiel.load_game(name)) == name
-    except (pyspiel.SpielError, RuntimeError, ValueError):
-        return False

@@ -112,6 +112,13 @@ class PsroDomain(GameDomain):
 
         return MetaStrategyMethod
 
+    @property
+    def psro_solver(self) -> type:
+        """See `TaskDomain.psro_solver`."""
+        from evaluators.psro.openspiel import PsroSolver
+
+        return PsroSolver
+
     def prepare(self, source: str) -> PsroProgram:
         """Return a program as the trusted loop takes it."""
         attributes = {node.attr for node in ast.walk(parse(source)) if isinstance(node, ast.Attribute)}

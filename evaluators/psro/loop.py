@@ -233,7 +233,11 @@ class PsroRun:
 
     def exploitability(self) -> float:
         """Return NashConv / N of the mixtures by which the populations are judged now. Raises as `iterate`."""
-        return self.populations.exploitability(self._solvers.ask("eval", self.iteration))
+        return self.populations.exploitability(self.mixtures())
+
+    def mixtures(self) -> list[Floats]:
+        """Return the mixtures by which the populations are judged now. Raises as `iterate`."""
+        return self._solvers.ask("eval", self.iteration)
 
     def _append(self, plans: list[Floats]) -> None:
         """Add a policy per player, given as plans, and tell the program what it is entitled to know of it."""

@@ -22,14 +22,16 @@ from evaluators.contract import GameError, InputError, InvalidAnswer
 from evaluators.games.compile import compile_loaded, turn_based
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
+from evaluators.games.openspiel_games import both
 from evaluators.games.populations import Populations
+from evaluators.games.stored_populations import StoredPopulations, stored
 from evaluators.hosted import HostedProgram, ProgramFailed
 from evaluators.psro.domain import DOMAIN
-from evaluators.psro.loop import TENSOR_PLAYERS, Answers, MetaSolvers, Which, shared_bytes
+from evaluators.psro.loop import TENSOR_PLAYERS, Answers, MetaSolvers, PsroRun, Which, shared_bytes
 from sandbox.base import Limits, Sandbox
 from sandbox.process import ProcessSandbox
 
-__all__ = ["MAX_POLICIES", "MetaStrategyMethod", "ProgramFailed"]
+__all__ = ["MAX_POLICIES", "MetaStrategyMethod", "ProgramFailed", "PsroSolver"]
 
 
 MAX_POLICIES = 1000
@@ -104,6 +106,99 @@ class MetaStrategyMethod(HostedProgram):
         )
         run.solvers = MetaSolvers(session, run.answers, run.num_players)
         return run
+
+
+class PsroSolver(HostedProgram):
+    """A PSRO program at work on one game, with exact best responses and payoffs, as in a search.
+
+    Attributes:
+        game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous.
+        game_string: what stands for `game` in files.
+    """
+
+    called = "solver"
+    limits = MetaStrategyMethod.limits
+
+    def __init__(
+        self,
+        source: str,
+        game: Any,
+        *,
+        iterations: int = DOMAIN.iterations,
+        sandbox: Sandbox | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Compile the game and start the program, with the uniform policies.
+
+        Args:
+            source: the program.
+            game: a ``pyspiel.Game`` of perfect recall, an OpenSpiel string or a short name such as ``leduc2``.
+            iterations: how many there is room for.
+            sandbox: where the program runs, which the solver closes; a process sandbox when None.
+            limits: what the program may use.
+
+        Raises:
+            ProgramError: `source` is no PSRO program.
+            InputError: too many iterations.
+            GameError: a game that cannot be compiled to a tree.
+            ProgramFailed: the program does not start.
+        """
+        DOMAIN.check(source)
+        if iterations >= MAX_POLICIES:
+            raise InputError(f"PSRO: expected fewer than {MAX_POLICIES} iterations; got {iterations}.")
+        self.game, ours, self.game_string = both(game)
+        if not isinstance(ours, CompiledGame):
+            raise GameError(f"{ours.name}: expected a game that is compiled to a tree, for PSRO.")
+        super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
+        self._game, self._iterations = ours, iterations
+        self._judged: tuple[int, list[Floats]] = (-1, [])
+        with self._faults():
+            self._play = PsroRun(
+                DOMAIN.prepare(source), ours, iterations + 1, self._sandbox, limits or self.limits
+            )
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done so far."""
+        return self._play.iteration
+
+    def evaluate_and_update_policy(self) -> None:
+        """Do one iteration: mixtures, best responses to them, payoffs.
+
+        Raises:
+            ProgramFailed: with the reason.
+            InputError: there is no room for more.
+        """
+        if self.iteration == self._iterations:
+            raise InputError(
+                f"PSRO: expected at most {self._iterations} iterations, which there is room for."
+            )
+        with self._faults():
+            self._play.iterate()
+
+    def exploitability(self) -> float:
+        """NashConv / N of the mixtures by which the populations are judged, exact.
+
+        Raises:
+            ProgramFailed: with the reason.
+        """
+        return self._play.populations.exploitability(self._mixtures())
+
+    def populations(self) -> StoredPopulations:
+        """Every player's policies, and the mixtures by which they are judged.
+
+        Raises:
+            ProgramFailed: with the reason.
+            GameError: two players share an information state string.
+        """
+        return stored(self._game, self.game_string, self._play.populations, self._mixtures())
+
+    def _mixtures(self) -> list[Floats]:
+        """Mixtures that judge the populations, asked for once: a program with a memory may answer otherwise again."""
+        if self._judged[0] != self.iteration:
+            with self._faults():
+                self._judged = self.iteration, self._play.mixtures()
+        return self._judged[1]
 
 
 class _Run:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from evaluators.contract import InputError
 from evaluators.records import Metric
 from evolve.cli.output import (
     INTERRUPTED,
@@ -28,8 +31,10 @@ from evolve.cli.tables import number, plain_table
 
 if TYPE_CHECKING:
     from evaluators.cfr.openspiel import CfrSolver
+    from evaluators.psro.openspiel import PsroSolver
+    from evolve.programs import Program
 
-Curve = list[tuple[int, float]]
+Curve = Sequence[tuple[int, float]]
 
 ProgramOption = Annotated[
     str, typer.Option("--program", "-p", help="A Python file, a seed's name, or the id of a stored program.")
@@ -40,10 +45,22 @@ def solve(
     game: Annotated[str, typer.Argument(help="A short name, or an OpenSpiel string of perfect recall.")],
     program: ProgramOption,
     budget: Annotated[
-        int, typer.Option("--budget", "--iterations", "-n", min=1, help="Iterations of the solver.")
-    ] = 1000,
+        int | None,
+        typer.Option(
+            "--budget",
+            "--iterations",
+            "-n",
+            min=1,
+            help="Iterations of the solver. [default: 1000, of PSRO 100]",
+            show_default=False,
+        ),
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option("--save", help="Write the average policy to this .json or .npz file.")
+        Path | None,
+        typer.Option(
+            "--save",
+            help="Write the average policy to this .json or .npz file; of PSRO, populations and mixtures to this .npz.",
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -60,60 +77,126 @@ def solve(
     """Run a program as a solver on any OpenSpiel game, and keep the policy that it finds.
 
     The saved policy maps information state strings to actions to probabilities; `evolve.load_policy` makes it an
-    OpenSpiel policy again. Ctrl-C ends the run after the iteration that is under way, and keeps what was done. With
-    --checkpoint the same command continues, bit for bit as if it had never stopped, up to --iterations in all.
+    OpenSpiel policy again, and `evolve.load_populations` what a PSRO program leads to. Ctrl-C ends the run after the
+    iteration that is under way, and keeps what was done. With --checkpoint the same command continues, bit for bit as
+    if it had never stopped, up to --iterations in all.
 
     Example: evolve solve "kuhn_poker(players=4)" --program pdcfr_plus --iterations 500 --save policy.json
     """
-    from evaluators.cfr import checkpoints
-    from evaluators.games import policies
     from evolve.programs import find_program
 
-    if save is not None:
-        policies.check_name(save)
-    if checkpoint is not None:
-        checkpoints.check_name(checkpoint)
     chosen = find_program(program, db=database(db))
-    with chosen.cfr_solver(game, in_process=in_process, unsafe_in_process=unsafe_in_process) as solver:
-        if checkpoint is not None and checkpoint.exists():
-            solver.restore(checkpoint)
-        curve = _run(solver, budget, checkpoint, quiet=as_json)
-        string, isolation = solver.game_string, solver.isolation
-        table = solver.average_policy_table() if save is not None else {}
-    done, value = curve[-1]
-    about = {"program": {"id": chosen.id, "name": chosen.name}}
-    if save is not None:
-        measured = {"iterations": done, "exploitability": value}
-        policies.save(save, policies.StoredPolicy(string, table, about | measured))
-    if as_json:
-        where = {"game": game, "game_string": string, "metric": metric_json(chosen.domain.metric)}
-        ended = {"isolation": isolation, "budget": done, "value": value, "curve": curve}
-        saved = {"saved": None if save is None else str(save)}
-        print_json({"schema_version": SCHEMA_VERSION} | where | about | ended | saved)
-    else:
-        title = f"{chosen.name} ({chosen.id[:10]}) on {string}, isolation {isolation}"
-        _print_curve(title, chosen.domain.metric, curve)
-        if save is not None:
-            line = f"The average policy is in {save}, {len(table)} information states."
-            console().print(line, markup=False, soft_wrap=True)
-    if done < budget:
-        kept = "the average policy so far is in {}" if save else "no policy was kept: --save FILE keeps it"
+    sandbox = {"in_process": in_process, "unsafe_in_process": unsafe_in_process}
+    work = _psro if chosen.domain.psro_solver else _cfr
+    iterations, solved = work(chosen, game, budget, _Files(save, checkpoint), quiet=as_json, **sandbox)
+    done = solved.curve[-1][0]
+    _show(chosen, game, solved, save, as_json=as_json)
+    if done < iterations:
+        files = [str(path) for path in (save, checkpoint) if path is not None]
+        kept = f"what was done is in {' and '.join(files)}" if files else "nothing was kept: --save FILE does"
         whole = "The whole" if checkpoint is None else "To continue"
-        fail(
-            f"stopped after {done} of {budget} iterations; {kept.format(save)}.",
-            f"{whole}: {typed(sys.argv[1:])}",
-        )
+        fail(f"stopped after {done} of {iterations} iterations; {kept}.", f"{whole}: {typed(sys.argv[1:])}")
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(solver: CfrSolver, iterations: int, checkpoint: Path | None, *, quiet: bool) -> Curve:
-    """Return the exploitability at the marks and at the end, which Ctrl-C brings on; save the solver at the same."""
+class _Files(NamedTuple):
+    """Where the result goes, and the solver itself."""
+
+    save: Path | None
+    checkpoint: Path | None
+
+
+class _Solved(NamedTuple):
+    """What a solver came to; `saved` says what is in the file."""
+
+    game_string: str
+    isolation: str
+    curve: Curve
+    saved: str
+
+
+def _cfr(
+    chosen: Program, game: str, budget: int | None, files: _Files, *, quiet: bool, **sandbox: bool
+) -> tuple[int, _Solved]:
+    """Run a CFR program; the iterations that were asked for, and what it came to."""
+    from evaluators.cfr import checkpoints
+    from evaluators.cfr.domain import DOMAIN
+    from evaluators.games import policies
+
+    if files.save is not None:
+        policies.check_name(files.save)
+    if files.checkpoint is not None:
+        checkpoints.check_name(files.checkpoint)
+    iterations, line = budget or DOMAIN.iterations, ""
+    with chosen.cfr_solver(game, **sandbox) as solver:
+        if files.checkpoint is not None and files.checkpoint.exists():
+            solver.restore(files.checkpoint)
+        keep = partial(solver.save, files.checkpoint) if files.checkpoint is not None else None
+        curve = _run(solver, iterations, DOMAIN.checkpoints(iterations), keep, quiet=quiet)
+        if files.save is not None:
+            table = solver.average_policy_table()
+            policies.save(files.save, policies.StoredPolicy(solver.game_string, table, _about(chosen, curve)))
+            line = f"The average policy is in {files.save}, {len(table)} information states."
+        return iterations, _Solved(solver.game_string, solver.isolation, curve, line)
+
+
+def _psro(
+    chosen: Program, game: str, budget: int | None, files: _Files, *, quiet: bool, **sandbox: bool
+) -> tuple[int, _Solved]:
+    """Run a PSRO program; the iterations that were asked for, and what it came to."""
+    from evaluators.games import stored_populations
+    from evaluators.psro.domain import DOMAIN
+
+    if files.save is not None:
+        stored_populations.check_name(files.save)
+    if files.checkpoint is not None:
+        raise InputError("--checkpoint: expected a CFR program; solvers of PSRO programs cannot be saved.")
+    iterations, line = budget or DOMAIN.iterations, ""
+    with chosen.psro_solver(game, iterations=iterations, **sandbox) as solver:
+        curve = _run(solver, iterations, DOMAIN.checkpoints(iterations), None, quiet=quiet)
+        if files.save is not None:
+            populations = replace(solver.populations(), about=_about(chosen, curve))
+            stored_populations.save(files.save, populations)
+            sizes = " and ".join(str(len(own.mixture)) for own in populations.populations)
+            line = f"Populations of {sizes} policies and their mixtures are in {files.save}."
+        return iterations, _Solved(solver.game_string, solver.isolation, curve, line)
+
+
+def _show(chosen: Program, game: str, solved: _Solved, save: Path | None, *, as_json: bool) -> None:
+    """Print what a solver came to."""
+    if as_json:
+        done, value = solved.curve[-1]
+        where = {"game": game, "game_string": solved.game_string, "metric": metric_json(chosen.domain.metric)}
+        ended = {"isolation": solved.isolation, "budget": done, "value": value, "curve": solved.curve}
+        saved = {"saved": None if save is None else str(save)}
+        print_json({"schema_version": SCHEMA_VERSION} | where | _about(chosen) | ended | saved)
+        return
+    title = f"{chosen.name} ({chosen.id[:10]}) on {solved.game_string}, isolation {solved.isolation}"
+    _print_curve(title, chosen.domain.metric, solved.curve)
+    if solved.saved:
+        console().print(solved.saved, markup=False, soft_wrap=True)
+
+
+def _about(chosen: Program, curve: Curve = ()) -> dict[str, Any]:
+    """Return what a file says of where its content came from; without a curve, of the program only."""
+    measured = {"iterations": curve[-1][0], "exploitability": curve[-1][1]} if curve else {}
+    return {"program": {"id": chosen.id, "name": chosen.name}} | measured
+
+
+def _run(
+    solver: CfrSolver | PsroSolver,
+    iterations: int,
+    marks: Sequence[int],
+    keep: Callable[[], None] | None,
+    *,
+    quiet: bool,
+) -> Curve:
+    """Return the exploitability at the marks and at the end, which Ctrl-C brings on; `keep` is called at the same."""
     from rich.progress import track
 
-    from evaluators.cfr.domain import DOMAIN
-
     err = console(stderr=True)
-    measured, curve = frozenset(DOMAIN.checkpoints(iterations)), []
+    measured = frozenset(marks)
+    curve: list[tuple[int, float]] = []
     hidden = quiet or not err.is_terminal
     left = range(solver.iteration + 1, iterations + 1)
     with stopping() as stopped:
@@ -122,8 +205,8 @@ def _run(solver: CfrSolver, iterations: int, checkpoint: Path | None, *, quiet: 
             ends = stopped()
             if k in measured or ends:
                 curve.append((k, solver.exploitability()))
-                if checkpoint is not None:
-                    solver.save(checkpoint)
+                if keep is not None:
+                    keep()
             if ends:
                 break
     return curve or [(solver.iteration, solver.exploitability())]

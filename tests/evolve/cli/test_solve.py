@@ -71,6 +71,17 @@ def test_a_random_game_is_solved_and_its_policy_is_openspiels(ask, here):
     assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["value"], abs=1e-9)
 
 
+def test_a_psro_program_leaves_populations_and_mixtures(ask, invoke, here):
+    found = ask("solve", "kuhn2", "-p", "prd", "-n", 12, "--save", "run.npz")
+    assert [k for k, _ in found["curve"]] == [10, 12]
+    stored = evolve.load_populations(here / "run.npz")
+    assert stored.about["exploitability"] == found["value"]
+    assert stored.game_string == found["game_string"] == "kuhn_poker(players=2)"
+    assert [len(own.mixture) for own in stored.populations] == [13, 13]
+    result = invoke("solve", "kuhn2", "-p", "prd", "-n", 1, "--save", "run.npz")
+    assert "Populations of 2 and 2 policies and their mixtures are in run.npz." in result.stdout
+
+
 def test_a_failing_program_fails_the_command(invoke, here):
     (here / "broken.py").write_text(SEED.replace("return np.maximum(", "return 1 / 0 * np.maximum("))
     result = invoke("solve", "kuhn2", "--program", "broken.py", "--save", "policy.json")
@@ -128,7 +139,7 @@ def test_ctrl_c_keeps_what_was_done(here, number):
     assert nash_conv(tabular.game, tabular) / 2 == pytest.approx(found["value"], abs=1e-9)
     (line,) = errors.splitlines()
     assert f"stopped after {found['budget']} of 100000000 iterations" in line
-    assert "the average policy so far is in policy.json" in line
+    assert "what was done is in policy.json" in line
     assert "solve leduc2 -p mine.py -n 100000000" in line
 
 
@@ -147,7 +158,7 @@ def test_ctrl_c_without_a_file_shows_the_curve(here):
     code, output, errors = interrupted(here)
     assert code == 130
     assert "exploitability" in output
-    assert "no policy was kept: --save FILE keeps it" in errors
+    assert "nothing was kept: --save FILE does" in errors
     assert not list(here.glob("*.json"))
 
 
@@ -161,7 +172,9 @@ def test_ctrl_c_without_a_file_shows_the_curve(here):
         (("kuhn2", "-p", "cfr", "--checkpoint", "solver.json"), "ends in .npz"),
         (("random", "-p", "cfr"), "expected random-<seed>"),
         (("liars_dice_ir", "-p", "cfr"), "perfect recall"),
-        (("kuhn2", "-p", "nash"), "solve: the domain psro has no solver."),
+        (("kuhn2", "-p", "nash", "--save", "policy.json"), "ends in .npz"),
+        (("kuhn2", "-p", "nash", "-n", 1000), "expected fewer than 1000 iterations"),
+        (("kuhn2", "-p", "nash", "--checkpoint", "solver.npz"), "expected a CFR program"),
     ],
 )
 def test_what_a_person_gets_wrong(invoke, here, arguments, said):
