@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from evolve.cli.output import DbOption, JsonOption, console, database, print_json
+from evolve.doctor import attack_sandbox, examine
 
 
 def doctor(
@@ -32,8 +33,6 @@ def doctor(
 
     Example: evolve doctor --attack
     """
-    from evolve.doctor import examine
-
     if attack:
         _attack(sandbox, as_json=as_json)
         return
@@ -55,8 +54,6 @@ def _attack(kind: str, *, as_json: bool) -> None:
     Raises:
         typer.Exit: 1, after one ended otherwise.
     """
-    from evolve.doctor import attack_sandbox
-
     with console(stderr=True).status("attacking the sandbox"):
         level, rows = attack_sandbox(kind)
     wrong = [row for row in rows if not row.ok]

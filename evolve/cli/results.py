@@ -80,10 +80,8 @@ def top(
     """
     from results import queries
 
-    with open_results(db) as store:
+    with open_results(db) as store, store.reading_campaign(campaign) as (_, record):
         listed = queries.top(store, campaign, objective, n=n)
-        record = store.find_campaign(campaign)
-    assert record is not None
     ranks_by = objective or record.objective
     if as_json:
         head = {"campaign": campaign, "metric": metric_json(record.metric)}

@@ -50,11 +50,7 @@ class FileModel:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    @property
-    def name(self) -> str:
-        """See `Model.name`."""
-        return f"{self.kind}:{self._path}"
+        self.name = f"{self.kind}:{path}"
 
     async def close(self) -> None:
         """See `Model.close`."""

@@ -57,11 +57,7 @@ class RemoteModel(ABC):
         self._model, self._timeout_s = model, timeout_s
         self._host = urlsplit(base_url).hostname or "the server"
         self._secrets = [os.environ[name] for name in self.keys if os.environ.get(name)]
-
-    @property
-    def name(self) -> str:
-        """See `Model.name`."""
-        return f"{self.kind}:{self._model}"
+        self.name = f"{self.kind}:{model}"
 
     async def complete(self, request: Request) -> Completion:
         """See `Model.complete`; a call that takes too long is a `TransientError`, which may be charged."""

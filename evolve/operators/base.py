@@ -56,9 +56,9 @@ class Operator(Protocol):
 
     kind: str
     """The operator's name in configuration, database and reports."""
-    num_parents: int
+    num_parents: int = 1
     """How many parents `propose` wants."""
-    waits: bool
+    waits: bool = False
     """Whether it waits for something outside (a model), so that several should propose at once.
 
     Such an operator sees to screening itself, by `Context.objection`; the others are asked again instead.
@@ -72,7 +72,7 @@ class Operator(Protocol):
         """
 
 
-class ScriptedOperator:
+class ScriptedOperator(Operator):
     """Hands out given sources in turn, whatever the parents: the operator of tests and dry runs.
 
     Args:
@@ -80,8 +80,6 @@ class ScriptedOperator:
     """
 
     kind = "scripted"
-    num_parents = 1
-    waits = False
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._sources = iter(sources)

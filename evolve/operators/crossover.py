@@ -14,7 +14,7 @@ from itertools import combinations
 
 from evaluators.contract import ProgramError
 from evaluators.records import Candidate
-from evolve.operators.base import Context, ProposalError
+from evolve.operators.base import Context, Operator, ProposalError
 from evolve.operators.describe import MODULE, bases_of, describe, is_module_altered
 from evolve.source.canonical import canonical_hash
 from evolve.source.code import Code, Edit, parsed
@@ -31,12 +31,11 @@ from evolve.source.tree import (
 )
 
 
-class CrossoverOperator:
+class CrossoverOperator(Operator):
     """Takes some component classes from the second parent, the rest from the first."""
 
     kind = "crossover"
     num_parents = 2
-    waits = False
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
         """Return the first parent with component classes of the second.

@@ -13,7 +13,7 @@ from evaluators.records import Candidate
 from evolve.models.asking import Asker
 from evolve.models.base import Completion, Message, Request, Stop
 from evolve.models.config import LlmConfig
-from evolve.operators.base import Context, ProposalError
+from evolve.operators.base import Context, Operator, ProposalError
 from evolve.operators.patch import FORMAT, PatchError, patch
 from evolve.prompting.prompter import Prompter
 
@@ -26,7 +26,7 @@ _UNUSABLE = {
 }
 
 
-class LlmOperator:
+class LlmOperator(Operator):
     """Asks a model for a change of the first parent; one and the same model, however often it takes.
 
     Args:
@@ -35,7 +35,6 @@ class LlmOperator:
     """
 
     kind = "llm"
-    num_parents = 1
     waits = True
 
     def __init__(self, prompter: Prompter, settings: LlmConfig) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from evaluators.contract import ProgramError
 from evaluators.records import Candidate
 from evolve.operators import blocks
-from evolve.operators.base import Context, ProposalError
+from evolve.operators.base import Context, Operator, ProposalError
 from evolve.operators.blocks import Block
 from evolve.operators.describe import MODULE, describe
 from evolve.operators.formula import find_alternatives, find_literals, literal_value, perturb_literal
@@ -192,7 +192,7 @@ class Mix:
     max_blocks: int = 9
 
 
-class SymbolicOperator:
+class SymbolicOperator(Operator):
     """Mutates the first parent (see the module's docstring).
 
     Args:
@@ -201,8 +201,6 @@ class SymbolicOperator:
     """
 
     kind = "symbolic"
-    num_parents = 1
-    waits = False
 
     def __init__(self, mix: Mix | None = None, *, attempts: int = 20) -> None:
         self.mix = mix or Mix()

@@ -70,12 +70,11 @@ class Screen:
         self._first.setdefault(tree_hash, ordinal)
 
 
-class SeedOperator:
+class SeedOperator(Operator):
     """Proposes the program that the search starts from; needs no parent."""
 
     kind = "seed"
     num_parents = 0
-    waits = False
 
     def __init__(self, source: str) -> None:
         self._source = source
