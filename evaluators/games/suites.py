@@ -191,12 +191,12 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             "one move each, at once: biased rock-paper-scissors of OpenSpiel; NFG-2, NFG-3 and NFG-5 of AutoCFR",
             {
                 "matrix_brps": Member("matrix_brps()", "sealed", Sizes(9, 2, 6)),
-                "matrix_nfg2": Member("zero_sum_matrix(0 1 -2; -1 0 2; 2 -2 0)", "sealed", Sizes(9, 2, 6)),
+                "matrix_nfg2": Member("zero_sum_matrix(0 -1 2; 1 0 -2; -2 2 0)", "sealed", Sizes(9, 2, 6)),
                 "matrix_nfg3": Member(
-                    "zero_sum_matrix(0.001 -0.001; 0.002 -0.003; -0.1 -0.002)", "sealed", Sizes(6, 2, 5)
+                    "zero_sum_matrix(0.001 -0.003; -0.001 -0.1; 0.002 -0.002)", "sealed", Sizes(6, 2, 5)
                 ),
                 "matrix_nfg5": Member(
-                    "zero_sum_matrix(0 1 -2 -10000 -20000; -1 0 2 -10000 -20000; 2 -2 0 -10000 -20000)",
+                    "zero_sum_matrix(0 -1 2; 1 0 -2; -2 2 0; -10000 -10000 -10000; -20000 -20000 -20000)",
                     "sealed",
                     Sizes(15, 2, 8),
                 ),

@@ -98,7 +98,7 @@ def test_games_of_a_law_belong_to_its_family(monkeypatch, name):
 
 
 def test_matrices_are_written_in_one_way():
-    assert resolve("zero_sum_matrix( 0 1.0 -2;-1 0 2; 2 -2.0 0)").name == "matrix_nfg2"
+    assert resolve("zero_sum_matrix( 0 -1.0 2;1 0 -2; -2 2.0 0)").name == "matrix_nfg2"
     assert resolve("zero_sum_matrix(0.5 -1e-3)").name == "zero_sum_matrix(0.5 -0.001)"
 
 
