@@ -14,7 +14,8 @@ The public interface; everything else may change between versions:
 
 `evaluate` scores a program on games, `run` searches for new ones, `campaigns` and `top` read what searches found,
 `frame` makes a pandas frame of such records, `load_policy` and `load_populations` read what ``evolve solve --save``
-wrote. Importing this package is quick: what a function needs is loaded when it is called for the first time.
+wrote, and `exploitability_lower_bound` is for policies of games that are too large to be walked. Importing this
+package is quick: what a function needs is loaded when it is called for the first time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evaluators.games.local_best_response import LowerBound, exploitability_lower_bound
     from evaluators.games.policies import StoredPolicy
     from evaluators.games.stored_populations import StoredPopulations
     from evaluators.records import Evaluation, TaskResult
@@ -37,6 +39,7 @@ __all__ = [
     "CampaignConfig",
     "CampaignSummary",
     "Evaluation",
+    "LowerBound",
     "Optimized",
     "Program",
     "RankedCandidate",
@@ -46,6 +49,7 @@ __all__ = [
     "TaskResult",
     "campaigns",
     "evaluate",
+    "exploitability_lower_bound",
     "frame",
     "load_policy",
     "load_populations",
@@ -60,6 +64,7 @@ _HOMES = {
     "CampaignSummary": "results.queries",
     "Evaluation": "evaluators.records",
     "TaskResult": "evaluators.records",
+    "LowerBound": "evaluators.games.local_best_response",
     "Optimized": "evolve.optimization",
     "Program": "evolve.programs",
     "RankedCandidate": "results.queries",
@@ -68,6 +73,7 @@ _HOMES = {
     "Summary": "evolve.search.events",
     "campaigns": "evolve.api",
     "evaluate": "evolve.api",
+    "exploitability_lower_bound": "evaluators.games.local_best_response",
     "frame": "evolve.api",
     "load_policy": "evolve.api",
     "load_populations": "evolve.api",

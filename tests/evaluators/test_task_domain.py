@@ -54,7 +54,7 @@ def test_the_interface_is_checked(domain):
 
 
 def test_what_a_domain_does_not_bring_is_named(domain):
-    for capability in ("solver", "exporter", "mechanisms", "meta_strategy_method"):
+    for capability in ("solver", "psro_solver", "exporter", "mechanisms", "meta_strategy_method"):
         with pytest.raises(CapabilityError, match=f"export: the domain fake has no {capability}"):
             domain.require(capability, command="export")
 

@@ -1,18 +1,24 @@
 """Random games: their law, their names, and OpenSpiel's numbers by way of Gambit's format."""
 
 import hashlib
+import json
 import re
 
 import numpy as np
 import pyspiel
 import pytest
+from typer.testing import CliRunner
 
+from evaluators.cfr.domain import DOMAIN as CFR
+from evaluators.cfr.openspiel import CfrSolver
 from evaluators.contract import GameError
 from evaluators.games import cache, random_games
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.loading import load, load_tree
 from evaluators.games.public_tree import LEAF, compile_public_tree
 from evaluators.games.suites import resolve
+from evolve.cli.app import app
+from sandbox.inprocess import InProcessSandbox
 
 LAWS = tuple(random_games.LAWS)
 
@@ -150,3 +156,25 @@ def test_cfr_runs_in_lock_step_with_openspiel(name):
 def test_names_that_are_none(name, message):
     with pytest.raises(GameError, match=re.escape(message)):
         load(name)
+
+
+@pytest.mark.parametrize("seed", CFR.seed_names())
+def test_every_cfr_seed_plays_them(seed):
+    for name in ("random-3", "random_3p-2", "random_sealed-3"):
+        with CfrSolver(CFR.seed_source(seed), name, sandbox=InProcessSandbox()) as solver:
+            start = solver.exploitability()
+            for _ in range(50):
+                solver.evaluate_and_update_policy()
+            # VAD-CFR averages nothing before its 500th iteration.
+            assert solver.exploitability() < (start / 3 if "vad" not in seed else start * 1.001)
+
+
+def test_a_comma_in_a_games_sizes_separates_no_games():
+    names = "random-3(depth=4,types=3),random_3p-2(types=2),random_sealed-1"
+    result = CliRunner().invoke(app, ["evaluate", "dcfr", "--games", names, "--budget", "20", "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert sorted(task["name"] for task in json.loads(result.stdout)["tasks"]) == [
+        "random-3(depth=4,types=3)",
+        "random_3p-2(types=2)",
+        "random_sealed-1",
+    ]
