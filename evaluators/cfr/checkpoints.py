@@ -116,7 +116,7 @@ def read(path: Path, expected: About, game: Game) -> Checkpoint:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = json.loads(str(arrays["about"]))
+            stored = json.loads(str(arrays["about"]))
             policies = [arrays[f"policy{p}"] for p in range(len(arrays) - 2)]
             state = arrays["state"]
     except OSError as error:
@@ -124,12 +124,12 @@ def read(path: Path, expected: About, game: Game) -> Checkpoint:
     except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise CheckpointError(f"checkpoint: expected a saved solver; {path} is something else.") from error
     for name, value in asdict(expected).items():
-        if name != "iteration" and (not isinstance(found, dict) or found.get(name) != value):
+        if name != "iteration" and (not isinstance(stored, dict) or stored.get(name) != value):
             raise CheckpointError(
                 f"checkpoint: expected one of the same {name}; {path} is of another.",
                 "Continue with the program, game and version that it was saved with, or name another file.",
             )
-    iteration = found.get("iteration")
+    iteration = stored.get("iteration")
     if type(iteration) is not int or iteration < 0 or not _fits(game, policies, state):
         raise CheckpointError(f"checkpoint: expected a saved solver; {path} is damaged.")
     return Checkpoint(replace(expected, iteration=iteration), policies, state)

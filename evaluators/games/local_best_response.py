@@ -9,7 +9,7 @@ answer weaker and leaves the bound one.
 
 The answering strategy must know no more than its player does. It sees its information state strings along a history,
 also where others move, so the bound holds for games of perfect recall in OpenSpiel's sense: an information state
-string tells all that those before it told.
+string contains what those before it contain.
 """
 
 from __future__ import annotations
@@ -71,8 +71,10 @@ def exploitability_lower_bound(
     """
     kind = game.get_type()
     constant = (pyspiel.GameType.Utility.ZERO_SUM, pyspiel.GameType.Utility.CONSTANT_SUM)
-    turns = kind.dynamics == pyspiel.GameType.Dynamics.SEQUENTIAL and kind.provides_information_state_string
-    if game.num_players() != 2 or kind.utility not in constant or not turns:
+    sequential = (
+        kind.dynamics == pyspiel.GameType.Dynamics.SEQUENTIAL and kind.provides_information_state_string
+    )
+    if game.num_players() != 2 or kind.utility not in constant or not sequential:
         raise GameError(
             f"{game}: expected a game of turns with two players, a constant sum and information state strings.",
             "Give pyspiel.convert_to_turn_based(game) where moves are simultaneous.",
@@ -140,20 +142,20 @@ class _Answer:
         return float(state.returns()[self._player])
 
     def _consistent(self, seen: Sequence[str]) -> list[World]:
-        """Histories that look to the player as this one has looked all along, with their probabilities."""
+        """Histories that the player cannot tell from this one, at any of its states, with their probabilities."""
         worlds: list[World] = [(self._game.new_initial_state(), 1.0)]
         for key in seen:
             worlds = [
                 (child, weight * chance)
                 for state, weight in worlds
                 for action, chance in self._moves(state)
-                if chance > 0 and self._looks(child := state.child(action), key)
+                if chance > 0 and self._indistinguishable(child := state.child(action), key)
             ]
             if len(worlds) > self._worlds:
                 worlds = self._rng.sample(worlds, self._worlds)
         return worlds
 
-    def _looks(self, state: Any, key: str) -> bool:
+    def _indistinguishable(self, state: Any, key: str) -> bool:
         return not state.is_terminal() and state.information_state_string(self._player) == key
 
     def _moves(self, state: Any) -> list[tuple[int, float]]:

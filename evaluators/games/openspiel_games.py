@@ -41,17 +41,17 @@ def both(game: Any) -> Both:
     """
     if not isinstance(game, str):
         name = str(game)
-        turns = turn_based(game, name)
-        form = cache.load(name) if _reloads(name) else compile_loaded(turns, name)
-        return Both(turns, CompiledGame(name, form), str(turns))
+        sequential = turn_based(game, name)
+        form = cache.load(name) if _reloads(name) else compile_loaded(sequential, name)
+        return Both(sequential, CompiledGame(name, form), str(sequential))
     name, string = resolve(game)
     if is_spot(name):
         return Both(None, load(name), name)
-    turns = load_turn_based(string)
+    sequential = load_turn_based(string)
     if random_games.parse(string):
         # OpenSpiel numbers the information states as it reads them.
-        return Both(turns, CompiledGame(name, compile_loaded(turns, name)), name)
-    return Both(turns, load(game), string if string.startswith(matrix.KIND) else str(turns))
+        return Both(sequential, CompiledGame(name, compile_loaded(sequential, name)), name)
+    return Both(sequential, load(game), string if string.startswith(matrix.KIND) else str(sequential))
 
 
 def _reloads(name: str) -> bool:

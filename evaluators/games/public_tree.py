@@ -218,8 +218,8 @@ class _Types:
         """(L * len(types),) the player's sequence at every leaf for each of `types`."""
         columns = np.searchsorted(self._types, types)
         taken = self._tree.sequences[self._player, self._tree.leaves]
-        found: Ints = self._sequence[np.ix_(taken, columns)].ravel()
-        return found
+        sequences: Ints = self._sequence[np.ix_(taken, columns)].ravel()
+        return sequences
 
     def infosets(self) -> PlayerTree:
         """The player's infosets, of every node and type."""

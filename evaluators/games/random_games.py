@@ -25,8 +25,10 @@ gives the first player the sum of these times what they are worth, standard norm
 player), plus 0.2 times Laplace noise: it has to guess what the other holds. With more noise, or less of the other's
 type in it, most games have equilibria that hardly mix, which DCFR finds to rounding within 300 iterations.
 
-Numbers are rounded, weights to whole numbers and payoffs to multiples of 2**-16, so that machines whose exponentials
-differ in the last digit have the same game.
+Sizes that a name does not fix are drawn evenly from `Law.sizes`; where it fixes none, sizes and game are drawn again
+until there are `SMALLEST` to `LARGEST` terminals. Numbers are rounded, probabilities to thousandths of the largest,
+upwards, and payoffs to multiples of 2**-16, so that machines whose exponentials differ in the last digit have the same
+game.
 """
 
 from __future__ import annotations
@@ -188,8 +190,8 @@ def efg(name: str) -> str:
 def _rounded(weights: Array) -> Array:
     """Probabilities in proportion to weights, rounded to thousandths of the largest, no positive one to 0."""
     whole = np.ceil(np.round(weights / weights.max() * 1000, 6))
-    found: Array = whole / whole.sum()
-    return found
+    law: Array = whole / whole.sum()
+    return law
 
 
 def _zero_sum(payoffs: Array) -> Array:

@@ -47,7 +47,7 @@ class Population:
 
 @dataclass(frozen=True)
 class StoredPopulations:
-    """Populations and mixtures, with the game that they are for; `about` says where they came from."""
+    """Populations and mixtures, with the game that they are for; `about` says which program made them."""
 
     game_string: str
     populations: Sequence[Population]
@@ -149,19 +149,21 @@ def load(path: str | Path) -> StoredPopulations:
     """Return the populations in a file that `save` wrote.
 
     Raises:
-        InputError: no such file, or none of ours.
+        InputError: no such file, or another kind of file.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = [
+            populations = [
                 Population(
                     arrays[f"infosets_{p}"].tolist(),
                     *(arrays[f"{name}_{p}"] for name in ("first", "actions", "policies", "mixture")),
                 )
                 for p in range(sum(name.startswith("policies_") for name in arrays))
             ]
-            if found:
-                return StoredPopulations(str(arrays["game_string"]), found, json.loads(str(arrays["about"])))
+            if populations:
+                return StoredPopulations(
+                    str(arrays["game_string"]), populations, json.loads(str(arrays["about"]))
+                )
     except OSError as error:
         raise InputError(f"populations: expected a saved run at {path}; {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:

@@ -107,7 +107,7 @@ class _Files(NamedTuple):
 
 
 class _Solved(NamedTuple):
-    """What a solver came to; `saved` says what is in the file."""
+    """A solver's result; `saved` says what is in the file."""
 
     game_string: str
     isolation: str
@@ -118,7 +118,7 @@ class _Solved(NamedTuple):
 def _cfr(
     chosen: Program, game: str, budget: int | None, files: _Files, *, quiet: bool, **sandbox: bool
 ) -> tuple[int, _Solved]:
-    """Run a CFR program; the iterations that were asked for, and what it came to."""
+    """Run a CFR program; return the iterations that were asked for, and the result."""
     from evaluators.cfr import checkpoints
     from evaluators.cfr.domain import DOMAIN
     from evaluators.games import policies
@@ -143,7 +143,7 @@ def _cfr(
 def _psro(
     chosen: Program, game: str, budget: int | None, files: _Files, *, quiet: bool, **sandbox: bool
 ) -> tuple[int, _Solved]:
-    """Run a PSRO program; the iterations that were asked for, and what it came to."""
+    """Run a PSRO program; return the iterations that were asked for, and the result."""
     from evaluators.games import stored_populations
     from evaluators.psro.domain import DOMAIN
 
@@ -163,7 +163,7 @@ def _psro(
 
 
 def _show(chosen: Program, game: str, solved: _Solved, save: Path | None, *, as_json: bool) -> None:
-    """Print what a solver came to."""
+    """Print a solver's result."""
     if as_json:
         done, value = solved.curve[-1]
         where = {"game": game, "game_string": solved.game_string, "metric": metric_json(chosen.domain.metric)}
@@ -178,7 +178,7 @@ def _show(chosen: Program, game: str, solved: _Solved, save: Path | None, *, as_
 
 
 def _about(chosen: Program, curve: Curve = ()) -> dict[str, Any]:
-    """Return what a file says of where its content came from; without a curve, of the program only."""
+    """Return what a file says of its origin: program and run, or without a curve the program only."""
     measured = {"iterations": curve[-1][0], "exploitability": curve[-1][1]} if curve else {}
     return {"program": {"id": chosen.id, "name": chosen.name}} | measured
 
