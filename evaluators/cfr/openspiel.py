@@ -12,7 +12,7 @@ import numpy as np
 
 from evaluators.cfr.domain import DOMAIN
 from evaluators.cfr.loop import CfrRun, shared_bytes
-from evaluators.games import cache, policies
+from evaluators.games import cache, matrix, policies
 from evaluators.games.compile import compile_loaded, load_turn_based, turn_based
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
@@ -31,6 +31,7 @@ class CfrSolver(HostedProgram):
 
     Attributes:
         game: the ``pyspiel.Game`` that policies are for; turn-based, also where moves are simultaneous.
+        game_string: the string of `game`; for matrices, whose own does not name their payoffs, ours.
     """
 
     called = "solver"
@@ -53,6 +54,8 @@ class CfrSolver(HostedProgram):
         """
         DOMAIN.check(source)
         self.game, self._game = _games(game)
+        ours = self._game.game_string
+        self.game_string = ours if ours.startswith(matrix.KIND) else str(self.game)
         super().__init__(sandbox or ProcessSandbox(modules=DOMAIN.sandbox_modules))
         self._shown: dict[str, Any] = {}
         prepared = DOMAIN.prepare(source)

@@ -70,10 +70,11 @@ class StoredPolicy:
         Raises:
             InputError: the game has not these information states.
         """
-        import pyspiel
         from open_spiel.python.policy import TabularPolicy
 
-        tabular = TabularPolicy(pyspiel.load_game(self.game_string))
+        from evaluators.games.compile import load_turn_based
+
+        tabular = TabularPolicy(load_turn_based(self.game_string))
         if tabular.state_lookup.keys() != self.policy.keys():
             raise InputError(
                 f"policy: expected the {len(tabular.state_lookup)} infosets of {self.game_string}."

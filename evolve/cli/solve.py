@@ -65,7 +65,7 @@ def solve(
     chosen = find_program(program, db=database(db))
     with chosen.cfr_solver(game, in_process=in_process, unsafe_in_process=unsafe_in_process) as solver:
         curve = _run(solver, budget, quiet=as_json)
-        string, isolation = str(solver.game), solver.isolation
+        string, isolation = solver.game_string, solver.isolation
         table = solver.average_policy_table() if save is not None else {}
     done, value = curve[-1]
     about = {"program": {"id": chosen.id, "name": chosen.name}}
