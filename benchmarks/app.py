@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
@@ -115,6 +116,43 @@ def psro(
             repeats=repeats,
             costly_games=bench.TRAINING if everything else (),
             progress=lambda what: status.update(f"measuring: {what}"),
+        )
+    _print(report, as_json=as_json)
+
+
+@app.command()
+def games(
+    games: Annotated[
+        str | None,
+        typer.Option("--games", help="Names, separated by commas. [default: all listed]", show_default=False),
+    ] = None,
+    programs: Annotated[
+        str | None,
+        typer.Option("--programs", help="Names of CFR seeds. [default: all]", show_default=False),
+    ] = None,
+    payoff_seeds: Annotated[
+        int, typer.Option("--seeds", min=0, help="Generic copies of each game, from payoff seed 0 on.")
+    ] = 3,
+    results: Annotated[
+        Path, typer.Option("--results", dir_okay=False, help="Where results are kept; a stopped run goes on.")
+    ] = Path("games.json"),
+    workers: Annotated[int, typer.Option(min=1, help="Evaluation processes.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the table of the literature in Markdown: CFR seeds on all games, with standard errors (an hour or more).
+
+    Example: python -m benchmarks games --games kuhn2,leduc2 --programs dcfr,cfr_plus --seeds 2
+    """
+    from benchmarks import games as bench
+
+    with console(stderr=True).status("starting") as status:
+        report = bench.measure(
+            split(games) or (),
+            split(programs) or (),
+            payoff_seeds=payoff_seeds,
+            path=results,
+            workers=workers,
+            progress=lambda done, total: status.update(f"{done:,} of {total:,} runs"),
         )
     _print(report, as_json=as_json)
 

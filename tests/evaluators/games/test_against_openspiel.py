@@ -307,4 +307,4 @@ if __name__ == "__main__":
     table = json.loads(RECORDED.read_text())
     for name in sys.argv[1:] or PROFILES:
         table[name] = [openspiel_nash_conv(name, seed) for seed in range(PROFILES[name])]
-    RECORDED.write_text(json.dumps(table, indent=1) + "\n")
+        RECORDED.write_text(json.dumps(table, indent=1) + "\n")

@@ -26,12 +26,13 @@ def play(source, game, iterations=10):
     return solver
 
 
+@pytest.mark.parametrize("game", ["leduc2", "goofspiel3", "matrix_nfg5"])
 @pytest.mark.parametrize("suffix", [".json", ".npz"])
-def test_a_saved_policy_comes_back_exactly(tmp_path, suffix):
+def test_a_saved_policy_comes_back_exactly(tmp_path, game, suffix):
     path = tmp_path / f"policy{suffix}"
-    with play(PLUS, "leduc2", 5) as solver:
+    with play(PLUS, game, 5) as solver:
         about = {"iterations": 5, "exploitability": solver.exploitability()}
-        policies.save(path, policies.StoredPolicy(str(solver.game), solver.average_policy_table(), about))
+        policies.save(path, policies.StoredPolicy(solver.game_string, solver.average_policy_table(), about))
         mine = solver.average_policy()
     found = policies.load(path)
     assert found.about == about

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from evaluators.games.suites import SUITES_VERSION
 from results.queries import events, held_out
 from results.store import open_store
 
@@ -61,6 +62,14 @@ def test_every_evaluation_is_recorded_and_counted(promoted):
     with open_store(path, create=False, read_only=True) as store:
         (verdict,) = [event.payload for event in events(store, NAME) if event.kind == "verdict"]
     assert found.items() >= verdict.items()
+
+
+def test_the_version_of_the_suites_is_stored_with_campaign_and_promotion(promoted):
+    with open_store(promoted[0], create=False, read_only=True) as store:
+        (promotion,) = [event.payload for event in events(store, NAME) if event.kind == "promotion"]
+        versions = store.find_campaign(NAME).versions
+    assert promotion["suites_version"] == SUITES_VERSION
+    assert versions["suites"] == str(SUITES_VERSION)
 
 
 def test_the_numbers_are_those_of_evaluate(ask, promoted):
