@@ -54,7 +54,7 @@ def refused(invoke, here):
         ("baselines --games kuhm3", "Did you mean 'kuhn3'?"),
         ("games kuhm3", "Did you mean 'kuhn3'?"),
         ("promote some-campaign", "There is no database"),
-        ("solve kuhn2 -p nash", "solve: the domain psro has no solver."),
+        ("solve kuhn2 -p nash --checkpoint solver.npz", "--checkpoint: expected a CFR program"),
         ("results campaigns", "There is no database at results/data/evolve.db. Start a campaign with `evolve run`"),
         ("results top some-campaign", "There is no database"),
         ("results show abcdef", "There is no database"),
