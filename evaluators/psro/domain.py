@@ -9,7 +9,7 @@ from statistics import fmean
 from evaluators.contract import Component, InvalidAnswer, Plan, ProgramError, TaskError
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.game import Game
-from evaluators.games.game_domain import GameDomain, compiled
+from evaluators.games.game_domain import GameDomain, compiled, played
 from evaluators.psro.loop import TENSOR_PLAYERS, PsroProgram, PsroRun
 from evaluators.psro.mechanisms import MECHANISMS
 from evaluators.records import Score, Task, TaskResult
@@ -147,7 +147,7 @@ class PsroDomain(GameDomain):
     def limits_for(self, tasks: Sequence[Task]) -> Limits:
         """See `TaskDomain.limits_for`: costly tasks get limits of their own, for the whole plan."""
         long = any(task.budget > ITERATIONS for task in tasks)
-        return _COSTLY_LIMITS if long or any(_is_costly(task.family) for task in tasks) else self.limits
+        return _COSTLY_LIMITS if long or any(_is_costly(played(task).game) for task in tasks) else self.limits
 
     def score_names(self, plan: Plan) -> tuple[str, ...]:
         """See `TaskDomain.score_names`; beside the usual ones, `CPU_OBJECTIVE`."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from evaluators.contract import InputError
 from evaluators.records import Metric
 from evolve.cli.output import (
     INTERRUPTED,
@@ -144,6 +143,7 @@ def _psro(
     chosen: Program, game: str, budget: int | None, files: _Files, *, quiet: bool, **sandbox: bool
 ) -> tuple[int, _Solved]:
     """Run a PSRO program; return the iterations that were asked for, and the result."""
+    from evaluators.contract import InputError
     from evaluators.games import stored_populations
     from evaluators.psro.domain import DOMAIN
 

@@ -58,6 +58,7 @@ def refused(invoke, here):
         ("games leduc_poker(players=5)", "5,000,000 terminal histories; random play suggests at least 3"),
         ("games backgammon", "expected information state strings; the game has none"),
         ("promote some-campaign", "There is no database"),
+        ("solve kuhn2 -p nash --checkpoint solver.npz", "--checkpoint: expected a CFR program"),
         ("results campaigns", "There is no database at results/data/evolve.db. Start a campaign with `evolve run`"),
         ("results top some-campaign", "There is no database"),
         ("results show abcdef", "There is no database"),
