@@ -2,7 +2,8 @@
 
 A cell has the exploitability of the average policy on the game's own payoffs, and on generic copies (payoffs perturbed
 by ten percent) its geometric mean, with the standard error of the mean in decades, since exploitabilities compare by
-ratios. Every result is written to a JSON file as soon as it is there: a run that was stopped goes on where it ended.
+ratios. Of a law of drawn games (`random`, `river`) it has the geometric mean over the games of the first seeds. Every
+result is written to a JSON file as soon as it is there: a run that was stopped goes on where it ended.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 from evaluators.cfr.domain import DOMAIN
 from evaluators.contract import InputError, Plan, Stage
 from evaluators.games import suites
-from evaluators.games.game_domain import variants
+from evaluators.games.game_domain import DRAWN, variants
 from evaluators.records import SMALLEST, Evaluation, Task
 from evolve.evaluation.job import IN_PROCESS, run_job
 from evolve.evaluation.local import LocalExecutor
@@ -76,7 +77,9 @@ class Report:
 
     def cell(self, program: str, game: str) -> Cell:
         """Return what a program achieved on a game."""
-        exact, *generic = (self._value(program, task) for task in _tasks(game, self.payoff_seeds))
+        tasks = _tasks(game, self.payoff_seeds)
+        exact = next((self._value(program, task) for task in tasks if task.seed is None), None)
+        generic = [self._value(program, task) for task in tasks if task.seed is not None]
         logs = [math.log10(max(value, SMALLEST)) for value in generic if value is not None]
         if not logs or len(logs) < len(generic):
             return Cell(exact, None, None)
@@ -146,7 +149,8 @@ def measure(
         InputError: an unknown game, or a file of other versions.
         ConfigError: an unknown program.
     """
-    names = [suites.resolve(game).name for game in games] or list(suites.GAMES)
+    names = [game if game in suites.DRAWN else suites.resolve(game).name for game in games]
+    names = names or [*suites.GAMES, *suites.DRAWN]
     families = list(dict.fromkeys(map(suites.family, names)))
     names.sort(key=lambda name: families.index(suites.family(name)))
     sources = baseline_sources(DOMAIN, programs or DOMAIN.seed_names())
@@ -178,7 +182,9 @@ def _terminals(game: str) -> int:
 
 
 def _tasks(game: str, payoff_seeds: int) -> list[Task]:
-    k = iterations(game)
+    k, law = iterations(game), suites.DRAWN.get(game)
+    if law and law.seeded:
+        return [Task(f"{game}-{seed}", law.family, DRAWN, k, seed) for seed in range(payoff_seeds)]
     return variants(game, "exact", k) + variants(game, "generic", k, range(payoff_seeds))
 
 
