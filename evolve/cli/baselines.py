@@ -122,11 +122,7 @@ def baselines(
     if figure:
         _draw(figure, rows, plans[0], chosen.metric)
     if as_json:
-        choice = {
-            "suite": None if tasks else suite,
-            "suites_version": chosen.suites_version,
-            "tiers": tiers,
-        }
+        choice = {"suite": None if tasks else suite, "tiers": tiers}
         print_json({"schema_version": SCHEMA_VERSION} | choice | _everything(rows, chosen, tiers[0]))
     else:
         from evolve.cli.baselines_table import print_table
@@ -205,6 +201,7 @@ def _everything(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str,
     standings = {column: standing_in(domain.metric, entries, column) for column in columns}
     return {
         "domain": domain.name,
+        "suites_version": domain.suites_version,
         "metric": metric_json(domain.metric),
         "baselines": [_row_json(row, tier) for row in rows],
         "ties": {column: s._asdict() for column, s in standings.items() if s},
