@@ -15,11 +15,14 @@ import pyspiel
 import pytest
 from open_spiel.python.algorithms import cfr
 
+import seeds
+from evaluators.cfr.openspiel import CfrSolver
 from evaluators.games.compile import load_turn_based
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.loading import load_tree
 from evaluators.games.suites import GAMES as GAME_STRINGS
 from evaluators.games.suites import SUITES, member
+from sandbox.inprocess import InProcessSandbox
 
 pytestmark = pytest.mark.slow
 
@@ -214,6 +217,16 @@ def test_known_values(name, iterations, plus, exploitability):
     g = game(name)
     found = g.exploitability(run_cfr(g, iterations, plus=plus))
     assert found == pytest.approx(exploitability, abs=1e-12)
+
+
+def test_dcfr_on_big_leduc_is_as_published():
+    """By the authors of DDCFR (rpSebastian/DDCFR, results/DCFR/BigLeduc), in single precision."""
+    published = {1: 4.157665, 2: 5.802114, 5: 3.241441, 10: 0.7554047, 20: 0.1918135}
+    with CfrSolver(seeds.source("cfr", "dcfr"), "leduc2_big", sandbox=InProcessSandbox()) as solver:
+        for k in range(1, 21):
+            solver.evaluate_and_update_policy()
+            if k in published:
+                assert solver.exploitability() == pytest.approx(published[k], rel=1e-5)
 
 
 @pytest.mark.parametrize("plus", [False, True])
