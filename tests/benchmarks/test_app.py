@@ -23,7 +23,7 @@ def invoke_evolve(*arguments):
 
 
 def test_all_benchmarks_are_here():
-    assert set(COMMANDS) == {"cfr", "psro", "games", "engine", "sandbox", "path"}
+    assert set(COMMANDS) == {"cfr", "psro", "river", "games", "engine", "sandbox", "path"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
