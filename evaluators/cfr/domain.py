@@ -118,13 +118,13 @@ class CfrDomain(GameDomain):
 
     def check(self, source: str) -> None:
         """See `TaskDomain.check`: the interface has two forms."""
-        found = classes(source)
+        defined = classes(source)
         hint = "A CFR program has the classes " + ", ".join(c.name for c in self.components) + "."
-        forms = {c.name: _form(require_class(found, c.name, hint=hint), c) for c in self.components}
+        forms = {c.name: _form(require_class(defined, c.name, hint=hint), c) for c in self.components}
         if len(set(forms.values())) > 1:
-            came = ", ".join(f"{form} in {name}" for name, form in forms.items())
+            used = ", ".join(f"{form} in {name}" for name, form in forms.items())
             raise ProgramError(
-                f"program: expected the same first argument in all three methods; got {came}.",
+                f"program: expected the same first argument in all three methods; got {used}.",
                 f"{_FORMS}; a program keeps to one of them.",
             )
 
@@ -152,8 +152,8 @@ def is_per_infoset(source: str) -> bool:
     """
     if not may_name(source, _NODE):
         return False
-    first, found = COMPONENTS[0], classes(source)
-    method = methods(found[first.name]).get(first.method) if first.name in found else None
+    first, defined = COMPONENTS[0], classes(source)
+    method = methods(defined[first.name]).get(first.method) if first.name in defined else None
     return method is not None and _NODE in arguments(method)[1:2]
 
 

@@ -59,11 +59,13 @@ def checked(value, pairs, method):
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        came = f"{method}: expected an array of {pairs} numbers; got {type(value).__name__} ({error})"
-        raise BadResult(came) from None  # noqa: F821
+        problem = f"{method}: expected an array of {pairs} numbers; got {type(value).__name__} ({error})"
+        raise BadResult(problem) from None  # noqa: F821
     if array.shape != (pairs,):
-        came = f"expected shape ({pairs},), one entry per (information set, action) pair; got {array.shape}"
-        raise BadResult(f"{method}: {came}")  # noqa: F821
+        problem = (
+            f"expected shape ({pairs},), one entry per (information set, action) pair; got {array.shape}"
+        )
+        raise BadResult(f"{method}: {problem}")  # noqa: F821
     return array
 
 

@@ -93,11 +93,11 @@ class NodePlayer:
         if np.isfinite(numbers).all():
             return numbers
         faults = enumerate(map(fault, rows, self.legal_actions))
-        where, came = next((f for f in faults if f[1]), (0, "something that differs when it is read again"))
+        where, actual = next((f for f in faults if f[1]), (0, "something that differs when it is read again"))
         raise BadResult(  # noqa: F821
             f"{method}, iteration {iteration}, player {self.player}, information set {where} "
             f"(index_in_tabular_policy {self.first_index + where}): expected a dict with a finite number for each "
-            f"of the legal actions {self.legal_actions[where]} and for nothing else; got {came}"
+            f"of the legal actions {self.legal_actions[where]} and for nothing else; got {actual}"
         )
 
     def values(self, rows):
@@ -117,19 +117,19 @@ class NodePlayer:
 
 def fault(row, actions):
     """What is wrong with a program's return value for one information set, or an empty string."""
-    came = repr(row) if len(repr(row)) <= SHOWN else repr(row)[:SHOWN] + "..."
+    shown = repr(row) if len(repr(row)) <= SHOWN else repr(row)[:SHOWN] + "..."
     if not isinstance(row, dict):
-        return f"{type(row).__name__}: {came}"
+        return f"{type(row).__name__}: {shown}"
     for action in actions:
         try:
             if not np.isfinite(array("d", [row[action]])[0]):
-                return f"{came}, which is not finite for action {action}"
+                return f"{shown}, which is not finite for action {action}"
         except KeyError:
-            return f"{came}, which has nothing for action {action}"
+            return f"{shown}, which has nothing for action {action}"
         except (TypeError, OverflowError):
-            return f"{came}, which is no number for action {action}"
+            return f"{shown}, which is no number for action {action}"
     more = [key for key in row if key not in actions]
-    return f"{came}, in which {more[0]!r} is no legal action" if more else ""
+    return f"{shown}, in which {more[0]!r} is no legal action" if more else ""
 
 
 def start(program):

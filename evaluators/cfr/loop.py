@@ -98,8 +98,8 @@ class CfrRun:
             SandboxFault: the program failed.
             InvalidAnswer: what it accumulated is no policy.
         """
-        found = _answered(self._session.call("cumulative_policy"), self._game.num_players)
-        return [self._average(p, cumulative) for p, cumulative in enumerate(found)]
+        cumulatives = _answered(self._session.call("cumulative_policy"), self._game.num_players)
+        return [self._average(p, cumulative) for p, cumulative in enumerate(cumulatives)]
 
     def _average(self, player: int, cumulative: Array) -> Floats:
         try:

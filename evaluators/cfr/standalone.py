@@ -184,8 +184,8 @@ class Solver:
         return np.asarray(sums, np.float64)
 
     def _averages(self) -> list[Floats]:
-        found = self._call["cumulative_policy"]((), ())
-        return [side.normalized(cumulative) for side, cumulative in zip(self.sides, found, strict=True)]
+        cumulatives = self._call["cumulative_policy"]((), ())
+        return [side.normalized(cumulative) for side, cumulative in zip(self.sides, cumulatives, strict=True)]
 
     def _table(self, policies: list[Floats]) -> dict[str, dict[int, float]]:
         table = {}

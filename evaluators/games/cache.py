@@ -51,8 +51,8 @@ def compile_seconds(game_string: str) -> float | None:
         index = json.loads((entry(game_string) / "index.json").read_text())
     except (OSError, ValueError):
         return None
-    found = index.get("compile_s")
-    return found if isinstance(found, float) else None
+    seconds = index.get("compile_s")
+    return seconds if isinstance(seconds, float) else None
 
 
 def load(game_string: str) -> SequenceForm:

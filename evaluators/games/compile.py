@@ -141,28 +141,28 @@ class _Walk:
 
     def _infoset(self, player: int, key: str, own: int, actions: list[int]) -> int:
         """The infoset's number, new at the first visit; each later visit must look the same to its player."""
-        found = self.players[player]
-        infoset = found.index.get(key)
+        known = self.players[player]
+        infoset = known.index.get(key)
         if infoset is None:
-            infoset = found.index[key] = len(found.parent)
+            infoset = known.index[key] = len(known.parent)
             self.key_bytes += len(key)
             if self.key_bytes > MAX_KEY_BYTES:
                 stopped = (
                     f"after {len(self.chance):,} the information state strings take more than a gigabyte"
                 )
                 raise too_large(self.name, stopped)
-            found.parent.append(own)
-            found.depth.append(found.length[own])
-            found.offset.append(found.offset[-1] + len(actions))
-            found.action.extend(actions)
-            found.length.extend([found.length[own] + 1] * len(actions))
-        elif found.parent[infoset] != own:
+            known.parent.append(own)
+            known.depth.append(known.length[own])
+            known.offset.append(known.offset[-1] + len(actions))
+            known.action.extend(actions)
+            known.length.extend([known.length[own] + 1] * len(actions))
+        elif known.parent[infoset] != own:
             raise GameError(
                 f"{self.name}: expected perfect recall; player {player} reaches information state {key!r} "
                 "after two different sequences of own actions.",
                 "For goofspiel, use imp_info=True; games called *_ir have imperfect recall on purpose.",
             )
-        elif list(found.action[found.offset[infoset] : found.offset[infoset + 1]]) != actions:
+        elif list(known.action[known.offset[infoset] : known.offset[infoset + 1]]) != actions:
             raise GameError(f"{self.name}: player {player} has different legal actions within {key!r}.")
         return infoset
 
@@ -386,16 +386,16 @@ def _patterns(
     sizes = np.diff(starts, append=len(by_group))
     single = np.repeat(sizes == 1, sizes)
     leftover = [by_group[single]]
-    found: dict[bytes, tuple[Ints, list[_Group]]] = {}
+    patterns: dict[bytes, tuple[Ints, list[_Group]]] = {}
     for start, size in zip(starts[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
         terminals = by_group[start : start + size]
         terminals = terminals[np.lexsort(sequence[::-1, terminals])]
         unique = [np.unique(s, return_inverse=True) for s in sequence[:, terminals]]
         pattern = np.stack([inverse for _, inverse in unique]).astype(np.int32)
-        entry = found.setdefault(pattern.tobytes(), (pattern, []))
+        entry = patterns.setdefault(pattern.tobytes(), (pattern, []))
         entry[1].append(_Group(terminals, tuple(values for values, _ in unique)))
     kept = []
-    for pattern, groups in found.values():
+    for pattern, groups in patterns.values():
         if len(groups) >= MIN_LANES:
             kept.append((pattern, groups))
         else:

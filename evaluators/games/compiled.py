@@ -116,12 +116,12 @@ class CompiledGame(Game):
         Args:
             plans: (N, max sequences) a plan per player, so for the methods that follow.
         """
-        found = Values(np.empty(self.num_players), np.empty(self.num_players))
+        both = Values(np.empty(self.num_players), np.empty(self.num_players))
         for p in range(self.num_players):
-            found.expected[p], found.best[p] = kernels.values(
+            both.expected[p], both.best[p] = kernels.values(
                 p, self._trees[p], self._lanes, self.form.sequence, self._weight[p], plans, self._total[p], self._rows
             )  # fmt: skip
-        return found
+        return both
 
     def best_response(self, player: int, plans: NDArray[np.float64]) -> Response:
         """The best response to the others' plans that plays all tied actions alike (see `kernels.TIE`).

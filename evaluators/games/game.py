@@ -219,7 +219,7 @@ class Game(ABC):
     def _fault(self, player: int, values: Floats, what: str, status: int, infoset: int) -> str:
         begin, end = self._offsets[player][infoset : infoset + 2].tolist()
         row = values[begin:end]
-        expected, came = {
+        expected, detail = {
             kernels.NOT_FINITE: ("finite numbers with a finite sum", ""),
             kernels.NEGATIVE: ("no entry below -1e-9", f" with minimum {row.min():.3g}"),
             kernels.NOT_ONE: ("a sum within 1e-6 of 1", f" with sum {row.sum():.9g}"),
@@ -227,7 +227,7 @@ class Game(ABC):
         text = np.array2string(row, precision=6, threshold=12)
         return (
             f"{self.name}: {what} of player {player}, infoset {infoset} (entries {begin} to {end - 1}): "
-            f"expected {expected}; got {text}{came}."
+            f"expected {expected}; got {text}{detail}."
         )
 
     def _checked_profile(self, policies: Sequence[Floats]) -> list[Floats]:

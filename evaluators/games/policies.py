@@ -33,13 +33,13 @@ def table(game: Game, policies: Sequence[Floats]) -> Table:
     Raises:
         GameError: two players have the same information state string, which OpenSpiel's policies cannot tell apart.
     """
-    found: Table = {}
+    rows: Table = {}
     for player, keys in enumerate(infosets(game)):
         actions, values = game.actions[player].tolist(), policies[player].tolist()
         ends = [0, *np.cumsum(game.num_actions[player]).tolist()]
         for i, key in enumerate(keys):
-            found[key] = dict(zip(actions[ends[i] : ends[i + 1]], values[ends[i] : ends[i + 1]], strict=True))
-    return found
+            rows[key] = dict(zip(actions[ends[i] : ends[i + 1]], values[ends[i] : ends[i + 1]], strict=True))
+    return rows
 
 
 def infosets(game: Game) -> list[list[str]]:
@@ -140,9 +140,11 @@ def load(path: str | Path) -> StoredPolicy:
     path = Path(path)
     try:
         if path.suffix == ".json":
-            found = json.loads(path.read_text(encoding="utf-8"))
-            policy = {key: {int(a): float(p) for a, p in row.items()} for key, row in found["policy"].items()}
-            return StoredPolicy(found["game_string"], policy, found["about"])
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            policy = {
+                key: {int(a): float(p) for a, p in row.items()} for key, row in stored["policy"].items()
+            }
+            return StoredPolicy(stored["game_string"], policy, stored["about"])
         with np.load(path, allow_pickle=False) as arrays:
             first, actions = arrays["first"].tolist(), arrays["actions"].tolist()
             values = arrays["probabilities"].tolist()

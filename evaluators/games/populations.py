@@ -105,9 +105,9 @@ class Populations:
         plan, (row, *more) = self.plans(player)[-1], [q for q in range(self.game.num_players) if q != player]
         column = more[0] if more else None
         columns = _ALONE if column is None else self.plans(column)
-        found = self.game.profile_payoffs(plan, (player, row, column), (self.plans(row), columns))
+        payoffs = self.game.profile_payoffs(plan, (player, row, column), (self.plans(row), columns))
         shape = [1 if q == player else int(n) for q, n in enumerate(self.sizes)]
-        return found.reshape(self.game.num_players, *shape)
+        return payoffs.reshape(self.game.num_players, *shape)
 
 
 class Basis:
@@ -171,9 +171,9 @@ class _Span:
             known, rest = known + part, rest - held
         left = float(np.sqrt(rest @ rest))
         inside = left <= _NEW * length
-        if inside and np.abs(found := self._solved(known)).max(initial=0.0) <= _LARGEST:
+        if inside and np.abs(solution := self._solved(known)).max(initial=0.0) <= _LARGEST:
             row = np.zeros(self._size)
-            row[self._pivots] = found
+            row[self._pivots] = solution
             return row
         if not inside:
             self._directions = np.vstack([self._directions, rest / left])
@@ -187,7 +187,7 @@ class _Span:
 
     def _solved(self, known: Floats) -> Floats:
         """(pivots,) the combination of basis plans that has these orthonormal coordinates, by back substitution."""
-        found = np.zeros(len(known))
+        solution = np.zeros(len(known))
         for k in reversed(range(len(known))):
-            found[k] = (known[k] - found[k + 1 :] @ self._triangle[k + 1 :, k]) / self._triangle[k, k]
-        return found
+            solution[k] = (known[k] - solution[k + 1 :] @ self._triangle[k + 1 :, k]) / self._triangle[k, k]
+        return solution

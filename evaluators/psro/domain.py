@@ -181,13 +181,13 @@ class PsroDomain(GameDomain):
 
 def _imports(tree: ast.Module) -> list[str]:
     """Top-level packages that a program imports, wherever in it."""
-    found = []
+    packages = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [alias.name.partition(".")[0] for alias in node.names]
+            packages += [alias.name.partition(".")[0] for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append(node.module.partition(".")[0])
-    return found
+            packages.append(node.module.partition(".")[0])
+    return packages
 
 
 def reads_meta_games(source: str) -> bool:

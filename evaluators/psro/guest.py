@@ -214,18 +214,20 @@ def checked(result, sizes):
         raise BadResult(f"{expected}; got {type(result).__name__}") from None  # noqa: F821
     if len(vectors) != len(sizes):
         raise BadResult(f"{expected}; got {len(vectors)}")  # noqa: F821
-    found = []
+    distributions = []
     for player, (vector, size) in enumerate(zip(vectors, sizes, strict=True)):
         try:
             array = np.asarray(vector, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            came = f"player {player}: expected {size} numbers; got {type(vector).__name__} ({error})"
-            raise BadResult(came) from None  # noqa: F821
+            problem = f"player {player}: expected {size} numbers; got {type(vector).__name__} ({error})"
+            raise BadResult(problem) from None  # noqa: F821
         if array.shape != (size,):
-            came = f"player {player}: expected shape ({size},), one weight for each policy; got {array.shape}"
-            raise BadResult(came)  # noqa: F821
-        found.append(array)
-    return tuple(found)
+            problem = (
+                f"player {player}: expected shape ({size},), one weight for each policy; got {array.shape}"
+            )
+            raise BadResult(problem)  # noqa: F821
+        distributions.append(array)
+    return tuple(distributions)
 
 
 def start(program):

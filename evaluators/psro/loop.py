@@ -105,8 +105,8 @@ class Answers:
         sizes, weights = self._weights(arrays)
         players = range(len(sizes))
         if len(scalars) != 1 or scalars[0] not in (_ALL, *players):
-            came = ", ".join(f"{scalar:g}" for scalar in scalars) or "no number"
-            raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {came}")
+            given = ", ".join(f"{scalar:g}" for scalar in scalars) or "no number"
+            raise InvalidAnswer(f"deviation_payoffs: expected a player below {len(sizes)}; got {given}")
         asked = players if scalars[0] == _ALL else [int(scalars[0])]
         return [self._deviations(player, weights) for player in asked]
 
@@ -169,12 +169,12 @@ class MetaSolvers:
         """
         where = f"iteration {iteration}, {which}"
         self._answers.renew()
-        found = with_context(lambda: self._session.call(which, (iteration,)), where)
-        if len(found) != len(self._sizes):
-            raise InvalidAnswer(f"{where}: expected {len(self._sizes)} weight vectors; got {len(found)}")
+        mixtures = with_context(lambda: self._session.call(which, (iteration,)), where)
+        if len(mixtures) != len(self._sizes):
+            raise InvalidAnswer(f"{where}: expected {len(self._sizes)} weight vectors; got {len(mixtures)}")
         return [
             distribution(weights, size, f"{where}, player {p}")
-            for p, (weights, size) in enumerate(zip(found, self._sizes, strict=True))
+            for p, (weights, size) in enumerate(zip(mixtures, self._sizes, strict=True))
         ]
 
 
@@ -281,8 +281,8 @@ def distribution(weights: Array, size: int, where: str) -> Floats:
         InvalidAnswer: wrong shape or type, not finite, below zero by more than rounding, or without any mass.
     """
     if weights.shape != (size,) or weights.dtype != np.float64:
-        came = f"{weights.dtype} of shape {weights.shape}"
-        raise InvalidAnswer(f"{where}: expected float64 weights of shape ({size},); got {came}")
+        actual = f"{weights.dtype} of shape {weights.shape}"
+        raise InvalidAnswer(f"{where}: expected float64 weights of shape ({size},); got {actual}")
     if not np.isfinite(weights).all():
         k = int(np.flatnonzero(~np.isfinite(weights))[0])
         raise InvalidAnswer(f"{where}: expected finite weights; weight {k} is {weights[k]}")
@@ -293,5 +293,5 @@ def distribution(weights: Array, size: int, where: str) -> Floats:
     if not largest > 0.0:
         raise InvalidAnswer(f"{where}: expected weights with a positive sum; got none above 0")
     scaled = np.maximum(weights, 0.0) / largest  # Their sum cannot overflow then.
-    found: Floats = scaled / scaled.sum()
-    return found
+    normalized: Floats = scaled / scaled.sum()
+    return normalized

@@ -90,8 +90,8 @@ class MetaStrategyMethod(HostedProgram):
         with self._faults():
             if self._run is None:
                 self._run = self._started(solver)
-            found = self._run.ask(solver, self._which)
-        return (found, reduce(np.multiply.outer, found).reshape(-1)) if return_joint else found
+            mixtures = self._run.ask(solver, self._which)
+        return (mixtures, reduce(np.multiply.outer, mixtures).reshape(-1)) if return_joint else mixtures
 
     def _started(self, solver: Any) -> _Run:
         """The program at the beginning of a run."""
@@ -220,12 +220,12 @@ class _Run:
         return list(self._meta_games[0].shape)
 
     def _deviations(self, player: int, weights: Floats) -> Floats:
-        found = self._meta_games[player]
+        payoffs = self._meta_games[player]
         mixtures = np.split(weights, np.cumsum(self._sizes())[:-1])
         for q in reversed(range(self.num_players)):
             if q != player:
-                found = np.tensordot(found, mixtures[q], axes=(q, 0))
-        return np.ascontiguousarray(found)
+                payoffs = np.tensordot(payoffs, mixtures[q], axes=(q, 0))
+        return np.ascontiguousarray(payoffs)
 
     def _best_values(self, mixtures: list[Floats]) -> Floats:
         if self._policies is None:
@@ -307,7 +307,7 @@ class _Policies:
 
 def _states(game: Any) -> dict[tuple[int, str], Any]:
     """A state of every information set, by player and information state string."""
-    found: dict[tuple[int, str], Any] = {}
+    states: dict[tuple[int, str], Any] = {}
     stack = [game.new_initial_state()]
     while stack:
         state = stack.pop()
@@ -315,6 +315,6 @@ def _states(game: Any) -> dict[tuple[int, str], Any]:
             continue
         if not state.is_chance_node():
             player = state.current_player()
-            found.setdefault((player, state.information_state_string(player)), state)
+            states.setdefault((player, state.information_state_string(player)), state)
         stack += [state.child(action) for action in state.legal_actions()]
-    return found
+    return states

@@ -49,8 +49,8 @@ class MetaStrategyMethod:
         sizes = list(self._meta_games[0].shape)
         while self._sent != sizes:
             self._extend([min(a + 1, n) for a, n in zip(self._sent, sizes, strict=True)])
-        found = [distribution(weights) for weights in self._call[self._which]((max(sizes) - 1,), ())]
-        return (found, reduce(np.multiply.outer, found).reshape(-1)) if return_joint else found
+        mixtures = [distribution(weights) for weights in self._call[self._which]((max(sizes) - 1,), ())]
+        return (mixtures, reduce(np.multiply.outer, mixtures).reshape(-1)) if return_joint else mixtures
 
     def answer(self, name: str, scalars: Sequence[int], arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """What the program asks for with mixtures, one after the other in one array."""
@@ -81,11 +81,11 @@ class MetaStrategyMethod:
         return k, int(all(n == 1 for n in played.values())), sum(played.values())
 
     def _deviations(self, player: int, mixtures: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        found = self._meta_games[player]
+        payoffs = self._meta_games[player]
         for q in reversed(range(len(mixtures))):
             if q != player:
-                found = np.tensordot(found, mixtures[q], axes=(q, 0))
-        return found
+                payoffs = np.tensordot(payoffs, mixtures[q], axes=(q, 0))
+        return payoffs
 
     def _best_values(self, mixtures: Sequence[NDArray[Any]]) -> NDArray[Any]:
         game = self._game()
@@ -150,8 +150,8 @@ def best_responses(game: Any, parameters: Any, **_: Any) -> list[list[Table]]:
     """OpenSpiel's best responses, which play all actions of equal value alike."""
     chosen = parameters[0][0]
     table = mixed(game, chosen["total_policies"], chosen["probabilities_of_playing_policies"])
-    found = [pyspiel.TabularBestResponse(game, p, table, -1.0, TIE) for p in range(game.num_players())]
-    return [[Table(game, one.get_best_response_policy())] for one in found]
+    responses = [pyspiel.TabularBestResponse(game, p, table, -1.0, TIE) for p in range(game.num_players())]
+    return [[Table(game, one.get_best_response_policy())] for one in responses]
 
 
 def solve(name: str, train: MetaStrategyMethod) -> Any:

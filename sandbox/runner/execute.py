@@ -156,16 +156,16 @@ def _is_absent(error: ImportError, text: str) -> bool:
 
 def _where(error: BaseException, lines: list[str]) -> str:
     """Return the last line of the program (else of the guest) in the traceback: `` (program.py, line 3: `x`)``."""
-    found: dict[str, int] = {}
+    line_of: dict[str, int] = {}
     trace = error.__traceback__
     while trace is not None:
-        found[trace.tb_frame.f_code.co_filename] = trace.tb_lineno
+        line_of[trace.tb_frame.f_code.co_filename] = trace.tb_lineno
         trace = trace.tb_next
     if isinstance(error, SyntaxError) and error.filename == f"{PROGRAM}.py" and error.lineno:
-        found = {error.filename: error.lineno}
-    if (number := found.get(f"{PROGRAM}.py")) is not None:
+        line_of = {error.filename: error.lineno}
+    if (number := line_of.get(f"{PROGRAM}.py")) is not None:
         source = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         return f" ({PROGRAM}.py, line {number}" + (f": `{clean(source, 200)}`)" if source else ")")
-    if (number := found.get(f"{GUEST}.py")) is not None and not isinstance(error, BadResult):
+    if (number := line_of.get(f"{GUEST}.py")) is not None and not isinstance(error, BadResult):
         return f" ({GUEST}.py, line {number})"
     return ""

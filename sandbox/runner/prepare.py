@@ -332,7 +332,7 @@ def _trial(walls: confine.Walls, empty: int) -> int:
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        found = _HOLDS_NOTHING
+        held = _HOLDS_NOTHING
         try:
             kept = os.dup(2)
             confine.confine(
@@ -341,13 +341,13 @@ def _trial(walls: confine.Walls, empty: int) -> int:
                 walls,
                 parent=parent,
             )
-            found = _HOLDS_LIMITS
-            found |= _HOLDS_LANDLOCK if _refused(os.listdir, "/") else 0
-            found |= _HOLDS_SECCOMP if _refused(socket.socket) else 0
+            held = _HOLDS_LIMITS
+            held |= _HOLDS_LANDLOCK if _refused(os.listdir, "/") else 0
+            held |= _HOLDS_SECCOMP if _refused(socket.socket) else 0
         except OSError as error:
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
         finally:
-            os._exit(found)
+            os._exit(held)
     return max(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), _HOLDS_NOTHING)
 
 
