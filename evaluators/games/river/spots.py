@@ -42,6 +42,8 @@ _RESIDUE = 1e-14
 """What differences of sums leave where the truth is 0, relative to the sum."""
 MAX_NODES = 20_000
 """Public histories that a subgame may have."""
+MAX_BETS = 100
+"""Bets and raises that a spot may allow: the tree is walked by recursion."""
 MAX_DRAWN_NODES = 160
 """Public histories that a drawn subgame has at most."""
 
@@ -94,8 +96,10 @@ class Spot:
                     raise GameError(
                         f"{name}: expected sizes above 0, in pots, or a for all-in; got {size:g}."
                     )
-        if self.betting.max_bets < 0:
-            raise GameError(f"max_bets: expected a whole number from 0; got {self.betting.max_bets}.")
+        if not 0 <= self.betting.max_bets <= MAX_BETS:
+            raise GameError(
+                f"max_bets: expected a whole number from 0 to {MAX_BETS}; got {self.betting.max_bets}."
+            )
         object.__setattr__(self, "ranges", np.where(blocked(self.board), 0.0, self.ranges))
         for player, weights in enumerate(self.ranges):
             if not weights.any():

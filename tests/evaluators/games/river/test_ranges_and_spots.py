@@ -92,6 +92,7 @@ def test_malformed_ranges_are_refused_in_one_line(text, message):
         (SPOT.replace(")", ",bets=11)"), "within the stack of 100; 11 pots are 110"),
         (SPOT.replace(")", ",raises=x)"), "raises: expected sizes in pots"),
         (SPOT.replace(")", ",max_bets=-1)"), "max_bets: expected a whole number"),
+        (SPOT.replace(")", ",bets=1e-9,raises=1e-9,max_bets=2000)"), "max_bets: .* to 100; got 2000"),
         (SPOT.replace("range0=22+", "range0=KsKh"), "range0: expected a hand that the board"),
         ("river(board=Ks7d2c9h4s,pot=1,stack=1,range0=AhAd,range1=AhAd)", "always share a card"),
         (SPOT.replace("stack=100,", ""), "there is no stack"),
