@@ -38,6 +38,8 @@ ALL_IN = float("inf")
 LIBRATUS_STACK = 20_000.0
 """What each player had at the start of a hand."""
 _NUMBER_OF_CARDS = 52
+_WEIGHTS = 1e-100, 1e100
+"""Between these is the largest weight of a range, so that products neither overflow nor vanish."""
 _RESIDUE = 1e-14
 """What differences of sums leave where the truth is 0, relative to the sum."""
 MAX_NODES = 20_000
@@ -85,7 +87,8 @@ class Spot:
         """Check the numbers, and drop hands that the board makes impossible.
 
         Raises:
-            GameError: a pot or stack that is not positive, a size that is not positive or can never be bet, no deal.
+            GameError: a pot or stack that is not positive, a size that is not positive, weights that are no weights, no
+                deal.
         """
         for name in ("pot", "stack"):
             if not 0.0 < getattr(self, name) < np.inf:
@@ -105,6 +108,11 @@ class Spot:
             if not weights.any():
                 raise GameError(
                     f"range{player}: expected a hand that the board {self.board_name} leaves possible; got none."
+                )
+            if not (weights.min() >= 0.0 and _WEIGHTS[0] <= weights.max() <= _WEIGHTS[1]):
+                raise GameError(
+                    f"range{player}: expected weights from 0, the largest between {_WEIGHTS[0]:g} and {_WEIGHTS[1]:g};"
+                    f" got {weights.min():g} to {weights.max():g}."
                 )
         if not self.deals > 0.0:
             raise GameError(

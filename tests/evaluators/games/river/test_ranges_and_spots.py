@@ -94,6 +94,8 @@ def test_malformed_ranges_are_refused_in_one_line(text, message):
         (SPOT.replace(")", ",max_bets=-1)"), "max_bets: expected a whole number"),
         (SPOT.replace(")", ",bets=1e-9,raises=1e-9,max_bets=2000)"), "max_bets: .* to 100; got 2000"),
         (SPOT.replace("range0=22+", "range0=KsKh"), "range0: expected a hand that the board"),
+        (SPOT.replace("range0=22+", "range0=AA:1e300"), "range0: expected weights .* got 0 to 1e.300"),
+        (SPOT.replace("range0=22+", "range0=AA:1e-300"), "range0: expected weights"),
         ("river(board=Ks7d2c9h4s,pot=1,stack=1,range0=AhAd,range1=AhAd)", "always share a card"),
         (SPOT.replace("stack=100,", ""), "there is no stack"),
         (SPOT.replace("pot=", "pott="), "expected one of board"),
@@ -129,6 +131,10 @@ def test_an_endgame_loads_from_the_original_files_form(tmp_path):
     path.write_text("-board JsKs5cQs7d\n-pot 3750\n-reach 1 2 3\n")
     with pytest.raises(GameError, match=r"twice 1,326 numbers"):
         load_endgame(path)
+    for wrong in ("-1", "nan"):
+        path.write_text(f"-board {spot.board_name}\n-pot 3750\n-reach {rows.rpartition(' ')[0]} {wrong}\n")
+        with pytest.raises(GameError, match=r"range1: expected weights from 0"):
+            load_endgame(path)
 
 
 def test_cards():
