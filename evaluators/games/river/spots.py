@@ -228,7 +228,9 @@ def parse_sizes(name: str, text: str) -> tuple[float, ...]:
     """
     try:
         return tuple(
-            ALL_IN if size == "a" else float(size) for size in text.replace("/", ",").split(",") if size
+            ALL_IN if size == "a" else float(size)
+            for size in map(str.strip, text.replace("/", ",").split(","))
+            if size
         )
     except ValueError:
         raise GameError(
@@ -252,7 +254,8 @@ def make_spot(
         GameError: something is malformed or impossible, or a size is beyond the stack.
     """
     betting = Betting(parse_sizes("bets", bets), parse_sizes("raises", raises), max_bets)
-    spot = Spot(parse_board(board), pot, stack, np.stack([parse_range(range0), parse_range(range1)]), betting)
+    cards, ranges = parse_board(board), np.stack([_range("range0", range0), _range("range1", range1)])
+    spot = Spot(cards, pot, stack, ranges, betting)
     for name, sizes in (("bets", betting.bets), ("raises", betting.raises)):
         if beyond := [size for size in sizes if size != ALL_IN and size * pot > stack]:
             raise GameError(
@@ -260,6 +263,14 @@ def make_spot(
                 "Write a for the all-in.",
             )
     return spot
+
+
+def _range(name: str, text: str) -> Floats:
+    """Return `parse_range` of a text; what is wrong is said of the range by its name."""
+    try:
+        return parse_range(text)
+    except GameError as error:
+        raise GameError(f"{name}: {error.message.removeprefix('range: ')}", error.hint) from error
 
 
 def load_endgame(path: Path) -> Spot:
@@ -393,6 +404,8 @@ def _parameters(text: str, known: tuple[str, ...]) -> dict[str, str]:
             raise GameError(
                 f"river: expected one of {', '.join(known)}; got {part!r}.", nearest(key.strip(), known)
             )
+        if key.strip() in parameters:
+            raise GameError(f"river: expected {key.strip()} once; got it twice, {part!r} too.")
         parameters[key.strip()] = value.strip()
     return parameters
 

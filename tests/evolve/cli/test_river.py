@@ -76,7 +76,7 @@ def test_libratus_endgame_by_name(ask):
         ((*SPOT, "--node", "foo"), "--node: expected a node where somebody acts"),
         ((*SPOT, "--bets", "0"), "bets: expected sizes above 0"),
         ((*SPOT, "--bets", "5"), "within the stack of 40"),
-        ((*SPOT, "--range0", "AX"), "range: expected hands; got 'AX'"),
+        ((*SPOT, "--range0", "AX"), "range0: expected hands; got 'AX'"),
         ((*SPOT, "--page", "missing/x.html"), "missing/x.html cannot be written"),
         ((*SPOT, "--program", "nope"), "nope"),
     ],

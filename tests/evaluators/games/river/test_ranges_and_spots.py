@@ -99,6 +99,8 @@ def test_malformed_ranges_are_refused_in_one_line(text, message):
         ("river(board=Ks7d2c9h4s,pot=1,stack=1,range0=AhAd,range1=AhAd)", "always share a card"),
         (SPOT.replace("stack=100,", ""), "there is no stack"),
         (SPOT.replace("pot=", "pott="), "expected one of board"),
+        (SPOT.replace("range1=A2s+", "range1=A2x"), "range1: expected hands; got 'A2x'"),
+        (SPOT.replace(")", ",pot=20)"), "expected pot once; got it twice, 'pot=20' too"),
         ("river", "expected river-<seed>"),
         ("river-x", "expected river-<seed>"),
         ("libratus3(file=/nowhere)", "expected a file at /nowhere"),
@@ -117,6 +119,7 @@ def test_a_spot_in_a_poker_players_terms():
     assert np.count_nonzero(spot.ranges[0]) == 78 - 5 * 3  # Each card of the board leaves three of six pairs.
     labels = public_bets(spot).labels
     assert {"check", "bet 0.5", "bet 1", "all-in", "fold", "call", "raise 1"} == set(labels) - {""}
+    assert named(SPOT.replace(")", ",bets=0.5 / 1, a)")).betting == spot.betting
 
 
 def test_an_endgame_loads_from_the_original_files_form(tmp_path):
