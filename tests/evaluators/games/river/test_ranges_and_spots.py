@@ -93,6 +93,11 @@ def test_malformed_ranges_are_refused_in_one_line(text, message):
         (SPOT.replace(")", ",raises=x)"), "raises: expected sizes in pots"),
         (SPOT.replace(")", ",max_bets=-1)"), "max_bets: expected a whole number"),
         (SPOT.replace(")", ",bets=1e-9,raises=1e-9,max_bets=2000)"), "max_bets: .* to 100; got 2000"),
+        (
+            "river(board=Ks7d2c9h4s,pot=10,stack=4000,range0=random,range1=random,"
+            "bets=0.33/0.5/0.75/1/1.5/a,raises=0.33/0.5/0.75/1/a,max_bets=5)",
+            "at most 5,000,000 terminal histories; .* ends times 2,162 hands are",
+        ),
         (SPOT.replace("range0=22+", "range0=KsKh"), "range0: expected a hand that the board"),
         (SPOT.replace("range0=22+", "range0=AA:1e300"), "range0: expected weights .* got 0 to 1e.300"),
         (SPOT.replace("range0=22+", "range0=AA:1e-300"), "range0: expected weights"),
