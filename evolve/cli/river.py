@@ -56,8 +56,8 @@ def river(
 ) -> None:
     """Solve a river spot of heads-up no-limit hold'em, exactly, with any update rule.
 
-    Exploitability is what the better of two best responses gains on average, in percent of the pot. Ctrl-C ends the
-    run after the iteration that is under way, and shows what was reached. The same spot as a game for other commands:
+    Exploitability is the mean of what both players' best responses gain, in percent of the pot. Ctrl-C ends the run
+    after the iteration that is under way, and shows what was reached. The same spot as a game for other commands:
     evolve evaluate PROGRAM --games "river(board=...,pot=...,stack=...,range0=...,range1=...)".
 
     Example: evolve river --board "Ks 7d 2c 9h 4s" --pot 10 --stack 40 --range0 "22+,AT+,KQ" --range1 "22+,A2s+,KTs+"
