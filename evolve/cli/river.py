@@ -71,8 +71,7 @@ def river(
     game = name or "river(" + ",".join(f"{key}={value}" for key, value in described.items()) + ")"
     chosen = find_program(program, domain="cfr", db=database(db))
     if page is not None:
-        with writing(page, command="river"):
-            page.touch()
+        _check_writable(page)
     with chosen.cfr_solver(game) as solver:
         played = solver.played
         if not isinstance(played, RiverGame):
@@ -103,6 +102,15 @@ def river(
         print_json(solved)
     else:
         _print(solved, nodes, wanted, page)
+
+
+def _check_writable(page: Path) -> None:
+    """Refuse a page that cannot be written before time is spent; leave no file where there was none."""
+    there = page.exists()
+    with writing(page, command="river"), page.open("a"):
+        pass
+    if not there:
+        page.unlink()
 
 
 def _print(

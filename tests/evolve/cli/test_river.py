@@ -88,6 +88,12 @@ def test_what_cannot_be_is_refused_in_one_line(invoke, arguments, message):
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_what_is_refused_leaves_no_page(invoke, here):
+    assert invoke("river", *SPOT, "--page", "grids.html", "--node", "foo").exit_code == 2
+    assert not (here / "grids.html").exists()
+    assert "cannot be written: Is a directory" in invoke("river", *SPOT, "--page", ".").stderr
+
+
 def test_rules_are_compared_on_a_users_own_spot(ask):
     name = "river(board=Ks7d2c9h4s,pot=10,stack=40,range0=22+,AT+,range1=A2s+,KTs+)"
     found = ask("evaluate", "cfr_plus", "--games", f"{name},river60-1", "--iterations", 20, "--tier", "exact")
