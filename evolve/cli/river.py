@@ -23,6 +23,7 @@ _LOOKS = 40
 
 
 def river(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(help="A spot by name: libratus3, libratus4 or river-<seed>; else describe yours."),
@@ -68,6 +69,13 @@ def river(
 
     described = {"board": board, "pot": pot, "stack": stack, "range0": range0, "range1": range1}
     described |= {"bets": bets, "raises": raises, "max_bets": max_bets}
+    sources = {key: context.get_parameter_source(key) for key in described}
+    given = [key for key, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if name is not None and given:
+        option = given[0].replace("_", "-")
+        message = f"spot: expected a name or a description; got {name!r} and --{option}."
+        fail(message, "Leave one of them out.")
+        raise typer.Exit(2)
     game = name or "river(" + ",".join(f"{key}={value}" for key, value in described.items()) + ")"
     chosen = find_program(program, domain="cfr", db=database(db))
     if page is not None:

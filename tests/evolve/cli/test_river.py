@@ -73,6 +73,7 @@ def test_libratus_endgame_by_name(ask):
     [
         ((), "board: expected 5 cards"),
         (("leduc2",), "spot: expected libratus3"),
+        (("river-3", "--pot", 20), "expected a name or a description; got 'river-3' and --pot"),
         ((*SPOT, "--node", "foo"), "--node: expected a node where somebody acts"),
         ((*SPOT, "--bets", "0"), "bets: expected sizes above 0"),
         ((*SPOT, "--bets", "5"), "within the stack of 40"),
