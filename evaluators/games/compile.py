@@ -179,12 +179,11 @@ class Estimate(NamedTuple):
         return int(float(f"{self.terminals:.1e}"))
 
 
-def too_large(name: str, what: str) -> GameError:
+def too_large(
+    name: str, what: str, hint: str = "Choose smaller parameters (fewer cards, sides, coins or players)."
+) -> GameError:
     """The refusal of a game beyond the size limit."""
-    return GameError(
-        f"{name}: expected at most {MAX_TERMINALS:,} terminal histories; {what}.",
-        "Choose smaller parameters (fewer cards, sides, coins or players).",
-    )
+    return GameError(f"{name}: expected at most {MAX_TERMINALS:,} terminal histories; {what}.", hint)
 
 
 def estimate_terminals(game: Any) -> Estimate:

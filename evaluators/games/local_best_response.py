@@ -24,6 +24,8 @@ from typing import Any
 import pyspiel
 
 from evaluators.contract import GameError, InputError
+from evaluators.games.compile import load_turn_based
+from evaluators.games.suites import resolve
 
 World = tuple[Any, float]
 """A state, and how likely the player thinks that it is, up to a factor."""
@@ -57,7 +59,7 @@ def exploitability_lower_bound(
     """Return a lower bound of a policy's exploitability: what local best responses to it win, in both seats.
 
     Args:
-        game: a ``pyspiel.Game`` of turns with two players and a constant sum of payoffs.
+        game: a ``pyspiel.Game`` of turns with two players and a constant sum of payoffs, or the name of one.
         policy: an OpenSpiel policy for both players: ``action_probabilities(state)``.
         episodes: to play in either seat, at least two.
         continuation: the policy by which the answer expects to go on itself; `policy` if None.
@@ -69,6 +71,8 @@ def exploitability_lower_bound(
         GameError: another kind of game.
         InputError: fewer than two episodes, or no playout or world.
     """
+    if isinstance(game, str):
+        game = load_turn_based(resolve(game).game_string)
     kind = game.get_type()
     constant = (pyspiel.GameType.Utility.ZERO_SUM, pyspiel.GameType.Utility.CONSTANT_SUM)
     sequential = (

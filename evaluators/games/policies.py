@@ -62,7 +62,7 @@ class StoredPolicy:
     """A policy with the game that it is for; `about` says where it came from (program, iterations, ...)."""
 
     game_string: str
-    policy: Table
+    policy: Table = field(repr=False)
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def tabular_policy(self) -> Any:

@@ -122,7 +122,7 @@ def parse(name: str) -> Name | None:
     """Return the parts of a random game's name; None for a name that begins with no law.
 
     Raises:
-        GameError: no seed, or sizes that the law does not have, or 0, or beyond `MAX_SIZE`.
+        GameError: no seed, or sizes that the law does not have, or twice, or 0, or beyond `MAX_SIZE`.
     """
     kind = re.split(r"[-(]", name, maxsplit=1)[0].strip()
     if kind not in LAWS:
@@ -134,6 +134,8 @@ def parse(name: str) -> Name | None:
             f"For example {kind}-17, or {kind}-17(types=6,depth=5).",
         )
     sizes = [_size(kind, part) for part in (match["sizes"] or "").split(",") if part.strip()]
+    if len(dict(sizes)) < len(sizes):
+        raise GameError(f"{kind}: expected each size once; got {name!r}.")
     return Name(kind, int(match["seed"]), dict(sizes))
 
 

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Sequence
 from statistics import fmean
 
-from evaluators.contract import Component, InvalidAnswer, Plan, ProgramError, TaskError
+from evaluators.contract import Component, GameError, InvalidAnswer, Plan, ProgramError, TaskError
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.game import Game
 from evaluators.games.game_domain import GameDomain, compiled, played
+from evaluators.games.river.spots import is_spot
 from evaluators.psro.loop import TENSOR_PLAYERS, PsroProgram, PsroRun
 from evaluators.psro.mechanisms import MECHANISMS
 from evaluators.records import Score, Task, TaskResult
@@ -38,6 +39,8 @@ _COSTLY_LIMITS = Limits(cpu_s=3600.0, wall_s=14_401.0, call_wall_s=600.0, memory
 more, where each step of an inner loop asks the trusted side; and of long runs."""
 
 _COSTLY_TERMINALS = 100_000
+
+_NO_TREE = "psro: expected a game that is compiled to a tree; got {!r}."
 
 SCRIPT = Script(
     head="""\
@@ -144,6 +147,23 @@ class PsroDomain(GameDomain):
                 "A PSRO program works on payoffs: read meta_games, or ask game.deviation_payoffs(strategies).",
             )
 
+    def select(
+        self,
+        names: Sequence[str],
+        tiers: Sequence[str] | None = None,
+        budget: int | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> Sequence[Task]:
+        """See `GameDomain.select`, where a campaign finds out before it is stored.
+
+        Raises:
+            GameError: also for a river subgame, which is not compiled to a tree.
+        """
+        for name in names:
+            if is_spot(name):
+                raise GameError(_NO_TREE.format(name), "Domain cfr plays it.")
+        return super().select(names, tiers, budget, seeds)
+
     def limits_for(self, tasks: Sequence[Task]) -> Limits:
         """See `TaskDomain.limits_for`: costly tasks get limits of their own, for the whole plan."""
         long = any(task.budget > ITERATIONS for task in tasks)
@@ -172,10 +192,7 @@ class PsroDomain(GameDomain):
             TaskError: the game is none.
         """
         if not isinstance(game, CompiledGame):
-            raise TaskError(
-                f"psro: expected a game that is compiled to a tree; got {game.name!r}.",
-                "Domain cfr plays it.",
-            )
+            raise TaskError(_NO_TREE.format(game.name), "Domain cfr plays it.")
         return PsroRun(self.prepare(program), game, iterations + 1, sandbox, limits)
 
 

@@ -23,6 +23,7 @@ _LOOKS = 40
 
 
 def river(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(help="A spot by name: libratus3, libratus4 or river-<seed>; else describe yours."),
@@ -56,8 +57,8 @@ def river(
 ) -> None:
     """Solve a river spot of heads-up no-limit hold'em, exactly, with any update rule.
 
-    Exploitability is what the better of two best responses gains on average, in percent of the pot. Ctrl-C ends the
-    run after the iteration that is under way, and shows what was reached. The same spot as a game for other commands:
+    Exploitability is the mean of what both players' best responses gain, in percent of the pot. Ctrl-C ends the run
+    after the iteration that is under way, and shows what was reached. The same spot as a game for other commands:
     evolve evaluate PROGRAM --games "river(board=...,pot=...,stack=...,range0=...,range1=...)".
 
     Example: evolve river --board "Ks 7d 2c 9h 4s" --pot 10 --stack 40 --range0 "22+,AT+,KQ" --range1 "22+,A2s+,KTs+"
@@ -68,11 +69,17 @@ def river(
 
     described = {"board": board, "pot": pot, "stack": stack, "range0": range0, "range1": range1}
     described |= {"bets": bets, "raises": raises, "max_bets": max_bets}
+    sources = {key: context.get_parameter_source(key) for key in described}
+    given = [key for key, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if name is not None and given:
+        option = given[0].replace("_", "-")
+        message = f"spot: expected a name or a description; got {name!r} and --{option}."
+        fail(message, "Leave one of them out.")
+        raise typer.Exit(2)
     game = name or "river(" + ",".join(f"{key}={value}" for key, value in described.items()) + ")"
     chosen = find_program(program, domain="cfr", db=database(db))
     if page is not None:
-        with writing(page, command="river"):
-            page.touch()
+        _check_writable(page)
     with chosen.cfr_solver(game) as solver:
         played = solver.played
         if not isinstance(played, RiverGame):
@@ -103,6 +110,15 @@ def river(
         print_json(solved)
     else:
         _print(solved, nodes, wanted, page)
+
+
+def _check_writable(page: Path) -> None:
+    """Refuse a page that cannot be written before time is spent; leave no file where there was none."""
+    there = page.exists()
+    with writing(page, command="river"), page.open("a"):
+        pass
+    if not there:
+        page.unlink()
 
 
 def _print(

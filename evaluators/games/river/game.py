@@ -40,12 +40,18 @@ class RiverGame(Game):
         """Start with uniform policies.
 
         Raises:
-            GameError: unknown variant, or more public histories than `spots.MAX_NODES`.
+            GameError: unknown variant, more public histories than `spots.MAX_NODES`, or a `size` of more than
+                `compile.MAX_TERMINALS`.
         """
+        from evaluators.games import compile  # Here, because it imports pyspiel, which takes 100 ms.
+
         self.spot, self.bets = spot, public_bets(spot)
         tree, strength = self.bets.tree, strengths(spot.board)
         order = np.argsort(strength, kind="stable")
         self.hands = tuple(order[weights[order] > 0.0] for weights in spot.ranges)
+        if self.size > compile.MAX_TERMINALS:
+            what = f"{len(tree.leaves):,} ends times {sum(map(len, self.hands)):,} hands are {self.size:,}"
+            raise compile.too_large(name, what, "Allow fewer sizes, or fewer bets (max_bets).")
         self.decisions = tuple(tree.decisions(p) for p in PLAYERS)
         widths = [np.repeat(tree.num_actions[self.decisions[p]], len(self.hands[p])) for p in PLAYERS]
         super().__init__(

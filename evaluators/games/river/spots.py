@@ -38,10 +38,14 @@ ALL_IN = float("inf")
 LIBRATUS_STACK = 20_000.0
 """What each player had at the start of a hand."""
 _NUMBER_OF_CARDS = 52
+_WEIGHTS = 1e-100, 1e100
+"""Between these is the largest weight of a range, so that products neither overflow nor vanish."""
 _RESIDUE = 1e-14
 """What differences of sums leave where the truth is 0, relative to the sum."""
 MAX_NODES = 20_000
 """Public histories that a subgame may have."""
+MAX_BETS = 100
+"""Bets and raises that a spot may allow: the tree is walked by recursion."""
 MAX_DRAWN_NODES = 160
 """Public histories that a drawn subgame has at most."""
 
@@ -83,7 +87,8 @@ class Spot:
         """Check the numbers, and drop hands that the board makes impossible.
 
         Raises:
-            GameError: a pot or stack that is not positive, a size that is not positive or can never be bet, no deal.
+            GameError: a pot or stack that is not positive, a size that is not positive, weights that are no weights, no
+                deal.
         """
         for name in ("pot", "stack"):
             if not 0.0 < getattr(self, name) < np.inf:
@@ -94,13 +99,20 @@ class Spot:
                     raise GameError(
                         f"{name}: expected sizes above 0, in pots, or a for all-in; got {size:g}."
                     )
-        if self.betting.max_bets < 0:
-            raise GameError(f"max_bets: expected a whole number from 0; got {self.betting.max_bets}.")
+        if not 0 <= self.betting.max_bets <= MAX_BETS:
+            raise GameError(
+                f"max_bets: expected a whole number from 0 to {MAX_BETS}; got {self.betting.max_bets}."
+            )
         object.__setattr__(self, "ranges", np.where(blocked(self.board), 0.0, self.ranges))
         for player, weights in enumerate(self.ranges):
             if not weights.any():
                 raise GameError(
                     f"range{player}: expected a hand that the board {self.board_name} leaves possible; got none."
+                )
+            if not (weights.min() >= 0.0 and _WEIGHTS[0] <= weights.max() <= _WEIGHTS[1]):
+                raise GameError(
+                    f"range{player}: expected weights from 0, the largest between {_WEIGHTS[0]:g} and {_WEIGHTS[1]:g};"
+                    f" got {weights.min():g} to {weights.max():g}."
                 )
         if not self.deals > 0.0:
             raise GameError(
@@ -216,7 +228,9 @@ def parse_sizes(name: str, text: str) -> tuple[float, ...]:
     """
     try:
         return tuple(
-            ALL_IN if size == "a" else float(size) for size in text.replace("/", ",").split(",") if size
+            ALL_IN if size == "a" else float(size)
+            for size in map(str.strip, text.replace("/", ",").split(","))
+            if size
         )
     except ValueError:
         raise GameError(
@@ -240,7 +254,8 @@ def make_spot(
         GameError: something is malformed or impossible, or a size is beyond the stack.
     """
     betting = Betting(parse_sizes("bets", bets), parse_sizes("raises", raises), max_bets)
-    spot = Spot(parse_board(board), pot, stack, np.stack([parse_range(range0), parse_range(range1)]), betting)
+    cards, ranges = parse_board(board), np.stack([_range("range0", range0), _range("range1", range1)])
+    spot = Spot(cards, pot, stack, ranges, betting)
     for name, sizes in (("bets", betting.bets), ("raises", betting.raises)):
         if beyond := [size for size in sizes if size != ALL_IN and size * pot > stack]:
             raise GameError(
@@ -248,6 +263,14 @@ def make_spot(
                 "Write a for the all-in.",
             )
     return spot
+
+
+def _range(name: str, text: str) -> Floats:
+    """Return `parse_range` of a text; what is wrong is said of the range by its name."""
+    try:
+        return parse_range(text)
+    except GameError as error:
+        raise GameError(f"{name}: {error.message.removeprefix('range: ')}", error.hint) from error
 
 
 def load_endgame(path: Path) -> Spot:
@@ -381,6 +404,8 @@ def _parameters(text: str, known: tuple[str, ...]) -> dict[str, str]:
             raise GameError(
                 f"river: expected one of {', '.join(known)}; got {part!r}.", nearest(key.strip(), known)
             )
+        if key.strip() in parameters:
+            raise GameError(f"river: expected {key.strip()} once; got it twice, {part!r} too.")
         parameters[key.strip()] = value.strip()
     return parameters
 

@@ -36,6 +36,16 @@ def test_the_bound_is_below_the_exploitability(string, iterations):
         assert bound.value > 0.8 * nash_conv(game, policy) / 2
 
 
+def test_a_game_by_name():
+    policy = UniformRandomPolicy(load("leduc_poker"))
+    bounds = [
+        exploitability_lower_bound(game, policy, episodes=20) for game in (load("leduc_poker"), "leduc2")
+    ]
+    assert bounds[0] == bounds[1]
+    with pytest.raises(GameError, match="river-3"):
+        exploitability_lower_bound("river-3", policy)
+
+
 def test_what_the_answer_may_not_know_it_does_not_use():
     """Against the uniform policy nothing can be won by one who has to guess, and all by one who sees."""
     game = load("matrix_mp")

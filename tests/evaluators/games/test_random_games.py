@@ -149,6 +149,7 @@ def test_cfr_runs_in_lock_step_with_openspiel(name):
         ("random-1(branching=1)", "branching: expected a whole number from 2"),
         ("random-1(types=101)", "types: expected a whole number from 2 to 100"),
         ("random-1(size=0)", "expected a size such as types=6; got 'size=0'"),
+        ("random-1(types=3,types=4)", "random: expected each size once"),
         ("random-1(types)", "types: expected a whole number from 2 to 100; got ''"),
         ("random_sealed-1(depth=99,branching=99)", "expected at most 5,000,000 terminal histories"),
     ],

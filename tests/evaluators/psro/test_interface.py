@@ -3,7 +3,7 @@
 import pytest
 
 import seeds
-from evaluators.contract import ProgramError
+from evaluators.contract import GameError, ProgramError
 from evaluators.psro.domain import DOMAIN
 
 METHOD = "    def get_meta_strategy(self, game, policy_sets, meta_games): ...\n"
@@ -32,6 +32,11 @@ def test_every_seed_is_a_program(name):
 def test_what_is_missing_is_named(source, message):
     with pytest.raises(ProgramError, match=message):
         DOMAIN.check(source)
+
+
+def test_river_subgames_are_refused_before_anything_runs():
+    with pytest.raises(GameError, match="compiled to a tree; got 'river60-1'"):
+        DOMAIN.select(("kuhn2", "river60-1"))
 
 
 def test_what_a_program_wants():

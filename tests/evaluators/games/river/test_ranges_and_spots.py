@@ -92,10 +92,20 @@ def test_malformed_ranges_are_refused_in_one_line(text, message):
         (SPOT.replace(")", ",bets=11)"), "within the stack of 100; 11 pots are 110"),
         (SPOT.replace(")", ",raises=x)"), "raises: expected sizes in pots"),
         (SPOT.replace(")", ",max_bets=-1)"), "max_bets: expected a whole number"),
+        (SPOT.replace(")", ",bets=1e-9,raises=1e-9,max_bets=2000)"), "max_bets: .* to 100; got 2000"),
+        (
+            "river(board=Ks7d2c9h4s,pot=10,stack=4000,range0=random,range1=random,"
+            "bets=0.33/0.5/0.75/1/1.5/a,raises=0.33/0.5/0.75/1/a,max_bets=5)",
+            "at most 5,000,000 terminal histories; .* ends times 2,162 hands are",
+        ),
         (SPOT.replace("range0=22+", "range0=KsKh"), "range0: expected a hand that the board"),
+        (SPOT.replace("range0=22+", "range0=AA:1e300"), "range0: expected weights .* got 0 to 1e.300"),
+        (SPOT.replace("range0=22+", "range0=AA:1e-300"), "range0: expected weights"),
         ("river(board=Ks7d2c9h4s,pot=1,stack=1,range0=AhAd,range1=AhAd)", "always share a card"),
         (SPOT.replace("stack=100,", ""), "there is no stack"),
         (SPOT.replace("pot=", "pott="), "expected one of board"),
+        (SPOT.replace("range1=A2s+", "range1=A2x"), "range1: expected hands; got 'A2x'"),
+        (SPOT.replace(")", ",pot=20)"), "expected pot once; got it twice, 'pot=20' too"),
         ("river", "expected river-<seed>"),
         ("river-x", "expected river-<seed>"),
         ("libratus3(file=/nowhere)", "expected a file at /nowhere"),
@@ -114,6 +124,7 @@ def test_a_spot_in_a_poker_players_terms():
     assert np.count_nonzero(spot.ranges[0]) == 78 - 5 * 3  # Each card of the board leaves three of six pairs.
     labels = public_bets(spot).labels
     assert {"check", "bet 0.5", "bet 1", "all-in", "fold", "call", "raise 1"} == set(labels) - {""}
+    assert named(SPOT.replace(")", ",bets=0.5 / 1, a)")).betting == spot.betting
 
 
 def test_an_endgame_loads_from_the_original_files_form(tmp_path):
@@ -128,6 +139,10 @@ def test_an_endgame_loads_from_the_original_files_form(tmp_path):
     path.write_text("-board JsKs5cQs7d\n-pot 3750\n-reach 1 2 3\n")
     with pytest.raises(GameError, match=r"twice 1,326 numbers"):
         load_endgame(path)
+    for wrong in ("-1", "nan"):
+        path.write_text(f"-board {spot.board_name}\n-pot 3750\n-reach {rows.rpartition(' ')[0]} {wrong}\n")
+        with pytest.raises(GameError, match=r"range1: expected weights from 0"):
+            load_endgame(path)
 
 
 def test_cards():
