@@ -57,9 +57,14 @@ def get_campaign(connection: Connection, name: str) -> CampaignRecord:
     """
     campaign = find_campaign(connection, name)
     if campaign is None:
-        names = connection.scalars(select(Campaign.name))
-        raise UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
+        raise unknown_campaign(connection, name)
     return campaign
+
+
+def unknown_campaign(connection: Connection, name: str) -> UnknownNameError:
+    """Return the error that there is no campaign of this name, with the nearest names."""
+    names = connection.scalars(select(Campaign.name))
+    return UnknownNameError(f"There is no campaign {name!r} in this database.", nearest(name, names))
 
 
 def load_programs(connection: Connection, *where: ColumnElement[bool]) -> dict[str, ProgramRecord]:

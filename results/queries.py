@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, Row, Select, and_, func, literal, select
 
 from evaluators.records import Metric, Score, Tag
 from results.errors import UnknownNameError, nearest
@@ -18,6 +18,7 @@ from results.loading import (
     load_held_out,
     load_programs,
     load_scores,
+    unknown_campaign,
 )
 from results.records import (
     CallRecord,
@@ -121,9 +122,8 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
     Raises:
         UnknownNameError: no such campaign, or nothing in it was scored on this objective.
     """
-    with store.reading_campaign(campaign) as (connection, record):
-        if objective not in (None, record.objective):
-            _check_scored(connection, record, str(objective))
+    with store.reading() as connection:
+        ranked = _ranked(connection, campaign, objective)
         rows = connection.execute(
             _scored(
                 select(
@@ -138,9 +138,9 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                 )
             )
             .where(
-                Candidate.campaign_id == record.id,
-                Evaluation.plan == record.plan,
-                ScoreRow.name == (objective or record.objective),
+                Candidate.campaign_id == ranked.id,
+                Evaluation.plan == ranked.plan,
+                ScoreRow.name == ranked.objective,
             )
             .order_by(ScoreRow.mean.desc(), Candidate.ordinal)
             .limit(n)
@@ -219,18 +219,26 @@ def _scored(query: _Query) -> _Query:
     )
 
 
-def _check_scored(connection: Connection, campaign: CampaignRecord, objective: str) -> None:
-    """See that something in a campaign was scored on an objective.
+def _ranked(connection: Connection, campaign: str, objective: str | None) -> Row[int, str, str]:
+    """Return a campaign's number, its plan, and the objective to rank by: its own, or one that something has.
 
     Raises:
-        UnknownNameError: nothing was.
+        UnknownNameError: no such campaign, or nothing in it was scored on this objective.
     """
+    own = select(Campaign.id, Campaign.plan, Campaign.objective).where(Campaign.name == campaign)
+    row = connection.execute(own).one_or_none()
+    if row is None:
+        raise unknown_campaign(connection, campaign)
+    if objective is None or objective == row.objective:
+        return row
     scored = select(ScoreRow.name).distinct().join(Evaluation, Evaluation.id == ScoreRow.evaluation_id)
-    known = set(connection.scalars(scored.where(Evaluation.campaign_id == campaign.id)))
+    known = set(connection.scalars(scored.where(Evaluation.campaign_id == row.id)))
     if objective not in known:
         raise UnknownNameError(
-            f"Nothing in {campaign.name!r} was scored on {objective!r}.", nearest(objective, known)
+            f"Nothing in {campaign!r} was scored on {objective!r}.", nearest(objective, known)
         )
+    other = select(Campaign.id, Campaign.plan, literal(objective).label("objective"))
+    return connection.execute(other.where(Campaign.id == row.id)).one()
 
 
 def _by_campaign(connection: Connection, query: Select[int, _Number]) -> dict[int, _Number]:
