@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from evolve.cli.output import DbOption, JsonOption, console, database, fail, print_json, program_json, writing
+from evolve.cli.output import (
+    INTERRUPTED,
+    DbOption,
+    JsonOption,
+    console,
+    database,
+    fail,
+    print_json,
+    program_json,
+    typed,
+    writing,
+)
 from evolve.cli.solve import Curve, ProgramOption, stopping
 from evolve.cli.tables import plain_table
 
@@ -20,6 +32,9 @@ if TYPE_CHECKING:
 PROGRAM = "dcfr_plus"
 _LOOKS = 40
 """Times that exploitability is measured; each costs about as much as an iteration."""
+_SELDOM = 0.0005
+"""How often play gets at least to a node that the table of all nodes lists."""
+_STRATEGY_WIDTH = 36
 
 
 def river(
@@ -74,8 +89,7 @@ def river(
     if name is not None and given:
         option = given[0].replace("_", "-")
         message = f"spot: expected a name or a description; got {name!r} and --{option}."
-        fail(message, "Leave one of them out.")
-        raise typer.Exit(2)
+        raise fail(message, "Leave one of them out.", 2)
     game = name or "river(" + ",".join(f"{key}={value}" for key, value in described.items()) + ")"
     chosen = find_program(program, domain="cfr", db=database(db))
     if page is not None:
@@ -84,8 +98,7 @@ def river(
         played = solver.played
         if not isinstance(played, RiverGame):
             message = f"spot: expected libratus3, libratus4 or river-<seed>; got {name!r}."
-            fail(message, "evolve solve plays other games.")
-            raise typer.Exit(2)
+            raise fail(message, "evolve solve plays other games.", 2)
         # A node that is not there is seen before time is spent.
         wanted = None if node is None else _decision(played, node)
         curve = _run(solver, budget, until / 100.0, quiet=as_json)
@@ -97,6 +110,7 @@ def river(
         "program": program_json(chosen),
         "isolation": isolation,
         "iterations": done,
+        "interrupted": done < budget and value >= until / 100.0,
         "exploitability": {"pots": value, "percent": 100.0 * value},
         "curve": curve,
         "nodes": [strategy.to_json() for strategy in nodes],
@@ -110,6 +124,10 @@ def river(
         print_json(solved)
     else:
         _print(solved, nodes, wanted, page)
+    if solved["interrupted"]:
+        raise fail(
+            f"stopped after {done} of {budget} iterations.", f"The whole: {typed(sys.argv[1:])}", INTERRUPTED
+        )
 
 
 def _check_writable(page: Path) -> None:
@@ -128,7 +146,7 @@ def _print(
     out, gain = console(), solved["exploitability"]["percent"]
     spot = solved["spot"]["name"] or solved["spot"]["board"]
     out.print(f"{solved['program']['name']} on {spot}, isolation {solved['isolation']}", markup=False)
-    out.print(f"After {solved['iterations']:,} iterations a best response gains {gain:.3g} % of the pot.\n")
+    out.print(f"After {solved['iterations']:,} iterations best responses gain {gain:.3g} % of the pot.\n")
     shown = [strategy for strategy in nodes if strategy.path == wanted]
     out.print(_kinds_table(shown[0]) if shown else _nodes_table(nodes))
     if page is not None:
@@ -165,21 +183,40 @@ def _decision(game: RiverGame, path: str) -> str:
     """
     wanted = ", ".join(part.strip() for part in path.split(","))
     if wanted not in {game.bets.path(node) for nodes in game.decisions for node in nodes.tolist()}:
-        fail(f"--node: expected a node where somebody acts; got {path!r}.", "Without --node, all are listed.")
-        raise typer.Exit(2)
+        raise fail(
+            f"--node: expected a node where somebody acts; got {path!r}.",
+            "Without --node, all are listed.",
+            2,
+        )
     return wanted
 
 
 def _nodes_table(nodes: Sequence[NodeStrategy]) -> Any:
     """Return a table with a row per node that play gets to: who acts, how often, and what all hands do together."""
+    reached = [strategy for strategy in nodes if strategy.probability >= _SELDOM]
     table = plain_table("after", "player", "strategy", right=["reached"])
-    for strategy in nodes:
-        mixed = "  ".join(
-            f"{action} {100.0 * frequency:.0f}%"
-            for action, frequency in zip(strategy.actions, strategy.whole.frequencies, strict=True)
-        )
+    for strategy in reached:
+        shares = zip(strategy.actions, strategy.whole.frequencies, strict=True)
+        mixed = _lines([f"{action} {100.0 * frequency:.0f}%" for action, frequency in shares])
         table.add_row(strategy.path, str(strategy.player), mixed, f"{100.0 * strategy.probability:.1f}%")
+    if len(reached) < len(nodes):
+        table.caption = (
+            f"{len(nodes) - len(reached)} nodes that are reached in less than {_SELDOM:.2%} are left out."
+        )
+        table.caption_justify = "left"
     return table
+
+
+def _lines(words: Sequence[str]) -> str:
+    """Return words beside each other, in lines that leave the other columns room; none of them is broken."""
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]}  {word}".strip()
+        if len(longer) > _STRATEGY_WIDTH and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def _kinds_table(strategy: NodeStrategy) -> Any:

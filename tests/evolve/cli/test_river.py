@@ -48,7 +48,7 @@ def test_a_spot_is_solved_to_what_was_asked_for(ask):
 def test_a_table_of_nodes_and_one_of_hands(invoke):
     result = invoke("river", *SPOT, "-n", 50)
     assert result.exit_code == 0, result.stderr
-    assert re.search(r"a best response gains [\d.]+ % of the pot", result.stdout)
+    assert re.search(r"best responses gain [\d.]+ % of the pot", result.stdout)
     assert re.search(r"start +0 +check \d+%  bet 0.5 \d+%", result.stdout)
     result = invoke("river", *SPOT, "-n", 50, "--node", "check,bet 0.5")
     assert re.search(r"hands +share +fold +call +raise 1 +all-in", result.stdout)
