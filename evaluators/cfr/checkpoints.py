@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from evaluators.contract import InputError, InvalidAnswer
 from evaluators.games.form import Floats
 from evaluators.games.game import Game, PolicyError
+from evaluators.games.policies import check_name as check_policy_name
 from sandbox.base import Array, Session
 
 FORMAT = 1
@@ -79,10 +80,7 @@ def check_name(path: Path) -> None:
     Raises:
         CheckpointError: another kind of file, or no such folder.
     """
-    if path.suffix != ".npz":
-        raise CheckpointError(f"checkpoint: expected a file that ends in .npz; got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise CheckpointError(f"checkpoint: expected an existing folder; there is no {str(path.parent)!r}.")
+    check_policy_name(path, (".npz",), what="checkpoint", error=CheckpointError)
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:

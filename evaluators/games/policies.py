@@ -91,16 +91,22 @@ class StoredPolicy:
         return tabular
 
 
-def check_name(path: Path) -> None:
-    """See that a policy can be saved at `path`, before hours are spent on it.
+def check_name(
+    path: Path,
+    suffixes: Sequence[str] = (".json", ".npz"),
+    *,
+    what: str = "policy file",
+    error: type[InputError] = InputError,
+) -> None:
+    """See that a policy, or `what` else, can be saved at `path`, before hours are spent on it.
 
     Raises:
-        InputError: another kind of file, or no such folder.
+        InputError: another kind of file, or no such folder; as `error`.
     """
-    if path.suffix not in (".json", ".npz"):
-        raise InputError(f"policy file: expected a name that ends in .json or .npz; got {str(path)!r}.")
+    if path.suffix not in suffixes:
+        raise error(f"{what}: expected a name that ends in {' or '.join(suffixes)}; got {str(path)!r}.")
     if not path.parent.is_dir():
-        raise InputError(f"policy file: expected an existing folder; there is no {str(path.parent)!r}.")
+        raise error(f"{what}: expected an existing folder; there is no {str(path.parent)!r}.")
 
 
 def save(path: Path, stored: StoredPolicy) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from evaluators.contract import InputError
 from evaluators.games.compiled import CompiledGame
 from evaluators.games.form import Floats
+from evaluators.games.policies import check_name as check_policy_name
 from evaluators.games.policies import infosets
 from evaluators.games.populations import Populations
 
@@ -120,10 +121,7 @@ def check_name(path: Path) -> None:
     Raises:
         InputError: another kind of file, or no such folder.
     """
-    if path.suffix != ".npz":
-        raise InputError(f"populations: expected a file that ends in .npz; got {str(path)!r}.")
-    if not path.parent.is_dir():
-        raise InputError(f"populations: expected an existing folder; there is no {str(path.parent)!r}.")
+    check_policy_name(path, (".npz",), what="populations")
 
 
 def save(path: Path, populations: StoredPopulations) -> None:
