@@ -19,9 +19,10 @@ from evaluators.games.form import Floats, Ints
 
 RANKS = "23456789TJQKA"
 SUITS = "shdc"
+CARDS = len(RANKS) * len(SUITS)
 BOARD_CARDS = 5
 
-HANDS: Ints = np.stack(np.triu_indices(4 * len(RANKS), 1), axis=1).astype(np.int32)
+HANDS: Ints = np.stack(np.triu_indices(CARDS, 1), axis=1).astype(np.int32)
 """(1326, 2) cards of each hand."""
 _NUMBER = {(int(a), int(b)): number for number, (a, b) in enumerate(HANDS)}
 

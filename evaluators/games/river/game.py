@@ -17,7 +17,7 @@ import numpy as np
 from evaluators.games.form import Floats, Ints
 from evaluators.games.game import Game, Values, parse_variant
 from evaluators.games.river import kernels
-from evaluators.games.river.cards import HANDS, hand_name, strengths
+from evaluators.games.river.cards import CARDS, HANDS, hand_name, strengths
 from evaluators.games.river.spots import Spot, named, public_bets
 
 PLAYERS = (0, 1)
@@ -65,6 +65,9 @@ class RiverGame(Game):
         self._nodes = tuple(self._shape(p) for p in PLAYERS)
         self._sides = tuple(self._side(p, strength) for p in PLAYERS)
         self._payoffs, self._lanes = zip(*(self._ends(p) for p in PLAYERS), strict=True)
+        # As if everybody folded at once: the mass of the opponent's hands behind each node.
+        before = [tree.sequences[1 - p, self.decisions[p]] for p in PLAYERS]
+        self._node_lanes = tuple(self._work(p, before[p], len(before[p])) for p in PLAYERS)
         self._plans = tuple(np.empty((len(self.hands[p]), tree.offsets(p)[-1] + 1)) for p in PLAYERS)
         self._scored_plans = tuple(map(np.empty_like, self._plans))
         self._total = tuple(np.empty(plan.shape[1]) for plan in self._plans)
@@ -82,9 +85,8 @@ class RiverGame(Game):
     def infoset_keys(self, player: int) -> list[str]:
         """See `Game.infoset_keys`: hand and actions, such as ``AhKd: check, bet 0.5``."""
         names = [hand_name(number) for number in self.hands[player].tolist()]
-        return [
-            f"{name}: {self.bets.path(node)}" for node in self.decisions[player].tolist() for name in names
-        ]
+        paths = [self.bets.path(node) for node in self.decisions[player].tolist()]
+        return [f"{name}: {path}" for path in paths for name in names]
 
     def set_policy(self, player: int, policy: Floats) -> None:
         """See `Game.set_policy`."""
@@ -108,9 +110,7 @@ class RiverGame(Game):
 
     def counterfactual_reach(self, player: int) -> Floats:
         """See `Game.counterfactual_reach`."""
-        # As if everybody folded at once: the mass of the opponent's hands behind each node.
-        before = self.bets.tree.sequences[1 - player, self.decisions[player]]
-        side, lanes = self._sides[player], self._work(player, before, len(before))
+        side, lanes = self._sides[player], self._node_lanes[player]
         kernels.lane_values(side, self._plans[1 - player], lanes)
         return (side.weight * lanes.values.T).ravel()
 
@@ -157,8 +157,8 @@ class RiverGame(Game):
             folds=folds,
             factors=np.empty((0, 0)) if factors is None else factors,
             rows=np.empty((others, width)),
-            whole=np.empty((kernels.CARDS + 1, width)),
-            passed=np.empty((kernels.CARDS + 1, width)),
+            whole=np.empty((CARDS + 1, width)),
+            passed=np.empty((CARDS + 1, width)),
             values=np.empty((own, width)),
         )
 

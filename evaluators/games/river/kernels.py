@@ -18,8 +18,8 @@ import numba
 import numpy as np
 
 from evaluators.games.form import Floats, Ints
+from evaluators.games.river.cards import CARDS
 
-CARDS = 52
 RESIDUE = 4e-15
 """A sum below this times the lane's total is 0: differences of running sums leave as much where the truth is 0, which
 scale-free rules would turn into policies."""

@@ -23,6 +23,7 @@ from evaluators.games.form import Floats, Ints
 from evaluators.games.public_tree import LEAF, Builder, PublicTree
 from evaluators.games.river.cards import (
     BOARD_CARDS,
+    CARDS,
     HANDS,
     KINDS,
     blocked,
@@ -37,7 +38,6 @@ ALL_IN = float("inf")
 """The size of an all-in among sizes in pots."""
 LIBRATUS_STACK = 20_000.0
 """What each player had at the start of a hand."""
-_NUMBER_OF_CARDS = 52
 _WEIGHTS = 1e-100, 1e100
 """Between these is the largest weight of a range, so that products neither overflow nor vanish."""
 _RESIDUE = 1e-14
@@ -123,7 +123,7 @@ class Spot:
     def deals(self) -> float:
         """Sum over the possible deals of the product of both weights."""
         first, second = self.ranges
-        by_card = np.bincount(HANDS.ravel(), np.repeat(second, 2), _NUMBER_OF_CARDS)
+        by_card = np.bincount(HANDS.ravel(), np.repeat(second, 2), CARDS)
         # A hand that shares both cards was taken off twice.
         others = second.sum() - by_card[HANDS].sum(axis=1) + second
         others[others < _RESIDUE * second.sum()] = 0.0
@@ -331,7 +331,7 @@ def draw(law: str, seed: int) -> Spot:
         GameError: no such law.
     """
     rng = np.random.default_rng([seed, *law.encode()])
-    board = tuple(int(card) for card in rng.choice(_NUMBER_OF_CARDS, BOARD_CARDS, replace=False))
+    board = tuple(int(card) for card in rng.choice(CARDS, BOARD_CARDS, replace=False))
     pot = float(np.round(200.0 * 50.0 ** ((seed % 4 + rng.random()) / 4)))
     while True:
         bets = sorted(

@@ -72,13 +72,13 @@ def _nodes(game: RiverGame, player: int, policy: Floats) -> dict[int, NodeStrate
     tree, numbers = game.bets.tree, game.hands[player].tolist()
     names, kinds = [hand_name(number) for number in numbers], [kind(number) for number in numbers]
     reach = (game.reach(player) * game.counterfactual_reach(player)).reshape(-1, len(numbers))
+    own = {name: [k for k, other in enumerate(kinds) if other == name] for name in dict.fromkeys(kinds)}
     begin, out = 0, {}
     for node, weight in zip(game.decisions[player].tolist(), reach, strict=True):
         width = int(tree.num_actions[node])
         end = begin + width * len(numbers)
         mix = policy[begin:end].reshape(-1, width)
         begin = end
-        own = {name: [k for k, other in enumerate(kinds) if other == name] for name in dict.fromkeys(kinds)}
         out[node] = NodeStrategy(
             path=game.bets.path(node),
             player=player,
