@@ -182,9 +182,9 @@ class Plan:
         return tuple(task for stage in self.stages for task in stage.tasks)
 
     @property
-    def families(self) -> tuple[str, ...]:
-        """Families of the tasks, in the order in which they run."""
-        return tuple(dict.fromkeys(task.family for task in self.tasks))
+    def groups(self) -> tuple[str, ...]:
+        """Groups of the tasks (`Task.group`), in the order in which they run."""
+        return tuple(dict.fromkeys(task.group for task in self.tasks))
 
     def only(self, tasks: Sequence[Task]) -> Plan:
         """Return the part of the plan that runs these tasks."""

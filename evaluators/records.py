@@ -111,7 +111,7 @@ class Task:
 
     Attributes:
         name: what tables call it; unique in a plan together with `budget`.
-        family: what tasks are grouped by, in scores and in columns of tables.
+        family: what scores and verdicts group tasks by; tasks of a family are alike, and no evidence of each other.
         tier: which kind of task of the family, such as ``exact`` or ``generic``.
         budget: how long the program works on it, in the domain's unit (iterations, evaluations, rollouts).
         seed: what its randomness derives from; None for an exact task.
@@ -122,6 +122,12 @@ class Task:
     tier: str = "exact"
     budget: int = 1
     seed: int | None = None
+
+    @property
+    def group(self) -> str:
+        """What a row or column of a table is called: the name up to a slash, without the seed of a drawn task."""
+        stem = self.name.partition("/")[0]
+        return stem if self.seed is None else stem.removesuffix(f"-{self.seed}")
 
 
 @dataclass(frozen=True)

@@ -185,19 +185,19 @@ class TaskDomain(ABC):
         budget: int | None = None,
         seeds: Sequence[int] | None = None,
     ) -> Sequence[Task]:
-        """Return the tasks of these names or families, of whichever suite.
+        """Return the tasks of these names, groups or families, of whichever suite.
 
         Raises:
             TaskError: an unknown name.
         """
         known = {task: None for suite in self.suites for task in self.tasks(suite, tiers, budget, seeds)}
         for name in names:
-            if all(name not in (task.name, task.family) for task in known):
+            if all(name not in (task.name, task.group, task.family) for task in known):
                 raise TaskError(
                     f"{self.metric.task}: expected a name; got {name!r}.",
-                    nearest(name, sorted({task.family for task in known})),
+                    nearest(name, sorted({task.group for task in known})),
                 )
-        return [task for name in names for task in known if name in (task.name, task.family)]
+        return [task for name in names for task in known if name in (task.name, task.group, task.family)]
 
     def plan(
         self,
@@ -246,16 +246,16 @@ class TaskDomain(ABC):
         return family_score(results, self.metric, self.task_score)
 
     def scores(self, results: Sequence[TaskResult]) -> dict[str, Score]:
-        """Return all scores of tasks that were run to their end: the objective, and ``<objective>/<family>``."""
-        families = dict.fromkeys(result.task.family for result in results)
-        parts = {f: self.score([r for r in results if r.task.family == f]) for f in families}
+        """Return all scores of tasks that were run to their end: the objective, and ``<objective>/<group>``."""
+        groups = dict.fromkeys(result.task.group for result in results)
+        parts = {group: self.score([r for r in results if r.task.group == group]) for group in groups}
         return {self.objective: self.score(results)} | {
-            f"{self.objective}/{family}": part for family, part in parts.items()
+            f"{self.objective}/{group}": part for group, part in parts.items()
         }
 
     def score_names(self, plan: Plan) -> tuple[str, ...]:
         """Return the names of the scores that an evaluation on `plan` has."""
-        return (self.objective, *(f"{self.objective}/{family}" for family in plan.families))
+        return (self.objective, *(f"{self.objective}/{group}" for group in plan.groups))
 
     def stage_score(self, results: Sequence[TaskResult]) -> Score:
         """Return what a gate compares: the score of the tasks of a stage."""
@@ -465,7 +465,7 @@ class _Meter(Sandbox):
 def _is_level(stage: Stage, done: Sequence[TaskResult]) -> bool:
     """Return whether a mean over the tasks done stands for the whole stage: no family has more or fewer seeds done."""
     planned, finished = (
-        Counter((task.family, task.tier) for task in tasks if task.seed is not None)
+        Counter((task.group, task.tier) for task in tasks if task.seed is not None)
         for tasks in (stage.tasks, [result.task for result in done])
     )
     exact = sum(task.seed is None for task in stage.tasks)

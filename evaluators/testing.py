@@ -184,11 +184,11 @@ class DomainContract:
         assert not {task.name for task in seeded} & {task.name for task in fresh}
         assert not self.domain.refinements or seeded
 
-    def test_tasks_are_chosen_by_name_and_by_family(self) -> None:
+    def test_tasks_are_chosen_by_name_and_by_group(self) -> None:
         """Options of commands name them."""
         task = self.domain.plan().tasks[0]
         assert task in self.domain.plan([task.name]).tasks
-        assert {other.family for other in self.domain.plan([task.family]).tasks} == {task.family}
+        assert {other.group for other in self.domain.plan([task.group]).tasks} == {task.group}
 
     def test_fresh_tasks_are_drawn_from_a_seed(self) -> None:
         """Where there are any, another seed gives others."""

@@ -92,7 +92,7 @@ class CfrDomain(GameDomain):
     seed = "cfr_plus"
     baselines = ("cfr", "cfr_plus", "dcfr", "pcfr_plus", "pdcfr_plus")
     iterations = ITERATIONS
-    marks = (1, 2, 5)
+    marks = (1, 2, 3, 5)
     script = SCRIPT
     horizons = (300, 1000, 3000)
     """A search at one horizon breeds constants that fit it."""

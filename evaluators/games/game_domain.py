@@ -283,7 +283,7 @@ class GameDomain(TaskDomain):
         """Return the mean in which every game counts the same in every tier, however many seeds the tier has."""
         cells: dict[tuple[str, str], list[TaskResult]] = {}
         for result in results:
-            cells.setdefault((result.task.family, result.task.tier), []).append(result)
+            cells.setdefault((result.task.group, result.task.tier), []).append(result)
         means = [family_score(cell, self.metric, self.task_score) for cell in cells.values()]
         stderr = math.sqrt(math.fsum(mean.stderr**2 for mean in means)) / len(means)
         return Score(fmean([mean.mean for mean in means]), stderr, sum(mean.n for mean in means))
@@ -295,7 +295,7 @@ class GameDomain(TaskDomain):
 
     def score_names(self, plan: Plan) -> tuple[str, ...]:
         """See `TaskDomain.score_names` and `scores`."""
-        exact = [task.family for task in plan.tasks if task.tier == "exact"]
+        exact = [task.group for task in plan.tasks if task.tier == "exact"]
         return (
             *super().score_names(plan),
             *(f"{self.objective}_{tier}" for tier in dict.fromkeys(task.tier for task in plan.tasks)),
@@ -314,7 +314,7 @@ class GameDomain(TaskDomain):
             members = [result for result in results if result.task.tier == tier]
             scores[f"{self.objective}_{tier}"] = _mean([self.task_score(member) for member in members])
         scores["log_area"] = _mean([area(result) for result in results])
-        exact = {result.task.family: -result.value for result in results if result.task.tier == "exact"}
+        exact = {result.task.group: -result.value for result in results if result.task.tier == "exact"}
         if exact:
             scores["neg_exploitability"] = _mean(list(exact.values()))
             scores |= {f"neg_exploitability/{game}": Score(value) for game, value in exact.items()}
@@ -334,7 +334,7 @@ def variants(game: str, tier: str, iterations: int, seeds: Sequence[int] | None 
     return [
         Task(
             name=game if tier == "exact" else f"{game}/{one}",
-            family=game,
+            family=suites.family(game),
             tier=tier,
             budget=iterations,
             seed=int(one.rpartition("-")[2]) if seeded else None,

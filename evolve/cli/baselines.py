@@ -65,7 +65,7 @@ class Row:
 
     @property
     def failures(self) -> Mapping[str, Outcome]:
-        """Family -> how the program ended there, where it did not finish."""
+        """Group -> how the program ended there, where it did not finish."""
         again = self.copies.failures if self.copies else {}
         return {**again, **self.evaluated.failures}
 
@@ -75,7 +75,7 @@ class Row:
         values = grouped(results, tier)
         copies = self.copies.evaluation.results if self.copies else ()
         for result in results if copies else ():
-            own = [copy for copy in copies if copy.task.family == result.task.family]
+            own = [copy for copy in copies if copy.task.group == result.task.group]
             values[row_name(result.task, tier)] = [with_chaos(result, own)]
         return values
 
@@ -164,12 +164,12 @@ def _evaluate(
     """Return, for every plan, the row of every program."""
     import asyncio
 
-    from evolve.comparison.tables import by_family, evaluate_all
+    from evolve.comparison.tables import by_group, evaluate_all
     from evolve.evaluation.isolation import strictest
     from evolve.evaluation.service import EvaluationService, open_service
 
     sources = [program.source for program in programs]
-    total, done = len(sources) * sum(len(by_family(plan)) for plan in plans), 0
+    total, done = len(sources) * sum(len(by_group(plan)) for plan in plans), 0
 
     async def all_plans(service: EvaluationService, count: Callable[[], None]) -> list[list[tables.Row]]:
         return await asyncio.gather(
@@ -217,7 +217,7 @@ def _everything(rows: Sequence[Row], domain: TaskDomain, tier: str) -> dict[str,
 
 
 def _row_json(row: Row, tier: str) -> dict[str, Any]:
-    failed = [{"family": f, "outcome": outcome} for f, outcome in row.failures.items()]
+    failed = [{"group": f, "outcome": outcome} for f, outcome in row.failures.items()]
     chaos = {name: values[0].stderr for name, values in row.values(tier).items()} if row.copies else None
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 
@@ -264,18 +264,18 @@ def _print_failures(out: Console, rows: Sequence[Row], plan: Plan, objective: st
         )
     for row in rows:
         reasons: dict[tuple[Tag, str], list[str]] = {}
-        for family, outcome in row.failures.items():
-            reasons.setdefault((outcome.tag, _reason(outcome, family, plan)), []).append(family)
-        for (tag, reason), families in reasons.items():
-            what = f"{row.program.name} did not finish {', '.join(families)}"
+        for group, outcome in row.failures.items():
+            reasons.setdefault((outcome.tag, _reason(outcome, group, plan)), []).append(group)
+        for (tag, reason), groups in reasons.items():
+            what = f"{row.program.name} did not finish {', '.join(groups)}"
             if tag in REFUSALS:
                 print_line(out, f"{what}: {reason}")
             else:
                 fail(f"{what}: it ended as {tag.value}: {reason}")
 
 
-def _reason(outcome: Outcome, family: str, plan: Plan) -> str:
+def _reason(outcome: Outcome, group: str, plan: Plan) -> str:
     """Return the program's message, the same on every task, without the line of source that raised it."""
-    names = (task.name for task in plan.tasks if task.family == family)
+    names = (task.name for task in plan.tasks if task.group == group)
     text = reduce(lambda message, name: message.removeprefix(f"{name}: "), names, outcome.message)
     return visible(" ".join(text.partition(" (program.py, line")[0].split()))

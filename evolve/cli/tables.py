@@ -67,14 +67,14 @@ def title(metric: Metric, tasks: Iterable[Task] = ()) -> str:
 
 
 def row_name(task: Task, tier: str) -> str:
-    """Return what a table calls a task, the first tier of which is `tier`: one name for all seeds of a family.
+    """Return what a table calls a task, the first tier of which is `tier`: one name for all seeds of a group.
 
     OpenSpiel strings are cut to their kind.
     """
-    family = task.family.partition("(")[0]
+    group = task.group.partition("(")[0]
     if task.seed is None:
-        return task.name.replace(task.family, family, 1)
-    return family if task.tier == tier else f"{family}/{task.tier}"
+        return task.name.replace(task.group, group, 1)
+    return group if task.tier == tier else f"{group}/{task.tier}"
 
 
 def grouped(results: Iterable[TaskResult | HeldOutEvaluation], tier: str) -> dict[str, list[Value]]:

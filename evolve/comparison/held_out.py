@@ -265,7 +265,7 @@ def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:
         suite = domain.select(choice.tasks, domain.tiers[:1])
     elif "test" in domain.suites:
         suite = domain.tasks("test", domain.tiers[:1])
-    drawn = [t for t in domain.draw(seed) if not choice.tasks or t.family in {one.family for one in suite}]
+    drawn = [t for t in domain.draw(seed) if not choice.tasks or t.group in {one.group for one in suite}]
     tasks = (*suite, *drawn)
     if not tasks:
         raise CapabilityError(

@@ -1,4 +1,4 @@
-"""Programs beside each other on a plan, a job for each program and family of tasks.
+"""Programs beside each other on a plan, a job for each program and group of tasks.
 
 An evaluation ends at the first task that a program fails on, which is right for a search: selection sees no mean over
 half of the tasks. In a table of programs it would hide what one that is made for two players does on all games of two.
@@ -21,12 +21,12 @@ REFUSALS = frozenset({Tag.EXCEPTION, Tag.INVALID})
 
 @dataclass(frozen=True)
 class Row:
-    """A program on all families of a plan.
+    """A program on all groups of a plan.
 
     Attributes:
         evaluation: the tasks that it finished, as if they had been one evaluation; scores only if it finished all. Its
             outcome is the gravest: one that is no refusal, if there is any, else the plan's first.
-        failures: family -> how the program ended there, in the plan's order.
+        failures: group -> how the program ended there, in the plan's order.
     """
 
     evaluation: Evaluation
@@ -41,41 +41,39 @@ async def evaluate_all(
     *,
     told: Callable[[], None],
 ) -> list[Row]:
-    """Evaluate every program on every family, the plan's last first: it is the costliest, and runs beside the others.
+    """Evaluate every program on every group, the plan's last first: it is the costliest, and runs beside the others.
 
     Args:
         service: where jobs run, in the order in which it is asked.
         domain: what the programs are of.
         sources: the programs.
-        plan: what to run; the tasks of one family are one job.
-        told: is called after each job, of which there are as many as programs times families.
+        plan: what to run; the tasks of one group are one job.
+        told: is called after each job, of which there are as many as programs times groups.
     """
-    parts = by_family(plan)
+    parts = by_group(plan)
 
     async def job(source: str, part: Plan) -> Evaluation:
         evaluation = await service.evaluate(source, part)
         told()
         return evaluation
 
-    jobs = [(source, family) for family in reversed(parts) for source in range(len(sources))]
-    evaluations = await asyncio.gather(*(job(sources[source], parts[family]) for source, family in jobs))
+    jobs = [(source, group) for group in reversed(parts) for source in range(len(sources))]
+    evaluations = await asyncio.gather(*(job(sources[source], parts[group]) for source, group in jobs))
     ended = dict(zip(jobs, evaluations, strict=True))
     return [
-        joined(domain, plan, {family: ended[source, family] for family in parts})
+        joined(domain, plan, {group: ended[source, group] for group in parts})
         for source in range(len(sources))
     ]
 
 
-def by_family(plan: Plan) -> dict[str, Plan]:
-    """Return the part of the plan that each family is, in the plan's order."""
-    return {
-        family: plan.only([task for task in plan.tasks if task.family == family]) for family in plan.families
-    }
+def by_group(plan: Plan) -> dict[str, Plan]:
+    """Return the part of the plan that each group is, in the plan's order."""
+    return {group: plan.only([task for task in plan.tasks if task.group == group]) for group in plan.groups}
 
 
 def joined(domain: TaskDomain, plan: Plan, parts: Mapping[str, Evaluation]) -> Row:
     """Return the evaluations of one program on the parts of a plan as one; costs are added."""
-    failures = {family: part.outcome for family, part in parts.items() if not part.outcome.ok}
+    failures = {group: part.outcome for group, part in parts.items() if not part.outcome.ok}
     position = {task: number for number, task in enumerate(plan.tasks)}
     results = [result for part in parts.values() for result in part.results]
     results.sort(key=lambda result: position[result.task])

@@ -176,8 +176,8 @@ def _values(promotion: Promotion, contender: Contender) -> dict[Task, Value]:
 
 
 def _largest_change(checks: Sequence[HeldOutEvaluation], first: str, tier: str) -> float | None:
-    """Return the largest distance, over families, between scores of the first tier and those of another."""
-    base = {r.task.family: r.score for r in checks if r.task.tier == first}
-    pairs = [(r.score, base.get(r.task.family)) for r in checks if r.task.tier == tier]
+    """Return the largest distance, over groups, between scores of the first tier and those of another."""
+    base = {r.task.group: r.score for r in checks if r.task.tier == first}
+    pairs = [(r.score, base.get(r.task.group)) for r in checks if r.task.tier == tier]
     changes = [abs(one - other) for one, other in pairs if one is not None and other is not None]
     return max(changes, default=None)

@@ -194,7 +194,7 @@ def _first_curves(evaluation: Evaluation | None) -> Mapping[str, Curve]:
         return {}
     curves: dict[str, Curve] = {}
     for result in evaluation.results:
-        curves.setdefault(result.task.family, result.curve)
+        curves.setdefault(result.task.group, result.curve)
     return curves
 
 

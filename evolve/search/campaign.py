@@ -147,7 +147,7 @@ class Campaign:
                 best=best.mean(self._setup.objective) if best else None,
                 workers=config.workers,
                 isolation=self._service.level,
-                tasks=self._setup.plan.families,
+                tasks=self._setup.plan.groups,
             )
         )
         self._writer.set_status("running")
@@ -419,7 +419,7 @@ class Campaign:
     async def _evaluate_held_out(self) -> None:
         """Evaluate the best program, and every baseline, on the domain's held-out tasks that the search did not see."""
         best, domain = self._history.best, self._setup.domain
-        tasks = [t for t in domain.held_out(self._config.budget) if t.family not in self._setup.plan.families]
+        tasks = [t for t in domain.held_out(self._config.budget) if t.group not in self._setup.plan.groups]
         if best is None or not tasks:
             return
         plan = Plan(domain.stages(tasks), domain.limits_for(tasks))

@@ -98,7 +98,7 @@ def prepare_llm(config: CampaignConfig, domain: TaskDomain, plan: Plan, objectiv
     for name in config.model:
         split_name(name)
     settings = config.llm
-    prompter = Prompter(domain, families=plan.families, objective=objective, examples=settings.examples)
+    prompter = Prompter(domain, families=plan.groups, objective=objective, examples=settings.examples)
     merges = settings.crossover == "model"
     crossover = LlmCrossover(prompter, settings) if merges else CrossoverOperator()
     return Llm(config, LlmOperator(prompter, settings), crossover)

@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """Tasks that are taken together: those of a family, a tier and a budget, or a single one.
+    """Tasks that are taken together: those of a group, a tier and a budget, or a single one.
 
     Attributes:
         name: what tables call them.
@@ -102,28 +102,28 @@ def entries(
 
 
 def columns(metric: Metric, rows: Iterable[Entry]) -> list[Column]:
-    """Return the tasks on which any of these programs was run: each family's first tier, then the others."""
+    """Return the tasks on which any of these programs was run: each group's first tier, then the others."""
     groups: dict[tuple[str, str, int], dict[str, list[TaskResult]]] = {}
     shown = list(rows)
     for entry in shown:
         for result in entry.evaluation.results:
             task = result.task
-            group = groups.setdefault((task.family, task.tier, task.budget), {})
-            group.setdefault(entry.program_id, []).append(result)
+            by_program = groups.setdefault((task.group, task.tier, task.budget), {})
+            by_program.setdefault(entry.program_id, []).append(result)
     first = first_tiers(result.task for entry in shown for result in entry.evaluation.results)
     scored = {entry.program_id for entry in shown if entry.score is not None}
     made = []
-    for family, tier, budget in sorted(groups, key=lambda key: key[1] != first[key[0]]):
-        by_program = groups[family, tier, budget]
+    for group, tier, budget in sorted(groups, key=lambda key: key[1] != first[key[0]]):
+        by_program = groups[group, tier, budget]
         tasks = max((tuple(r.task for r in own) for own in by_program.values()), key=len)
         values = {
             key: [Value.of(r) for r in own] for key, own in by_program.items() if len(own) == len(tasks)
         }
-        notes = [tier] * (tier != first[family]) + [f"mean of {len(tasks)}"] * (len(tasks) > 1)
+        notes = [tier] * (tier != first[group]) + [f"mean of {len(tasks)}"] * (len(tasks) > 1)
         trivial = [r.uniform for r in next(iter(by_program.values())) if r.uniform is not None]
         made.append(
             Column(
-                name=f"{family} ({', '.join(notes)})" if notes else family,
+                name=f"{group} ({', '.join(notes)})" if notes else group,
                 budget=budget,
                 tasks=tasks,
                 values={key: mean(metric, own) for key, own in values.items()},
@@ -135,31 +135,31 @@ def columns(metric: Metric, rows: Iterable[Entry]) -> list[Column]:
 
 
 def first_tiers(tasks: Iterable[Task]) -> dict[str, str]:
-    """Return family -> its first tier, which stands for it."""
+    """Return group -> its first tier, which stands for it."""
     first: dict[str, str] = {}
     for task in tasks:
-        first.setdefault(task.family, task.tier)
+        first.setdefault(task.group, task.tier)
     return first
 
 
 def curves(metric: Metric, rows: Iterable[Entry]) -> list[Curve]:
-    """Return a curve per program and family: the mean over the tasks of the family's first tier."""
+    """Return a curve per program and group: the mean over the tasks of the group's first tier."""
     shown = list(rows)
     first = first_tiers(result.task for entry in shown for result in entry.evaluation.results)
     made = []
     for entry in shown:
-        for family, tier in first.items():
-            own = [r for r in entry.evaluation.results if (r.task.family, r.task.tier) == (family, tier)]
+        for group, tier in first.items():
+            own = [r for r in entry.evaluation.results if (r.task.group, r.task.tier) == (group, tier)]
             if own:
                 made.append(_curve(metric, f"{entry.label}", own))
     return made
 
 
 def _curve(metric: Metric, name: str, results: Sequence[TaskResult]) -> Curve:
-    family, floors = results[0].task.family, {result.floor for result in results}
+    group, floors = results[0].task.group, {result.floor for result in results}
     floor = floors.pop() if len(floors) == 1 else None
     if len(results) == 1:
-        return Curve(name, family, results[0].curve, (results[0].stderr,), floor)
+        return Curve(name, group, results[0].curve, (results[0].stderr,), floor)
     by_budget: dict[int, list[Value]] = {}
     for result in results:
         for budget, value in result.curve:
@@ -167,4 +167,4 @@ def _curve(metric: Metric, name: str, results: Sequence[TaskResult]) -> Curve:
             by_budget.setdefault(budget, []).append(Value(value, error))
     means = {k: mean(metric, own) for k, own in sorted(by_budget.items()) if len(own) == len(results)}
     points = [(budget, value.value) for budget, value in means.items()]
-    return Curve(name, family, points, [value.stderr for value in means.values()], floor)
+    return Curve(name, group, points, [value.stderr for value in means.values()], floor)

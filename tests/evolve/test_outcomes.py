@@ -288,7 +288,7 @@ def test_the_longest_sum_that_is_a_program_can_be_a_parent(domain, plan, content
     """A sum of 330 terms ended a campaign once it was a parent; so many are rejected now, and these are not."""
     long = changed("iteration_number + 1", f"iteration_number + 1 + 0 * ({sum_of(90)})")
     config = CampaignConfig(candidates=6, attempts=1, crossover=0.0, workers=2, lookahead=1)
-    operator = Rendering(Prompter(domain, families=plan.families, objective="decades", examples=2))
+    operator = Rendering(Prompter(domain, families=plan.groups, objective="decades", examples=2))
     db = tmp_path / "evolve.db"
     summary = campaign(domain, plan, config, operator, db, "long", seed=long)
     assert summary.status == "finished"

@@ -92,11 +92,11 @@ def test_checkpoints_rise_to_the_last_iteration(iterations):
     assert list(found) == sorted(set(found))
     assert found[0] == 1
     assert found[-1] == iterations
-    assert len(found) <= 3 * len(str(iterations)) + 1
+    assert len(found) <= 4 * len(str(iterations)) + 1
 
 
 def test_checkpoints_of_the_default_horizon():
-    assert DOMAIN.checkpoints(1000) == (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+    assert DOMAIN.checkpoints(1000) == (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000)
 
 
 def test_a_longer_run_begins_with_the_shorter_one():

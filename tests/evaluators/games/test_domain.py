@@ -130,7 +130,7 @@ def test_the_cheap_games_race_before_the_costly_ones():
         ("small games", MeanGate(RACE_MARGIN)),
         ("large games", None),
     ]
-    assert [{task.family for task in stage.tasks} for stage in plan.stages] == [{"kuhn2"}, {"liars_dice6"}]
+    assert [{task.group for task in stage.tasks} for stage in plan.stages] == [{"kuhn2"}, {"liars_dice6"}]
     assert [stage.gate for stage in DOMAIN.plan(["kuhn2"], budget=10).stages] == [None]
 
 
@@ -141,7 +141,7 @@ def test_every_sealed_game_at_every_horizon():
     plan = held_out_plan(DOMAIN, Choice(), 7)
     drawn = [task for task in plan.tasks if task.tier == "generic"]
     sealed = [game for game in SUITES["sealed"] if game != "leduc2_big"]  # Beyond `MAX_DRAWN_TERMINALS`.
-    assert {(task.family, task.budget) for task in drawn} == {
+    assert {(task.group, task.budget) for task in drawn} == {
         (game, k) for game in sealed for k in (300, 1000, 3000)
     }
     assert len(drawn) == len({(task.name, task.budget) for task in drawn}) == 3 * len(sealed) == 27
@@ -149,7 +149,7 @@ def test_every_sealed_game_at_every_horizon():
 
 def test_the_seed_is_recorded_in_every_sealed_task():
     copies = [t for t in DOMAIN.draw(4242) if t.tier == "generic"]
-    assert all((t.seed, t.name) == (4242, f"{t.family}/generic-4242") for t in copies)
+    assert all((t.seed, t.name) == (4242, f"{t.group}/generic-4242") for t in copies)
     assert DOMAIN.draw(1) == DOMAIN.draw(1) != DOMAIN.draw(2)
 
 

@@ -80,7 +80,7 @@ class TestRefusedTasks:
 
     def test_the_reason_is_told_as_the_program_gave_it(self, psro):
         (failed,) = psro["nash"]["failed"]
-        assert (failed["family"], failed["outcome"]["tag"]) == ("kuhn3", "exception")
+        assert (failed["group"], failed["outcome"]["tag"]) == ("kuhn3", "exception")
         assert REFUSED in failed["outcome"]["message"]
         assert psro["nash"]["outcome"] == failed["outcome"]
         assert all(row["failed"] == [] for name, row in psro.items() if name != "nash")
@@ -111,7 +111,7 @@ class TestNotes:
                 ]
 
             def row(domain, plan, fates, value):
-                parts = {family: part(plan, family, fates.get(family), value) for family in plan.families}
+                parts = {group: part(plan, group, fates.get(group), value) for group in plan.groups}
                 return joined(domain, plan, parts)
 
             monkeypatch.setattr(baselines, "_evaluate", evaluate)
@@ -119,10 +119,10 @@ class TestNotes:
                 "baselines", "--domain", "psro", "--tasks", "kuhn2,kuhn3,leduc2", "--budget", 1, *options
             )
 
-        def part(plan, family, outcome, value):
+        def part(plan, group, outcome, value):
             if outcome:
                 return Evaluation(outcome)
-            tasks = [task for task in plan.tasks if task.family == family]
+            tasks = [task for task in plan.tasks if task.group == group]
             results = tuple(TaskResult(task, value, uniform=1.0) for task in tasks)
             return Evaluation(Outcome(Tag.OK), results, {"decades": Score(2.0)})
 
@@ -158,7 +158,7 @@ class TestNotes:
         assert "kuhn2/scale-0.1 ↓" in head
         assert "nash did not finish kuhn3: " in result.stdout
 
-    def test_seeds_of_a_family_are_one_column(self, run):
+    def test_seeds_of_a_game_are_one_column(self, run):
         result = run({}, "--tier", "generic")
         (head,) = [line.split() for line in result.stdout.splitlines() if "program" in line]
         assert head == ["program", "decades", "↑", "kuhn2", "↓", "kuhn3", "↓", "leduc2", "↓"]
@@ -175,7 +175,7 @@ class TestNotes:
         assert result.exit_code == 1
         (row,) = [row for row in json.loads(result.stdout)["baselines"] if row["program"]["name"] == "nash"]
         outcome = {"tag": "memory", "message": "leduc2: too much"}
-        assert row["failed"] == [{"family": "leduc2", "outcome": outcome}]
+        assert row["failed"] == [{"group": "leduc2", "outcome": outcome}]
         assert row["outcome"] == outcome
 
 

@@ -124,7 +124,7 @@ class TestExport:
         shown = ask("results", "show", f"{NAME}:0", "--db", finished[0])
         points = [p for e in shown["evaluations"] for t in e["tasks"] for p in t["curve"]]
         assert [[int(r["budget"]), float(r["value"])] for r in rows] == points
-        assert {r["family"] for r in rows} == {"kuhn2"}
+        assert {r["family"] for r in rows} == {"kuhn"}
         assert ask("results", "export", f"{NAME}:0", "-f", "json", "--db", finished[0]) == shown
 
     def test_json_wraps_what_is_none(self, ask, finished, here):

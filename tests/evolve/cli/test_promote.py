@@ -55,7 +55,7 @@ def test_every_evaluation_is_recorded_and_counted(promoted):
         (one.program_id, one.task.name, one.task.budget, one.value) for one in new
     }
     assert {one.purpose for one in new} == {"promotion"}
-    assert {one.task.family for one in new} == {"kuhn2"}
+    assert {one.task.group for one in new} == {"kuhn2"}
     assert len(found["programs"]) == 4
     assert len(new) == 4 * 2
     assert found["metric"]["name"] == "exploitability"

@@ -35,7 +35,7 @@ def test_gives_one_object(ask, here):
     found = ask("solve", "kuhn2", "-p", "cfr_plus", "-n", 10, "--save", "policy.json")
     assert (found["game"], found["game_string"]) == ("kuhn2", "kuhn_poker(players=2)")
     assert found["program"]["name"] == "cfr_plus"
-    assert [k for k, _ in found["curve"]] == [1, 2, 5, 10]
+    assert [k for k, _ in found["curve"]] == [1, 2, 3, 5, 10]
     assert found["curve"][-1] == [found["budget"], found["value"]]
     saved = evolve.load_policy(here / found["saved"])
     assert saved.about["exploitability"] == found["value"]
@@ -54,7 +54,7 @@ def test_takes_a_simultaneous_game_by_turns(ask):
 def test_a_checkpoint_continues_where_it_stood(ask, invoke, here):
     whole = ask("solve", "leduc2", "-p", "dcfr", "-n", 60)
     first = ask("solve", "leduc2", "-p", "dcfr", "-n", 30, "--checkpoint", "solver.npz")
-    assert [k for k, _ in first["curve"]] == [1, 2, 5, 10, 20, 30]
+    assert [k for k, _ in first["curve"]] == [1, 2, 3, 5, 10, 20, 30]
     then = ask("solve", "leduc2", "-p", "dcfr", "-n", 60, "--checkpoint", "solver.npz")
     assert then["curve"] == [[k, value] for k, value in whole["curve"] if k > 30]
     again = ask("solve", "leduc2", "-p", "dcfr", "-n", 60, "--checkpoint", "solver.npz")

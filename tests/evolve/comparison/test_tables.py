@@ -7,7 +7,7 @@ import pytest
 
 from evaluators.contract import Plan, Stage
 from evaluators.records import Cost, Evaluation, Outcome, Tag, Task
-from evolve.comparison.tables import by_family, evaluate_all
+from evolve.comparison.tables import by_group, evaluate_all
 from evolve.evaluation.service import EvaluationService
 from sandbox.base import Limits
 from sandbox.inprocess import InProcessSandbox
@@ -35,7 +35,7 @@ class Failing(Executor):
 
     def submit(self, fn, domain, source, plan, against, sandbox):
         self.plans.append(plan)
-        (family,) = plan.families
+        (family,) = plan.groups
         found = Future()
         if family in self.fates:
             outcome = Outcome(self.fates[family], f"{family}: no")
@@ -58,8 +58,8 @@ def rows(domain, sources, executor):
     return found
 
 
-def test_a_plan_by_family_keeps_stages_and_order():
-    assert by_family(PLAN) == {
+def test_a_plan_by_group_keeps_stages_and_order():
+    assert by_group(PLAN) == {
         "a": plan_of(["a", "a/generic"]),
         "b": plan_of(["b"]),
         "c": Plan((PLAN.stages[1],), PLAN.limits),
@@ -69,7 +69,7 @@ def test_a_plan_by_family_keeps_stages_and_order():
 def test_the_last_families_run_first(toy, domain):
     executor = Failing(domain)
     rows(domain, [toy.program(1.0), toy.program(2.0)], executor)
-    assert [plan.families[0] for plan in executor.plans] == ["c", "c", "b", "b", "a", "a"]
+    assert [plan.groups[0] for plan in executor.plans] == ["c", "c", "b", "b", "a", "a"]
 
 
 def test_all_families_are_one_evaluation(toy, domain):
