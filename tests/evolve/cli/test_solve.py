@@ -22,6 +22,7 @@ def test_prints_the_curve_and_saves_the_policy(invoke, here):
     assert [line.split()[0] for line in result.stdout.splitlines() if "e-0" in line] == [
         "1",
         "2",
+        "3",
         "5",
         "10",
         "20",
