@@ -54,6 +54,9 @@ def times(factor, values):
 class CfrProgram:
     """One algorithm on one information set; t is 1-based. CFR: R += r, RM(R), weight 1."""
 
+    n = None
+    """The horizon, for the rules that are told it."""
+
     @classmethod
     def start(cls, infosets):
         """A rule for each information set."""
@@ -125,8 +128,35 @@ class PdcfrPlus(CfrProgram):
 
 class HsPcfrPlus(PcfrPlus):
     def average(self, t, C, r, played):
-        exponent = 30 - 5 * (t - 1) / 1000
-        return add(times(((t - 1) / t) ** exponent, C), played)
+        return scheduled(30 - 5 * (t - 1) / self.n, t, C, played)
+
+
+def scheduled(exponent, t, C, played):
+    """C (s / (s + 1))^exponent + played, where s counts from 0."""
+    return add(times(((t - 1) / t) ** exponent, C), played)
+
+
+class HsDcfr(CfrProgram):
+    def regret(self, t, R, r):
+        done = (t - 1) / self.n
+        return [
+            (discount(t - 1, 1 + 3 * done if x > 0 else -1 - 2 * done)) * x + y
+            for x, y in zip(R, r, strict=True)
+        ]
+
+    def average(self, t, C, r, played):
+        return scheduled(30 - 5 * (t - 1) / self.n, t, C, played)
+
+
+class HsPdcfrPlus(PdcfrPlus):
+    first = 30
+
+    def average(self, t, C, r, played):
+        return scheduled(self.first - 5 * (t - 1) / self.n, t, C, played)
+
+
+class HsPdcfrPlus15(HsPdcfrPlus):
+    first = 15
 
 
 class SapcfrPlus(PcfrPlus):
@@ -140,12 +170,82 @@ class ApcfrPlus(PcfrPlus):
         self.S1 = self.S2 = 0.0
 
     def policy(self, t, R, r):
+        return matching(add(R, r, self.step(R, r)))
+
+    def step(self, R, r):
+        """1 / (1 + alpha), from the sums up to here."""
         zeros = [0.0] * len(r)
         self.S1 += sum((a - b) ** 2 for a, b in zip(r, self.last_r or zeros, strict=True))
         self.S2 += sum((a - b) ** 2 for a, b in zip(R, self.last_R or zeros, strict=True))
         self.last_r, self.last_R = r, R
-        alpha = min(sqrt(self.S1 / self.S2), 5) if self.S2 > 0 else 5
-        return matching(add(R, r, 1 / (1 + alpha)))
+        return 1 / (1 + (min(sqrt(self.S1 / self.S2), 5) if self.S2 > 0 else 5))
+
+
+class ApdcfrPlus(ApcfrPlus):
+    def regret(self, t, R, r):
+        return plus(add(times(discount(t - 1, 1.5), R), r))
+
+    def policy(self, t, R, r):
+        step = self.step(R, r)
+        return matching(add(times(discount(t, 1.5), R), r, step))
+
+
+def nearest_above_one(y):
+    """The point of {x >= 0, sum x >= 1} nearest to y: bisection on the multiplier of the second condition."""
+    low, high = 0.0, 1.0 + max(map(abs, y))
+    if sum(plus(y)) >= 1:
+        return plus(y)
+    for _ in range(200):
+        lift = (low + high) / 2
+        low, high = (lift, high) if sum(plus([value + lift for value in y])) < 1 else (low, lift)
+    return plus([value + high for value in y])
+
+
+class SmoothPrmPlus(PcfrPlus):
+    def regret(self, t, R, r):
+        return nearest_above_one(add([1 / len(r)] * len(r) if t == 1 else R, r))
+
+    def policy(self, t, R, r):
+        z = nearest_above_one(add(R, r))
+        return [value / sum(z) for value in z]
+
+
+class StablePrmPlus(PcfrPlus):
+    restarts = 0
+
+    def regret(self, t, R, r):
+        w = plus(add([1.0] * len(r) if t == 1 else R, r))
+        self.restarted = all(value <= 1 for value in w)
+        StablePrmPlus.restarts += self.restarted
+        return [1.0] * len(r) if self.restarted else w
+
+    def policy(self, t, R, r):
+        return [1 / len(r)] * len(r) if self.restarted else matching(add(R, r))
+
+
+class AutoCfr4(CfrProgram):
+    def regret(self, t, R, r):
+        d = discount(t, 1.5)
+        h = d * sum(x >= 0 for x in R) / len(R)
+        return [(d if x >= 0 else h) * x + y for x, y in zip(R, r, strict=True)]
+
+    def average(self, t, C, r, played):
+        return add(times(((t - 1) / t) ** 2, C), times(t, self.last or [1 / len(r)] * len(r)))
+
+    last = None
+
+    def policy(self, t, R, r):
+        self.last = matching(R)
+        return self.last
+
+
+class TrendSquared(DcfrPlus):
+    E = None
+
+    def policy(self, t, R, r):
+        before = self.E or [0.0] * len(R)
+        self.E = [0.1 * x + 0.9 * e for x, e in zip(R, before, strict=True)]
+        return matching([max(x + (x - e) / 2, 0.0) ** 2 for x, e in zip(R, before, strict=True)])
 
 
 WARM_UP = 2
@@ -250,8 +350,16 @@ RULES = {
     "pcfr_plus": PcfrPlus,
     "pdcfr_plus": PdcfrPlus,
     "hs_pcfr_plus_30": HsPcfrPlus,
+    "hs_dcfr_30": HsDcfr,
+    "hs_pdcfr_plus_15": HsPdcfrPlus15,
+    "hs_pdcfr_plus_30": HsPdcfrPlus,
     "sapcfr_plus": SapcfrPlus,
     "apcfr_plus": ApcfrPlus,
+    "apdcfr_plus": ApdcfrPlus,
+    "smooth_prm_plus": SmoothPrmPlus,
+    "stable_prm_plus": StablePrmPlus,
+    "autocfr4": AutoCfr4,
+    "trend_squared": TrendSquared,
     "vad_cfr": Vad,
     "vad_cfr_shared": VadShared,
     "aod_cfr": Aod,
@@ -381,6 +489,8 @@ def best_response(tree, policy, player):
 def solve(tree, rule, iterations):
     """Exploitability of the average policy after the last iteration."""
     rules = rule.start(tree.num_actions)
+    for own in rules.values():
+        own.n = iterations
     R = {i: [0.0] * n for i, n in tree.num_actions.items()}
     C = {i: [0.0] * n for i, n in tree.num_actions.items()}
     policy = {i: [1 / n] * n for i, n in tree.num_actions.items()}
@@ -428,10 +538,29 @@ def test_names_its_source(name):
     assert re.search(r"\b20\d\d\b|arXiv \d{4}\.\d{5}", docstring)
 
 
-def test_the_one_baseline_that_knows_the_horizon_says_so():
-    knowing = [name for name in seeds.names("cfr") if "PLANNED_ITERATIONS" in seeds.source("cfr", name)]
-    assert knowing == ["hs_pcfr_plus_30"]
-    assert "told the horizon" in seeds.source("cfr", "hs_pcfr_plus_30")
+HS_RULES = ("hs_dcfr_30", "hs_pcfr_plus_30", "hs_pdcfr_plus_15", "hs_pdcfr_plus_30")
+
+
+def test_the_baselines_that_know_the_horizon_say_so():
+    knowing = tuple(name for name in seeds.names("cfr") if seeds.planned(seeds.source("cfr", name)))
+    assert knowing == HS_RULES
+    for name in knowing:
+        assert re.search("[Tt]old the horizon", seeds.source("cfr", name))
+
+
+def test_other_programs_are_not_told_the_horizon():
+    seed = seeds.source("cfr", "hs_pcfr_plus_30")
+    told = seed.replace("PLANNED_ITERATIONS = 1000", "PLANNED_ITERATIONS = 7")
+    assert DOMAIN.with_horizon(seed, 7) == told != seed
+    for program in (seed + "# Mine.\n", seeds.source("cfr", "cfr_plus")):
+        assert not seeds.planned(program)
+        assert DOMAIN.with_horizon(program, 7) == program
+
+
+def test_reconstructions_are_known_by_a_line_of_their_docstring():
+    assert seeds.reconstructions("cfr") == ("apdcfr_plus", "hs_pdcfr_plus_15", "hs_pdcfr_plus_30")
+    assert "\nReconstruction: " in seeds.source("cfr", "apdcfr_plus")
+    assert not set(seeds.reconstructions("cfr")) & {DOMAIN.seed, *DOMAIN.baselines}
 
 
 def test_the_domain_names_only_seeds_that_exist():
