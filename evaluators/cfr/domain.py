@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -57,6 +58,9 @@ Dice, 0.2 s over arrays, take 20 s, those of VAD-CFR 45 s."""
 
 _LONG_LIMITS = Limits(cpu_s=180.0, wall_s=901.0, call_wall_s=20.0, memory_mib=512)
 """Of a session of 3,000 iterations on 3-player Leduc: six times what a search allows for its games."""
+
+_PLANNED = re.compile(r"^PLANNED_ITERATIONS = \d+$", re.MULTILINE)
+"""What a seed that is told the horizon is told it by (see `seeds.planned`)."""
 
 SCRIPT = Script(
     head="""\
@@ -132,6 +136,21 @@ class CfrDomain(GameDomain):
         """See `TaskDomain.limits_for`."""
         return _LONG_LIMITS if any(task.budget > ITERATIONS for task in tasks) else self.limits
 
+    @cached_property
+    def _planned_seeds(self) -> frozenset[str]:
+        """Sources of the seeds that are told the horizon."""
+        return frozenset(filter(_PLANNED.search, map(self.seed_source, self.seed_names())))
+
+    def with_horizon(self, source: str, iterations: int) -> str:
+        """Return a seed that is told the horizon with this one in it; any other program as it is.
+
+        Programs are not told how long they run, whatever they call their constants: a rule that knows could serve the
+        last iteration alone. Seeds from papers whose equations have the horizon in them are the exception.
+        """
+        if source not in self._planned_seeds:
+            return source
+        return _PLANNED.sub(f"PLANNED_ITERATIONS = {iterations}", source)
+
     def begin(self, program: str, game: Game, iterations: int, sandbox: Sandbox, limits: Limits) -> CfrRun:
         """See `GameDomain.begin`."""
         prepared = self.prepare(program)
@@ -139,6 +158,7 @@ class CfrDomain(GameDomain):
             limits = replace(
                 limits, cpu_s=PER_INFOSET_TIME * limits.cpu_s, wall_s=PER_INFOSET_TIME * limits.wall_s
             )
+        prepared = replace(prepared, source=self.with_horizon(prepared.source, iterations))
         room = shared_bytes(game)
         session = sandbox.open(prepared.guest, prepared.source, limits=limits, shared_bytes=room)
         return CfrRun(prepared, game, session)

@@ -1,6 +1,7 @@
-"""APCFR+: adaptive asymmetric predictive CFR+.
+"""APCFR+: asymmetric predictive CFR+, whose asymmetry adapts.
 
-Meng et al., arXiv 2503.12770, 2025. R_{t+1} = [R_t + r_t]+ with R_1 = r_0 = 0. Per information set
+Meng, Yang, Zhang, Ge, Gao, "Faster Game Solving via Asymmetry of Step Sizes", AAAI 2026, arXiv 2503.12770, whose first
+version calls it asynchronous. R_{t+1} = [R_t + r_t]+ with R_1 = r_0 = 0. Per information set
 S1 += |r_t - r_{t-1}|^2, S2 += |R_{t+1} - R_t|^2, a = min(sqrt(S1 / S2), 5), and 5 where S2 = 0;
 policy proportional to [R_{t+1} + r_t / (1 + a)]+; average weight t^2.
 """

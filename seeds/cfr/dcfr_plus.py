@@ -3,6 +3,8 @@
 DCFR's discount on the clipped regrets of CFR+ (Xu et al., "Minimizing Weighted Counterfactual Regret with
 Optimistic Online Mirror Descent", IJCAI 2024, arXiv 2404.13891).
 R_t = [d R_{t-1} + r_t]+ with d = (t-1)^1.5 / ((t-1)^1.5 + 1); policy proportional to R_t; average weight t^4.
+The paper has 1 below the line; the code released with it, and with AutoCFR (Xu et al., AAAI 2022), which found the
+rule, has 1.5.
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 Zhang, McAleer, Sandholm, "Faster Game Solving via Hyperparameter Schedules", 2024, arXiv 2404.09097.
 Regrets and policy as PCFR+; average C_t = C_{t-1} ((t-1)/t)^g(t-1) + reach * policy, g(t) = 30 - 5 t/n.
-The one baseline that is told the horizon: n = PLANNED_ITERATIONS.
+Told the horizon: n = PLANNED_ITERATIONS.
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """SAPCFR+: simple asymmetric predictive CFR+.
 
-Meng et al., arXiv 2503.12770, 2025. As PCFR+, with a third of the forecast:
+Meng, Yang, Zhang, Ge, Gao, "Faster Game Solving via Asymmetry of Step Sizes", AAAI 2026, arXiv 2503.12770.
+As PCFR+, with a third of the forecast:
 R_t = [R_{t-1} + r_t]+; policy proportional to [R_t + r_t / 3]+; average weight t^2.
 """
 

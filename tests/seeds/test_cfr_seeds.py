@@ -10,7 +10,8 @@ import ast
 import re
 from collections import defaultdict
 from functools import cache
-from math import sqrt
+from itertools import pairwise
+from math import exp, log, sqrt
 
 import numpy as np
 import pyspiel
@@ -53,6 +54,9 @@ def times(factor, values):
 
 class CfrProgram:
     """One algorithm on one information set; t is 1-based. CFR: R += r, RM(R), weight 1."""
+
+    n = reached = None
+    """The horizon, for the rules that are told it, and the counterfactual reach in this traversal."""
 
     @classmethod
     def start(cls, infosets):
@@ -125,8 +129,35 @@ class PdcfrPlus(CfrProgram):
 
 class HsPcfrPlus(PcfrPlus):
     def average(self, t, C, r, played):
-        exponent = 30 - 5 * (t - 1) / 1000
-        return add(times(((t - 1) / t) ** exponent, C), played)
+        return scheduled(30 - 5 * (t - 1) / self.n, t, C, played)
+
+
+def scheduled(exponent, t, C, played):
+    """C (s / (s + 1))^exponent + played, where s counts from 0."""
+    return add(times(((t - 1) / t) ** exponent, C), played)
+
+
+class HsDcfr(CfrProgram):
+    def regret(self, t, R, r):
+        done = (t - 1) / self.n
+        return [
+            (discount(t - 1, 1 + 3 * done if x > 0 else -1 - 2 * done)) * x + y
+            for x, y in zip(R, r, strict=True)
+        ]
+
+    def average(self, t, C, r, played):
+        return scheduled(30 - 5 * (t - 1) / self.n, t, C, played)
+
+
+class HsPdcfrPlus(PdcfrPlus):
+    first = 30
+
+    def average(self, t, C, r, played):
+        return scheduled(self.first - 5 * (t - 1) / self.n, t, C, played)
+
+
+class HsPdcfrPlus15(HsPdcfrPlus):
+    first = 15
 
 
 class SapcfrPlus(PcfrPlus):
@@ -140,12 +171,185 @@ class ApcfrPlus(PcfrPlus):
         self.S1 = self.S2 = 0.0
 
     def policy(self, t, R, r):
+        return matching(add(R, r, self.step(R, r)))
+
+    def step(self, R, r):
+        """1 / (1 + alpha), from the sums up to here."""
         zeros = [0.0] * len(r)
         self.S1 += sum((a - b) ** 2 for a, b in zip(r, self.last_r or zeros, strict=True))
         self.S2 += sum((a - b) ** 2 for a, b in zip(R, self.last_R or zeros, strict=True))
         self.last_r, self.last_R = r, R
-        alpha = min(sqrt(self.S1 / self.S2), 5) if self.S2 > 0 else 5
-        return matching(add(R, r, 1 / (1 + alpha)))
+        return 1 / (1 + (min(sqrt(self.S1 / self.S2), 5) if self.S2 > 0 else 5))
+
+
+class ApdcfrPlus(ApcfrPlus):
+    def regret(self, t, R, r):
+        return plus(add(times(discount(t - 1, 1.5), R), r))
+
+    def policy(self, t, R, r):
+        step = self.step(R, r)
+        return matching(add(times(discount(t, 1.5), R), r, step))
+
+
+def nearest_above_one(y):
+    """The point of {x >= 0, sum x >= 1} nearest to y: bisection on the multiplier of the second condition."""
+    low, high = 0.0, 1.0 + max(map(abs, y))
+    if sum(plus(y)) >= 1:
+        return plus(y)
+    for _ in range(200):
+        lift = (low + high) / 2
+        low, high = (lift, high) if sum(plus([value + lift for value in y])) < 1 else (low, lift)
+    return plus([value + high for value in y])
+
+
+class SmoothPrmPlus(PcfrPlus):
+    def regret(self, t, R, r):
+        return nearest_above_one(add([1 / len(r)] * len(r) if t == 1 else R, r))
+
+    def policy(self, t, R, r):
+        z = nearest_above_one(add(R, r))
+        return [value / sum(z) for value in z]
+
+
+class StablePrmPlus(PcfrPlus):
+    restarts = 0
+
+    def regret(self, t, R, r):
+        w = plus(add([1.0] * len(r) if t == 1 else R, r))
+        self.restarted = all(value <= 1 for value in w)
+        StablePrmPlus.restarts += self.restarted
+        return [1.0] * len(r) if self.restarted else w
+
+    def policy(self, t, R, r):
+        return [1 / len(r)] * len(r) if self.restarted else matching(add(R, r))
+
+
+class AutoCfr4(CfrProgram):
+    def regret(self, t, R, r):
+        d = discount(t, 1.5)
+        h = d * sum(x >= 0 for x in R) / len(R)
+        return [(d if x >= 0 else h) * x + y for x, y in zip(R, r, strict=True)]
+
+    def average(self, t, C, r, played):
+        return add(times(((t - 1) / t) ** 2, C), times(t, self.last or [1 / len(r)] * len(r)))
+
+    last = None
+
+    def policy(self, t, R, r):
+        self.last = matching(R)
+        return self.last
+
+
+class TrendSquared(DcfrPlus):
+    E = None
+
+    def policy(self, t, R, r):
+        before = self.E or [0.0] * len(R)
+        self.E = [0.1 * x + 0.9 * e for x, e in zip(R, before, strict=True)]
+        return matching([max(x + (x - e) / 2, 0.0) ** 2 for x, e in zip(R, before, strict=True)])
+
+
+def shares(x):
+    return [value / sum(x) for value in x] if sum(x) != 0 else [1 / len(x)] * len(x)
+
+
+class AutoCfr8(CfrProgram):
+    def average(self, t, C, r, played):
+        self.reach = sum(played)
+        won = shares(plus(r))
+        self.C = [w + max(c, 1.0 if 2 * w >= 1.5 else 0.0) for w, c in zip(won, C, strict=True)]
+        return self.C
+
+    def policy(self, t, R, r):
+        a = [value + self.reach for value in r]
+        d = [max(value, -0.1) + 2 for value in a]
+        e = [-0.01 * value**2 for value in a]
+        k = [y + x * z for x, y, z in zip(shares(e), e, d, strict=True)]
+        regret = map(min, shares([value**t for value in shares(d)]), k)
+        return shares([max(c, x) / 0.001 + 0.1 for c, x in zip(self.C, regret, strict=True)])
+
+
+DDCFR = [
+    # share, alpha, beta, gamma
+    (0.0, 1.02, -0.88, 5.00), (0.1, 1.12, -1.12, 4.99), (0.2, 1.35, -1.41, 4.98), (0.3, 1.70, -1.69, 4.93),
+    (0.4, 2.07, -1.95, 4.69), (0.45, 2.27, -2.03, 4.35), (0.5, 2.45, -2.09, 3.75), (0.55, 2.62, -2.14, 2.89),
+    (0.6, 2.82, -2.17, 1.88), (0.65, 3.01, -2.18, 1.07), (0.7, 3.21, -2.17, 0.54), (0.8, 3.57, -2.15, 0.12),
+    (0.9, 3.89, -2.10, 0.03), (1.0, 4.16, -2.06, 0.01),
+]  # fmt: skip
+"""What the authors' network gave after shares of a run, medians over twelve games, from results/DDCFR_es_model of
+github.com/rpSebastian/DDCFR."""
+
+
+class Ddcfr(CfrProgram):
+    def exponents(self, t):
+        s = (t - 1) / self.n
+        below, above = next((a, b) for a, b in pairwise(DDCFR) if a[0] <= s < b[0])
+        part = (s - below[0]) / (above[0] - below[0])
+        return [x + part * (y - x) for x, y in zip(below[1:], above[1:], strict=True)]
+
+    def regret(self, t, R, r):
+        alpha, beta, _ = self.exponents(t)
+        return [discount(t - 1, alpha if x > 0 else beta) * x + y for x, y in zip(R, r, strict=True)]
+
+    def average(self, t, C, r, played):
+        return scheduled(self.exponents(t)[2], t, C, played)
+
+
+class LastIterate(CfrProgram):
+    """Counts the policy that was played last."""
+
+    last = None
+
+    def average(self, t, C, r, played):
+        self.last = self.last or [1 / len(r)] * len(r)
+        return self.last
+
+
+def softmax(energies, least=0.0):
+    weights = [max(exp(energy - max(energies)), least) for energy in energies]
+    return [weight / sum(weights) for weight in weights]
+
+
+class Mmd(LastIterate):
+    def policy(self, t, R, r):
+        step = temperature = 1 / sqrt(t)
+        q = times(1 / self.reached, r)
+        energies = add([log(p) for p in self.last], q, step)
+        self.last = softmax(times(1 / (1 + step * temperature), energies), 1e-10)
+        return self.last
+
+
+class RegCfr(LastIterate):
+    tau = 0.001
+
+    def __init__(self):
+        self.steps, self.regrets, self.base = [1.0], [], None
+
+    def policy(self, t, R, r):
+        self.regrets.append(r)
+        changes = (sum((x - y) ** 2 for x, y in zip(a, b, strict=True)) for a, b in pairwise(self.regrets))
+        self.steps.append(1 / sqrt(1 + sum(changes)))
+        before, now = self.steps[-2:]
+        old = [log(p) for p in self.base or [1 / len(r)] * len(r)]
+        # The point of the least sum of <-r + tau log b, x>, entropy and KL to b, drawn to the uniform policy.
+        new = add(times(now / before, old), add(r, old, -self.tau), now)
+        self.base = softmax(new)
+        start = [log(p) for p in self.base]
+        self.last = softmax(add(start, add(r, start, -self.tau), now))
+        return self.last
+
+
+class IregPrmPlus(PcfrPlus):
+    def regret(self, t, R, r):
+        against = -sum(x * y for x, y in zip(R, r, strict=True)) / sum(R) if sum(R) > 0 else 0.0
+        lifted = plus([x + y + max(against, 0.0) for x, y in zip(R, r, strict=True)])
+        assert sum(x * x for x in lifted) >= sum(x * x for x in R) * (1 - 1e-12)
+        return lifted
+
+
+class WopCfr(PcfrPlus):
+    def weight(self, t):
+        return t**2 if t - 1 >= self.n / 2 else 0.0
 
 
 WARM_UP = 2
@@ -250,8 +454,22 @@ RULES = {
     "pcfr_plus": PcfrPlus,
     "pdcfr_plus": PdcfrPlus,
     "hs_pcfr_plus_30": HsPcfrPlus,
+    "hs_dcfr_30": HsDcfr,
+    "hs_pdcfr_plus_15": HsPdcfrPlus15,
+    "hs_pdcfr_plus_30": HsPdcfrPlus,
     "sapcfr_plus": SapcfrPlus,
     "apcfr_plus": ApcfrPlus,
+    "apdcfr_plus": ApdcfrPlus,
+    "smooth_prm_plus": SmoothPrmPlus,
+    "stable_prm_plus": StablePrmPlus,
+    "ireg_prm_plus": IregPrmPlus,
+    "mmd": Mmd,
+    "reg_cfr": RegCfr,
+    "autocfr4": AutoCfr4,
+    "autocfr8": AutoCfr8,
+    "ddcfr": Ddcfr,
+    "wop_cfr": WopCfr,
+    "trend_squared": TrendSquared,
     "vad_cfr": Vad,
     "vad_cfr_shared": VadShared,
     "aod_cfr": Aod,
@@ -296,9 +514,9 @@ class Tree:
 
 
 def traverse(tree, policy, player):
-    """Counterfactual regrets of a player's information sets, and its own reach of them."""
+    """Of a player's information sets: counterfactual regrets, its own reach, that of the others and chance."""
     regrets = {i: [0.0] * n for i, n in tree.num_actions.items() if i[0] == player}
-    reach = {}
+    reach, reached = {}, defaultdict(float)
 
     def value(node, own, others):
         if node[0] == "terminal":
@@ -310,6 +528,7 @@ def traverse(tree, policy, player):
         if mover != player:
             return sum(s * value(c, own, others * s) for s, c in zip(sigma, children, strict=True))
         reach[infoset] = own
+        reached[infoset] += others
         values = [value(c, own * s, others) for s, c in zip(sigma, children, strict=True)]
         here = sum(s * v for s, v in zip(sigma, values, strict=True))
         for action, v in enumerate(values):
@@ -317,7 +536,7 @@ def traverse(tree, policy, player):
         return here
 
     value(tree.root, 1.0, 1.0)
-    return regrets, reach
+    return regrets, reach, reached
 
 
 def exploitability(tree, policy):
@@ -381,14 +600,17 @@ def best_response(tree, policy, player):
 def solve(tree, rule, iterations):
     """Exploitability of the average policy after the last iteration."""
     rules = rule.start(tree.num_actions)
+    for own in rules.values():
+        own.n = iterations
     R = {i: [0.0] * n for i, n in tree.num_actions.items()}
     C = {i: [0.0] * n for i, n in tree.num_actions.items()}
     policy = {i: [1 / n] * n for i, n in tree.num_actions.items()}
     for t in range(1, iterations + 1):
         for player in tree.players:
-            regrets, reach = traverse(tree, policy, player)
+            regrets, reach, reached = traverse(tree, policy, player)
             for infoset, r in regrets.items():
                 own = rules[infoset]
+                own.reached = reached[infoset]
                 R[infoset] = own.regret(t, R[infoset], r)
                 C[infoset] = own.average(t, C[infoset], r, times(reach[infoset], policy[infoset]))
                 policy[infoset] = own.policy(t, R[infoset], r)
@@ -428,10 +650,29 @@ def test_names_its_source(name):
     assert re.search(r"\b20\d\d\b|arXiv \d{4}\.\d{5}", docstring)
 
 
-def test_the_one_baseline_that_knows_the_horizon_says_so():
-    knowing = [name for name in seeds.names("cfr") if "PLANNED_ITERATIONS" in seeds.source("cfr", name)]
-    assert knowing == ["hs_pcfr_plus_30"]
-    assert "told the horizon" in seeds.source("cfr", "hs_pcfr_plus_30")
+TOLD = ("ddcfr", "hs_dcfr_30", "hs_pcfr_plus_30", "hs_pdcfr_plus_15", "hs_pdcfr_plus_30", "wop_cfr")
+OURS = ("apdcfr_plus", "hs_pdcfr_plus_15", "hs_pdcfr_plus_30", "ireg_prm_plus", "reg_cfr", "wop_cfr")
+
+
+def test_the_baselines_that_know_the_horizon_say_so():
+    knowing = tuple(name for name in seeds.names("cfr") if seeds.planned(seeds.source("cfr", name)))
+    assert knowing == TOLD
+    for name in knowing:
+        assert re.search("[Tt]old the horizon", seeds.source("cfr", name))
+
+
+def test_other_programs_are_not_told_the_horizon():
+    seed = seeds.source("cfr", "hs_pcfr_plus_30")
+    told = seed.replace("PLANNED_ITERATIONS = 1000", "PLANNED_ITERATIONS = 7")
+    assert DOMAIN.with_horizon(seed, 7) == told != seed
+    for program in (seed + "# Mine.\n", seeds.source("cfr", "cfr_plus")):
+        assert not seeds.planned(program)
+        assert DOMAIN.with_horizon(program, 7) == program
+
+
+def test_reconstructions_are_known_by_a_line_of_their_docstring():
+    assert seeds.reconstructions("cfr") == OURS
+    assert not set(seeds.reconstructions("cfr")) & {DOMAIN.seed, *DOMAIN.baselines}
 
 
 def test_the_domain_names_only_seeds_that_exist():

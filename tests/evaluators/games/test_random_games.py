@@ -166,8 +166,9 @@ def test_every_cfr_seed_plays_them(seed):
             start = solver.exploitability()
             for _ in range(50):
                 solver.evaluate_and_update_policy()
-            # VAD-CFR averages nothing before its 500th iteration.
-            assert solver.exploitability() < (start / 3 if "vad" not in seed else start * 1.001)
+            # VAD-CFR and what is left of it average nothing before their 500th iteration.
+            late = seed.startswith(("vad", "wop"))
+            assert solver.exploitability() < (start * 1.001 if late else start / 3)
 
 
 def test_a_comma_in_a_games_sizes_separates_no_games():

@@ -43,7 +43,8 @@ REFERENCE = {
 
 def values(game: Game, program: str, iterations: int) -> list[float]:
     with InProcessSandbox() as sandbox:
-        run = DOMAIN.begin(seeds.source("cfr", program), game, iterations, sandbox, Limits())
+        source = seeds.source("cfr", program) + "# As it stands: planned for 1000 iterations.\n"
+        run = DOMAIN.begin(source, game, iterations, sandbox, Limits())
         out = []
         for _ in range(iterations):
             run.iterate()
