@@ -90,7 +90,7 @@ class PsroDomain(GameDomain):
         "regret_matching",
         "regret_matching_plus",
         "shor_psro",
-        "anytime_double_oracle",
+        "best_response_line_search",
     )
     iterations = ITERATIONS
     drawn = ("random_sealed",)

@@ -123,7 +123,7 @@ def quick(name, stage):
     """A solver with fewer inner steps, the same in all else."""
     few = {
         "prd": {"steps": 50}, "regret_matching": {"steps": 50}, "regret_matching_plus": {"steps": 50},
-        "shor_psro": {"fewest": 50, "most": 60}, "anytime_double_oracle": {"stops": (10, 50)},
+        "shor_psro": {"fewest": 50, "most": 60}, "best_response_line_search": {"stops": (10, 50)},
     }  # fmt: skip
     return solver(name, stage=stage, **few.get(name, {}))
 
@@ -366,9 +366,9 @@ class MatrixGame:
         return sum(v.max() for v in self.against(mixtures)) / 2
 
 
-def test_anytime_double_oracle_never_gets_worse_and_keeps_its_budget():
+def test_the_line_search_never_gets_worse_and_keeps_its_budget():
     game = MatrixGame(40, seed=15)
-    train, judge = quick("anytime_double_oracle", "Train"), quick("anytime_double_oracle", "Eval")
+    train, judge = quick("best_response_line_search", "Train"), quick("best_response_line_search", "Eval")
     found = []
     for _ in range(30):
         for made in (train, judge):
@@ -382,19 +382,19 @@ def test_anytime_double_oracle_never_gets_worse_and_keeps_its_budget():
     assert found[-1] < 0.3 * found[0]
 
 
-def test_anytime_double_oracle_is_less_exploitable_than_an_equilibrium_of_the_population():
+def test_the_line_search_is_less_exploitable_than_an_equilibrium_of_the_population():
     game = MatrixGame(40, seed=16)
     for _ in range(10):
         game.respond(solve(solver("uniform"), game.meta_game()))
-    anytime = solve(solver("anytime_double_oracle", stage="Eval"), game.meta_game(), game.best_values)
+    searched = solve(solver("best_response_line_search", stage="Eval"), game.meta_game(), game.best_values)
     equilibrium = solve(solver("nash"), game.meta_game())
-    assert game.exploitability(anytime) < 0.9 * game.exploitability(equilibrium)
+    assert game.exploitability(searched) < 0.9 * game.exploitability(equilibrium)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 1), st.floats(0.1, 10))
 def test_golden_section_closes_in_on_the_minimum_of_a_convex_function(lowest, slope):
-    program = module(seeds.source("psro", "anytime_double_oracle"))
+    program = module(seeds.source("psro", "best_response_line_search"))
     program.nash_conv = lambda game, profile: slope * abs(profile[0][1] - lowest)
     ends = [(program.nash_conv(None, p), p) for p in ([np.array([1.0, 0.0])], [np.array([0.0, 1.0])])]
     value, _ = program.search(None, *ends, 20)
@@ -437,7 +437,7 @@ def test_needs_no_payoff_tensors(name):
     assert [len(w) for w in weights] == [2, 3, 2]
 
 
-SYMMETRIC = [name for name in NAMES if name not in ("nash", "anytime_double_oracle")]
+SYMMETRIC = [name for name in NAMES if name not in ("nash", "best_response_line_search")]
 """What does not choose among equals: nash takes any vertex, and a search among values that are close may turn."""
 
 

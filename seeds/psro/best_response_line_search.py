@@ -1,12 +1,11 @@
-"""Anytime double oracle: the mixture of the population that is least exploitable in the full game.
+"""Line search by best-response values: the mixture on lines between a few that the full game exploits least.
 
-McAleer et al., "Anytime PSRO for Two-Player Zero-Sum Games", 2022, arXiv 2201.07700.
-The paper minimises each player's exploitability over its population, by regret minimisation against full-game best
-responses. Deviation: here best responses are seen by their values alone, and few of them, so the minimum is searched
-for where it is likely. Regret matching+ in the meta-game gives averages after 0, 10, 100 and more steps, from the
-uniform mixture to nearly an equilibrium; from the best of them a golden-section search goes towards each other one in
-turn (exploitability is convex along a line where two players' payoffs sum to zero) and the best mixture seen is the
-result. As in the paper, that of the evaluation never gets worse from one call to the next: the last result, with no
+The aim is that of McAleer et al., "Anytime PSRO for Two-Player Zero-Sum Games", 2022, arXiv 2201.07700: a mixture that
+is hard to exploit in the full game, not in the population's. The search is of this project: best responses are seen by
+their values alone, at most 64 times a call. Regret matching+ in the meta-game gives averages after 0, 10, 100 and more
+steps, from the uniform mixture to nearly an equilibrium; from the best of them a golden-section search goes towards
+each other one in turn (exploitability is convex along a line where two players' payoffs sum to zero) and the best
+mixture seen is the result. That of the evaluation never gets worse from one call to the next: the last result, with no
 weight on newer policies, is one of the mixtures to start from. Training has no such memory, else it would ask for the
 same best responses again. Any number of players: all mixtures move together, and NashConv is what is minimised.
 """
