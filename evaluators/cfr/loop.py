@@ -40,7 +40,10 @@ class CfrRun:
     Attributes:
         iteration: how many iterations are done.
         policies: (S_p,) current policy of each player, projected; the next iteration begins with them.
+        oracle_calls: none, since a program cannot ask for best responses.
     """
+
+    oracle_calls = 0
 
     def __init__(self, prepared: CfrProgram, game: Game, session: Session) -> None:
         """Tell the program the game's shape; the game belongs to this play from here on."""

@@ -177,6 +177,14 @@ class CompiledGame(Game):
         )  # fmt: skip
         return out
 
+    def plan_payoffs(
+        self, player: int, population: NDArray[np.float64], plans: NDArray[np.float64]
+    ) -> Floats:
+        """(n,) what each of a player's plans, (n, max sequences), gets against the others' plans."""
+        out = np.empty(len(population))
+        kernels.payoffs(population, self._sum(player, self._weight[player], plans), out)
+        return out
+
     @cached_property
     def _magnitudes(self) -> tuple[Floats, ...]:
         return tuple(np.abs(weight) for weight in self._weight)

@@ -24,7 +24,7 @@ from evaluators.games import suites
 from evaluators.games.game import Game
 from evaluators.games.loading import load
 from evaluators.games.suites import SUITES_VERSION
-from evaluators.records import SMALLEST, Metric, Score, Task, TaskResult
+from evaluators.records import SMALLEST, Cost, Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
 from evaluators.scripts import Exporter, Script
 from evaluators.task_domain import TaskDomain
@@ -116,6 +116,10 @@ class Prepared:
 class GameRun(Protocol):
     """A program at work on a game, one iteration at a time."""
 
+    @property
+    def oracle_calls(self) -> int:
+        """How often the program asked for best responses itself."""
+
     def iterate(self) -> None:
         """Do one iteration.
 
@@ -205,7 +209,12 @@ class GameDomain(TaskDomain):
                 curve.append((k, play.exploitability()))
         uniform = game.uniform_exploitability
         return TaskResult(
-            task, curve[-1][1], curve=tuple(curve), uniform=uniform, floor=uniform * 10**-DECADES_MAX
+            task,
+            curve[-1][1],
+            curve=tuple(curve),
+            uniform=uniform,
+            floor=uniform * 10**-DECADES_MAX,
+            cost=Cost(oracle_calls=play.oracle_calls),
         )
 
     def tasks(

@@ -87,6 +87,13 @@ class Populations:
         plans = self.mixed_plans(mixtures)
         return [self.game.best_response(p, plans) for p in range(self.game.num_players)]
 
+    def best_response_payoffs(self, mixtures: Mixtures) -> list[Floats]:
+        """What each policy gets where every other player plays its best response to the mixtures, (n_p,) per player."""
+        plans = np.zeros_like(self._mixed)
+        for p, response in enumerate(self.best_responses(mixtures)):
+            plans[p, : len(response.plan)] = response.plan
+        return [self.game.plan_payoffs(p, self.plans(p), plans) for p in range(self.game.num_players)]
+
     def deviation_payoffs(self, player: int, weights: Floats) -> Floats:
         """(n_p,) what each policy of a player gets against the others' mixtures.
 

@@ -26,6 +26,9 @@ COMPONENTS = (
 )
 """The evolvable classes, with the names and arguments of arXiv 2602.16928."""
 
+_OF_THE_GAME = {"best_response_values", "best_response_payoffs", "pure", "support"}
+"""What a program cannot be given where only payoffs of policies are known."""
+
 _ABSENT = ("pyspiel", "open_spiel")
 
 ITERATIONS = 100
@@ -90,7 +93,7 @@ class PsroDomain(GameDomain):
         "regret_matching",
         "regret_matching_plus",
         "shor_psro",
-        "anytime_double_oracle",
+        "best_response_line_search",
     )
     iterations = ITERATIONS
     drawn = ("random_sealed",)
@@ -130,7 +133,7 @@ class PsroDomain(GameDomain):
             self.guest,
             wants_meta_games=reads_meta_games(source),
             wants_deviation_payoffs="deviation_payoffs" in attributes,
-            wants_game=not attributes.isdisjoint({"best_response_values", "pure", "support"}),
+            wants_game=not attributes.isdisjoint(_OF_THE_GAME),
         )
 
     def check(self, source: str) -> None:

@@ -75,9 +75,25 @@ class Game:
     def best_response_values(self, strategies):
         """(N,) what a best response in the full game gets each player against the others' mixtures.
 
-        Limited: so many calls per ``get_meta_strategy``, one more ends the program.
+        Limited, together with `best_response_payoffs`: so many calls per ``get_meta_strategy``, one more ends the
+        program.
         """
         return callback("best_response_values", (), self._flat(strategies))[0]  # noqa: F821
+
+    def best_response_payoffs(self, strategies):
+        """What each policy gets where every other player plays a best response to the mixtures.
+
+        With two players, what a player's policies get against the opponent's best response, in the full game, to the
+        player's own mixture; weighed by that mixture they give its worst case, where the sum of payoffs is zero. With
+        more, each of the others plays its best response to the mixtures of all players but itself.
+
+        Args:
+            strategies: N weight vectors, (n_p,): distributions, up to a factor.
+
+        Returns:
+            (n_p,) payoffs for each player p, a list. Limited as `best_response_values`.
+        """
+        return list(callback("best_response_payoffs", (), self._flat(strategies)))  # noqa: F821
 
     def _flat(self, strategies):
         lengths = [len(weights) for weights in strategies]
@@ -89,7 +105,8 @@ class Game:
 
     def __getattr__(self, name):
         known = "num_players, iteration, num_policies(player), deviation_payoffs(strategies, player=None)"
-        known = f"a PSRO program is given a view of the game that has {known} and best_response_values(strategies)"
+        known += ", best_response_values(strategies) and best_response_payoffs(strategies)"
+        known = f"a PSRO program is given a view of the game that has {known}"
         raise AttributeError(f"game: {known}; there is no {name!r}")
 
 

@@ -25,8 +25,11 @@ from sandbox.base import Array, Callback, Limits, Sandbox, SandboxFault, Session
 TENSOR_PLAYERS = 3
 """More players' payoff tensors are not sent: 100 policies of four would be 3.3 GB."""
 
-BEST_RESPONSE_CALLS = 64
-"""Times that a program may ask for best responses in the full game, per ``get_meta_strategy``."""
+BEST_RESPONSE_CALLS = 1000
+"""Times that a program may ask for best responses in the full game, per ``get_meta_strategy``.
+
+Enough for regret minimisation against them (RM-BR of arXiv 2201.07700); what they cost is the program's own time.
+"""
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -76,25 +79,31 @@ class Answers:
         self,
         sizes: Callable[[], Sequence[int]],
         deviations: Callable[[int, Floats], Floats],
-        best_responses: Callable[[list[Floats]], Floats],
+        best_values: Callable[[list[Floats]], Floats],
+        best_payoffs: Callable[[list[Floats]], list[Floats]],
     ) -> None:
         """Take who answers.
 
         Args:
             sizes: policies per player now.
             deviations: (player, mixtures one after the other) -> (n_p,) payoffs.
-            best_responses: mixtures -> (N,) values.
+            best_values: mixtures -> (N,) values of best responses to them.
+            best_payoffs: mixtures -> (n_p,) per player, payoffs of its policies against the others' best responses.
         """
-        self._sizes, self._deviations, self._best_responses = sizes, deviations, best_responses
+        self._sizes, self._deviations = sizes, deviations
+        self._best_values, self._best_payoffs = best_values, best_payoffs
         self._calls: int | None = None
         """Best responses that this ``get_meta_strategy`` asked for; None before the first."""
+        self.oracle_calls = 0
+        """Best responses that the run asked for."""
 
     @property
     def callbacks(self) -> dict[str, Callback]:
         """What the guest may ask for."""
         return {
             "deviation_payoffs": self._answer_deviations,
-            "best_response_values": self._answer_best_responses,
+            "best_response_values": self._answer_best_values,
+            "best_response_payoffs": self._answer_best_payoffs,
         }
 
     def renew(self) -> None:
@@ -110,15 +119,24 @@ class Answers:
         asked = players if scalars[0] == _ALL else [int(scalars[0])]
         return [self._deviations(player, weights) for player in asked]
 
-    def _answer_best_responses(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+    def _answer_best_values(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+        return [self._best_values(self._counted("best_response_values", arrays))]
+
+    def _answer_best_payoffs(self, _: tuple[float, ...], arrays: tuple[Array, ...]) -> list[Floats]:
+        """Answer distributions alone: ties are relative to what is at stake, which other weights leave undefined."""
+        name = "best_response_payoffs"
+        mixtures = enumerate(self._counted(name, arrays))
+        return self._best_payoffs([distribution(x, len(x), f"{name}, player {p}") for p, x in mixtures])
+
+    def _counted(self, name: str, arrays: tuple[Array, ...]) -> list[Floats]:
+        """Return the mixtures that a question about best responses is asked with, and count it."""
         sizes, weights = self._weights(arrays)
         self._calls = (self._calls or 0) + 1
+        self.oracle_calls += 1
         if self._calls > BEST_RESPONSE_CALLS:
-            message = (
-                f"best_response_values: expected at most {BEST_RESPONSE_CALLS} calls per get_meta_strategy"
-            )
+            message = f"{name}: expected at most {BEST_RESPONSE_CALLS} calls per get_meta_strategy"
             raise SandboxFault(Verdict.EXCEPTION, f"{message}; this was one more")
-        return [self._best_responses(np.split(weights, np.cumsum(sizes)[:-1]))]
+        return np.split(weights, np.cumsum(sizes)[:-1])
 
     def _weights(self, arrays: tuple[Array, ...]) -> tuple[Sequence[int], Floats]:
         """Return policies per player, and what a callback is asked with: their mixtures, one after the other.
@@ -204,10 +222,11 @@ class PsroRun:
             SandboxFault: the program failed (or the sandbox did, see the verdict).
         """
         self.populations = populations = Populations(game, policies)
-        answers = Answers(
+        self._answers = answers = Answers(
             populations.sizes.tolist,
             populations.deviation_payoffs,
             lambda mixtures: populations.values(mixtures).best,
+            populations.best_response_payoffs,
         )
         room, callbacks = shared_bytes(game.num_players, policies), answers.callbacks
         session = sandbox.open(
@@ -218,6 +237,11 @@ class PsroRun:
         self._solvers = MetaSolvers(session, answers, game.num_players)
         self.iteration = 0
         self._append([game.plan(p, game.uniform(p)) for p in range(game.num_players)])
+
+    @property
+    def oracle_calls(self) -> int:
+        """Times that the program asked for best responses itself; those that join the populations are not counted."""
+        return self._answers.oracle_calls
 
     def iterate(self) -> None:
         """One iteration: mixtures, best responses to them, payoffs.

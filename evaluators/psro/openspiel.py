@@ -213,7 +213,7 @@ class _Run:
         self.num_players = len(solver.get_meta_game())
         self._sent = [0] * self.num_players
         self._iteration = 0
-        self.answers = Answers(self._sizes, self._deviations, self._best_values)
+        self.answers = Answers(self._sizes, self._deviations, self._best_values, self._best_payoffs)
 
     def _sizes(self) -> list[int]:
         """Policies per player."""
@@ -228,9 +228,16 @@ class _Run:
         return np.ascontiguousarray(payoffs)
 
     def _best_values(self, mixtures: list[Floats]) -> Floats:
+        return self._populations("best_response_values").values(mixtures).best
+
+    def _best_payoffs(self, mixtures: list[Floats]) -> list[Floats]:
+        return self._populations("best_response_payoffs").best_response_payoffs(mixtures)
+
+    def _populations(self, asked: str) -> Populations:
+        """Return the policies as plans, which a program has that names what it asks for."""
         if self._policies is None:
-            raise InvalidAnswer("best_response_values: expected the program to name it in its source")
-        return self._policies.populations.values(mixtures).best
+            raise InvalidAnswer(f"{asked}: expected the program to name it in its source")
+        return self._policies.populations
 
     def ask(self, solver: Any, which: Which) -> list[Floats]:
         """Send what is new, and ask for mixtures.

@@ -36,6 +36,7 @@ class MetaStrategyMethod:
         self._solver: Any = None
         self._sent: list[int] = []
         self._meta_games: list[NDArray[Any]] = []
+        self._tables: dict[tuple[int, int], Any] = {}
 
     def __call__(self, solver: Any, return_joint: bool = False) -> Any:
         """The mixtures for the solver's populations; with `return_joint` a pair of them and their joint, flat."""
@@ -57,6 +58,8 @@ class MetaStrategyMethod:
         mixtures = np.split(arrays[0], np.cumsum(self._meta_games[0].shape)[:-1])
         if name == "best_response_values":
             return [self._best_values(mixtures)]
+        if name == "best_response_payoffs":
+            return self._best_payoffs([distribution(weights) for weights in mixtures])
         players = range(len(mixtures)) if scalars[0] < 0 else [int(scalars[0])]
         return [self._deviations(player, mixtures) for player in players]
 
@@ -92,6 +95,27 @@ class MetaStrategyMethod:
         table, root = mixed(game, self._solver.get_policies(), mixtures), game.new_initial_state()
         players = range(game.num_players())
         return np.array([pyspiel.TabularBestResponse(game, p, table).value_from_state(root) for p in players])
+
+    def _best_payoffs(self, mixtures: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """What each policy gets against the others' best responses to the mixtures; a walk of the tree for each."""
+        game = self._game()
+        responses = best_tables(game, mixed(game, self._solver.get_policies(), mixtures))
+        payoffs = []
+        for p, weights in enumerate(mixtures):
+            root, joint = game.new_initial_state(), list(responses)
+            payoffs.append(np.empty(len(weights)))
+            for k in range(len(weights)):
+                joint[p] = self._alone(p, k)
+                payoffs[p][k] = pyspiel.expected_returns(root, joint, -1, True)[p]
+        return payoffs
+
+    def _alone(self, player: int, k: int) -> Any:
+        """One policy of a population as OpenSpiel's compiled table, where the other players have their first."""
+        if (player, k) not in self._tables:
+            policies = self._solver.get_policies()
+            chosen = [np.eye(len(own))[k if p == player else 0] for p, own in enumerate(policies)]
+            self._tables[player, k] = pyspiel.TabularPolicy(mixed(self._game(), policies, chosen))
+        return self._tables[player, k]
 
     def _game(self) -> Any:
         return self._solver.get_policies()[0][0].game
@@ -147,11 +171,16 @@ def mixed(game: Any, policies: Any, mixtures: Any) -> dict[str, list[tuple[int, 
 
 
 def best_responses(game: Any, parameters: Any, **_: Any) -> list[list[Table]]:
-    """OpenSpiel's best responses, which play all actions of equal value alike."""
+    """OpenSpiel's best responses to the mixtures."""
     chosen = parameters[0][0]
     table = mixed(game, chosen["total_policies"], chosen["probabilities_of_playing_policies"])
+    return [[Table(game, response)] for response in best_tables(game, table)]
+
+
+def best_tables(game: Any, table: dict[str, list[tuple[int, float]]]) -> list[Any]:
+    """Every player's best response to a policy of all, which plays all actions of equal value alike."""
     responses = [pyspiel.TabularBestResponse(game, p, table, -1.0, TIE) for p in range(game.num_players())]
-    return [[Table(game, one.get_best_response_policy())] for one in responses]
+    return [one.get_best_response_policy() for one in responses]
 
 
 def solve(name: str, train: MetaStrategyMethod) -> Any:

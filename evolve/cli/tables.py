@@ -151,6 +151,7 @@ def tasks_table(metric: Metric, results: Sequence[TaskResult]) -> Table:
         "reference": lambda r: number(metric, r.reference[-1][1]) if r.reference else "",
         "uniform": lambda r: number(metric, r.uniform) if r.uniform is not None else "",
         **{name: partial(_figure, name) for name in figures},
+        "oracle calls": lambda r: f"{r.cost.oracle_calls:,}" if r.cost.oracle_calls else "",
         "CPU s": lambda r: f"{r.cost.cpu_s:.2f}",
         milliseconds(metric): lambda r: f"{program_ms(r):.3g}" if program_ms(r) else "",
     }

@@ -5,10 +5,10 @@ An inner loop, players in order, later ones against the new mixtures of earlier 
 policies, c = v - mean(v), c' the c of the step before (0 at first), x uniform and R = 0 at first:
 g = (1 + m) c - m c' + d (1 - x), divided by max |g| where that exceeds 1e-8; R = [R + g]+; o = R / sum R, uniform
 where the sum is at most 1e-12; x = (1 - b) o + b softmax(v / T).
-Training: the average of clip(1000 + 20 (n-1), 1000, 5000) steps, n the number of policies; m = 0.5; over the first 75
-calls, linearly, b 0.3 -> 0.05, T 0.5 -> 0.01, d 0.05 -> 0.001. Evaluation: the last of clip(8000 + 50 (n-1), 8000,
-15000) steps; m = 0.2, b = 0.01, T = 0.001, d = 0. Temperatures have an absolute scale: unlike most meta-strategies,
-this one plays differently when payoffs are multiplied.
+Training: the average of clip(1000 + 20 (n-1), 1000, 5000) steps, n the number of policies; m = 0.5; linearly in
+min(1, call / 75), which is 1/75 in the first call, b 0.3 -> 0.05, T 0.5 -> 0.01, d 0.05 -> 0.001. Evaluation: the last
+of clip(8000 + 50 (n-1), 8000, 15000) steps; m = 0.2, b = 0.01, T = 0.001, d = 0. Temperatures have an absolute scale:
+unlike most meta-strategies, this one plays differently when payoffs are multiplied.
 """
 
 import numpy as np
@@ -48,8 +48,8 @@ class TrainMetaStrategySolver:
     calls = 0
 
     def get_meta_strategy(self, game, policy_sets, meta_games):
-        done = min(1.0, self.calls / 75)
         self.calls += 1
+        done = min(1.0, self.calls / 75)
         largest = max(game.num_policies(p) for p in range(game.num_players))
         _, totals = hybrid(
             game, min(self.fewest + self.more_per_policy * (largest - 1), self.most), momentum=0.5,

@@ -57,7 +57,7 @@ def test_names_what_programs_implement_and_import():
 
 
 def test_names_the_limit_of_questions():
-    assert f"At most {BEST_RESPONSE_CALLS} times" in domains_part()
+    assert f"At most {BEST_RESPONSE_CALLS} questions" in domains_part()
 
 
 def test_shows_the_parent_and_the_baselines():

@@ -16,14 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_spiel.python.algorithms import projected_replicator_dynamics, regret_matching
 from open_spiel.python.egt import alpharank
+from scipy.optimize import linprog
 
 import seeds
 from evaluators.psro.domain import DOMAIN
+from evaluators.psro.loop import BEST_RESPONSE_CALLS
 from evaluators.records import Tag
 from sandbox.inprocess import InProcessSandbox
 
 NAMES = seeds.names("psro")
-ANY_PLAYERS = tuple(name for name in NAMES if name != "nash")
+TWO_PLAYERS = ("anytime_double_oracle", "nash")
+ANY_PLAYERS = tuple(name for name in NAMES if name not in TWO_PLAYERS)
 SHAPES = ((3, 4), (5, 5), (1, 3), (2, 3, 4))
 
 
@@ -45,14 +48,13 @@ def opponents_contracted(payoffs, mixtures, player):
 class Game:
     """What programs see of a game (`evaluators.psro.guest.Game`), over payoff tensors.
 
-    `best_values` answers what best responses in the full game get; by default the meta-game is the full game.
+    `full` answers what best responses in the full game get, and what policies get against them; by default the
+    meta-game is the full game.
     """
 
-    def __init__(self, payoffs, best_values=None):
+    def __init__(self, payoffs, full=None):
         self.num_players, self.iteration, self._payoffs = len(payoffs), 0, payoffs
-        self._best_values = best_values or (
-            lambda mixtures: np.array([contracted(payoffs, mixtures, p).max() for p in range(len(payoffs))])
-        )
+        self._full = full or Closed(payoffs)
 
     def num_policies(self, player):
         return self._payoffs[0].shape[player]
@@ -65,12 +67,32 @@ class Game:
 
     def best_response_values(self, strategies):
         self._check(strategies)
-        return self._best_values(strategies)
+        return self._full.best_values(strategies)
+
+    def best_response_payoffs(self, strategies):
+        self._check(strategies)
+        return self._full.best_payoffs(strategies)
 
     def _check(self, strategies):
         """Weights are taken as they are, so programs must ask with distributions."""
         assert [len(x) for x in strategies] == list(self._payoffs[0].shape)
         assert all(x.min() >= 0.0 and abs(x.sum() - 1.0) < 1e-9 for x in strategies)
+
+
+class Closed:
+    """A full game without policies beyond the population's."""
+
+    def __init__(self, payoffs):
+        self.payoffs = payoffs
+
+    def best_values(self, mixtures):
+        return np.array([v.max() for v in self.against(mixtures)])
+
+    def best_payoffs(self, mixtures):
+        return self.against([np.eye(len(v))[v.argmax()] for v in self.against(mixtures)])
+
+    def against(self, mixtures):
+        return [contracted(self.payoffs, mixtures, p) for p in range(len(self.payoffs))]
 
 
 def contracted(payoffs, mixtures, player):
@@ -98,9 +120,9 @@ def solver(name, *, stage="Train", **attributes):
     return made
 
 
-def solve(made, payoffs, best_values=None):
+def solve(made, payoffs, full=None):
     """Its mixtures, validated and normalised as the loop does."""
-    mixtures = made.get_meta_strategy(Game(payoffs, best_values), None, payoffs)
+    mixtures = made.get_meta_strategy(Game(payoffs, full), None, payoffs)
     assert [np.shape(weights) for weights in mixtures] == [(n,) for n in payoffs[0].shape]
     for weights in mixtures:
         assert np.isfinite(weights).all()
@@ -123,17 +145,17 @@ def quick(name, stage):
     """A solver with fewer inner steps, the same in all else."""
     few = {
         "prd": {"steps": 50}, "regret_matching": {"steps": 50}, "regret_matching_plus": {"steps": 50},
-        "shor_psro": {"fewest": 50, "most": 60}, "anytime_double_oracle": {"stops": (10, 50)},
+        "shor_psro": {"fewest": 50, "most": 60}, "best_response_line_search": {"stops": (10, 50)},
+        "anytime_double_oracle": {"steps": 50},
     }  # fmt: skip
     return solver(name, stage=stage, **few.get(name, {}))
 
 
 def brief(name):
     """An eval-time solver with so few inner steps that rounding stays rounding."""
-    few = {"prd": {"steps": 10}, "regret_matching": {"steps": 10}, "regret_matching_plus": {"steps": 10}}
-    return solver(
-        name, stage="Eval", **few.get(name, {"fewest": 10, "most": 10} if name == "shor_psro" else {})
-    )
+    stepped = ("prd", "regret_matching", "regret_matching_plus", "anytime_double_oracle")
+    few = {"shor_psro": {"fewest": 10, "most": 10}, **{key: {"steps": 10} for key in stepped}}
+    return solver(name, stage="Eval", **few.get(name, {}))
 
 
 def assert_close(found, expected, atol=1e-9):
@@ -248,10 +270,16 @@ def test_nash_finds_a_known_equilibrium():
 
 
 @pytest.mark.parametrize("stage", ["Train", "Eval"])
-def test_nash_refuses_other_games_by_name(stage):
-    made = solver("nash", stage=stage)
-    with pytest.raises(ValueError, match="two-player zero-sum game; this one has 3 players"):
+@pytest.mark.parametrize("name", TWO_PLAYERS)
+def test_three_players_are_refused_by_name(name, stage):
+    made = solver(name, stage=stage)
+    with pytest.raises(ValueError, match=f"{name}: .* two-player zero-sum game; this one has 3 players"):
         solve(made, random_game((2, 2, 2), 0))
+
+
+@pytest.mark.parametrize("stage", ["Train", "Eval"])
+def test_nash_refuses_payoffs_that_do_not_sum_to_zero(stage):
+    made = solver("nash", stage=stage)
     with pytest.raises(ValueError, match="two-player zero-sum game; in this one payoffs do not sum to zero"):
         solve(made, random_game((2, 2), 0))
 
@@ -297,15 +325,16 @@ def shor(payoffs, steps, mu, lam, tau, delta):
     return x, [[each / steps for each in row] for row in total]
 
 
-@pytest.mark.parametrize("call", [0, 1, 40, 75, 99])
+@pytest.mark.parametrize("call", [1, 2, 40, 75, 100])
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
 def test_shor_trains_by_its_equations(shape, call):
+    """The listing counts a call before it asks how far the run is: the first has done 1/75 of the way."""
     payoffs = random_game(shape, 13)
-    made = solver("shor_psro", fewest=12, most=12, calls=call)
+    made = solver("shor_psro", fewest=12, most=12, calls=call - 1)
     done = min(1, call / 75)
     _, average = shor(payoffs, 12, 0.5, 0.3 - 0.25 * done, 0.5 - 0.49 * done, 0.05 - 0.049 * done)
     assert_close(solve(made, payoffs), average)
-    assert made.calls == call + 1
+    assert made.calls == call
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
@@ -353,8 +382,18 @@ class MatrixGame:
         self.queries += 1
         return np.array([v.max() for v in self.against(mixtures)])
 
+    def best_payoffs(self, mixtures):
+        self.queries += 1
+        row, column = (int(v.argmax()) for v in self.against(mixtures))
+        return [self.payoff[self.rows, column], -self.payoff[row, self.columns]]
+
     def against(self, mixtures):
         return self.payoff[:, self.columns] @ mixtures[1], -(mixtures[0] @ self.payoff[self.rows])
+
+    def least_exploitable(self):
+        """What the best mixture of each population gets against the whole of the other side, by linear programs."""
+        first, second = self.payoff[self.rows], -self.payoff[:, self.columns].T
+        return [maximin(each) for each in (first, second)]
 
     def respond(self, mixtures):
         best = [int(v.argmax()) for v in self.against(mixtures)]
@@ -365,14 +404,14 @@ class MatrixGame:
         return sum(v.max() for v in self.against(mixtures)) / 2
 
 
-def test_anytime_double_oracle_never_gets_worse_and_keeps_its_budget():
+def test_the_line_search_never_gets_worse_and_keeps_its_budget():
     game = MatrixGame(40, seed=15)
-    train, judge = quick("anytime_double_oracle", "Train"), quick("anytime_double_oracle", "Eval")
+    train, judge = quick("best_response_line_search", "Train"), quick("best_response_line_search", "Eval")
     found = []
     for _ in range(30):
         for made in (train, judge):
             game.queries = 0
-            mixtures = solve(made, game.meta_game(), game.best_values)
+            mixtures = solve(made, game.meta_game(), game)
             assert 0 < game.queries <= 64
             if made is train:
                 game.respond(mixtures)
@@ -381,19 +420,76 @@ def test_anytime_double_oracle_never_gets_worse_and_keeps_its_budget():
     assert found[-1] < 0.3 * found[0]
 
 
-def test_anytime_double_oracle_is_less_exploitable_than_an_equilibrium_of_the_population():
+def test_the_line_search_is_less_exploitable_than_an_equilibrium_of_the_population():
     game = MatrixGame(40, seed=16)
     for _ in range(10):
         game.respond(solve(solver("uniform"), game.meta_game()))
-    anytime = solve(solver("anytime_double_oracle", stage="Eval"), game.meta_game(), game.best_values)
+    searched = solve(solver("best_response_line_search", stage="Eval"), game.meta_game(), game)
     equilibrium = solve(solver("nash"), game.meta_game())
-    assert game.exploitability(anytime) < 0.9 * game.exploitability(equilibrium)
+    assert game.exploitability(searched) < 0.9 * game.exploitability(equilibrium)
+
+
+def maximin(payoff):
+    """The value of a matrix game for the player of the rows."""
+    n, m = payoff.shape
+    constraints = np.hstack([-payoff.T, np.ones((m, 1))])
+    whole = np.append(np.ones(n), 0.0)[None]
+    bounds = [(0, None)] * n + [(None, None)]
+    solved = linprog(np.append(np.zeros(n), -1.0), constraints, np.zeros(m), whole, [1.0], bounds)
+    assert solved.success
+    return -solved.fun
+
+
+def worst_cases(game, mixtures):
+    first, second = game.payoff[game.rows].T @ mixtures[0], -game.payoff[:, game.columns] @ mixtures[1]
+    return [first.min(), second.min()]
+
+
+def test_anytime_double_oracle_closes_in_on_the_least_exploitable_mixtures():
+    """Weighted regret of n policies with payoffs in a range D is at most 2 D sqrt(n / T) (Tammelin et al. 2015)."""
+    game = MatrixGame(40, seed=16)
+    for _ in range(10):
+        game.respond(solve(solver("uniform"), game.meta_game()))
+    best = game.least_exploitable()
+    for steps in (10, 100, 998):
+        mixtures = solve(solver("anytime_double_oracle", stage="Eval", steps=steps), game.meta_game(), game)
+        gaps = np.subtract(best, worst_cases(game, mixtures))
+        assert (gaps >= -1e-9).all()
+        assert (gaps <= 2 * np.ptp(game.payoff) * np.sqrt(len(mixtures[0]) / steps)).all()
+    assert gaps.max() < 0.005 * np.ptp(game.payoff)
+
+
+def test_anytime_double_oracle_never_gets_worse_and_keeps_to_the_limit():
+    game = MatrixGame(40, seed=15)
+    train, judge = (solver("anytime_double_oracle", stage=stage) for stage in ("Train", "Eval"))
+    found = []
+    for _ in range(25):
+        for made in (train, judge):
+            game.queries = 0
+            mixtures = solve(made, game.meta_game(), game)
+            assert game.queries <= BEST_RESPONSE_CALLS
+            if made is train:
+                game.respond(mixtures)
+        found.append(worst_cases(game, mixtures))
+    assert (np.diff(found, axis=0) >= -1e-12).all()
+    assert sum(found[-1]) > 0.2 * sum(found[0])
+
+
+def test_anytime_double_oracle_trains_against_mixtures_with_new_best_responses():
+    """Of several that are equally good the oracle gives one, and would give the same again."""
+    game = MatrixGame(12, seed=17)
+    equilibrium = maximin(game.payoff)
+    for _ in range(10):
+        game.respond(solve(solver("anytime_double_oracle"), game.meta_game(), game))
+    low, high = game.least_exploitable()
+    assert low == pytest.approx(equilibrium, abs=0.02)
+    assert high == pytest.approx(-equilibrium, abs=0.02)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 1), st.floats(0.1, 10))
 def test_golden_section_closes_in_on_the_minimum_of_a_convex_function(lowest, slope):
-    program = module(seeds.source("psro", "anytime_double_oracle"))
+    program = module(seeds.source("psro", "best_response_line_search"))
     program.nash_conv = lambda game, profile: slope * abs(profile[0][1] - lowest)
     ends = [(program.nash_conv(None, p), p) for p in ([np.array([1.0, 0.0])], [np.array([0.0, 1.0])])]
     value, _ = program.search(None, *ends, 20)
@@ -436,7 +532,7 @@ def test_needs_no_payoff_tensors(name):
     assert [len(w) for w in weights] == [2, 3, 2]
 
 
-SYMMETRIC = [name for name in NAMES if name not in ("nash", "anytime_double_oracle")]
+SYMMETRIC = [name for name in NAMES if name not in ("nash", "best_response_line_search")]
 """What does not choose among equals: nash takes any vertex, and a search among values that are close may turn."""
 
 
@@ -475,11 +571,11 @@ def test_the_domain_names_only_seeds_that_exist():
 @pytest.mark.parametrize("name", NAMES)
 def test_plays_psro(name):
     """A few iterations in the domain's own loop. Kuhn's meta-games have ties and duplicates."""
-    source = re.sub(r"\b(10_000|15_000|8000|5000)\b", "200", seeds.source("psro", name))
+    source = re.sub(r"\b(10_000|15_000|8000|5000|998)\b", "200", seeds.source("psro", name))
     plan = DOMAIN.plan(["kuhn2", "kuhn3"], tiers=("exact",), budget=4)
     evaluation = DOMAIN.evaluate(source, plan, InProcessSandbox())
     assert evaluation.results[0].curve[-1][1] < evaluation.results[0].uniform
-    if name == "nash":
+    if name in TWO_PLAYERS:
         assert evaluation.outcome.tag is Tag.EXCEPTION
         assert "two-player zero-sum game; this one has 3 players" in evaluation.outcome.message
     else:

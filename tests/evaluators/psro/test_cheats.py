@@ -146,6 +146,18 @@ FORGED = {
         "expected float64 weights",
     ),
     "no weights": ("callback('best_response_values')", "expected float64 weights of shape (2,)"),
+    "weights that are no numbers": (
+        "callback('best_response_payoffs', (), (np.full(2, np.nan),))",
+        "best_response_payoffs, player 0: expected finite weights; weight 0 is nan",
+    ),
+    "negative weights": (
+        "callback('best_response_payoffs', (), (np.array([1.0, -1.0]),))",
+        "best_response_payoffs, player 1: expected no weight below -1e-09; weight 0 is -1",
+    ),
+    "weights without mass": (
+        "callback('best_response_payoffs', (), (np.array([1.0, 0.0]),))",
+        "best_response_payoffs, player 1: expected weights with a positive sum",
+    ),
     "another player": (
         "callback('deviation_payoffs', (7,), (np.ones(2),))",
         "expected a player below 2; got 7",
@@ -179,7 +191,7 @@ FORGED = {
     "words": ("callback('deviation_payoffs', ('all',), (np.ones(2),))", "required argument is not a float"),
     "another callback": (
         "callback('exploitability')",
-        "expected one of deviation_payoffs, best_response_values",
+        "expected one of deviation_payoffs, best_response_values, best_response_payoffs",
     ),
 }
 

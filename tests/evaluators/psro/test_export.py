@@ -33,6 +33,20 @@ class EvalMetaStrategySolver(TrainMetaStrategySolver):
         return [v - v.min() + 1e-3 for v in game.deviation_payoffs(weights)]
 """
 
+ANSWERED = """
+import numpy as np
+
+class TrainMetaStrategySolver:
+    def get_meta_strategy(self, game, policy_sets, meta_games):
+        rng = np.random.default_rng(game.iteration)
+        x = [rng.dirichlet(np.ones(game.num_policies(p))) for p in range(game.num_players)]
+        return [v - v.min() + 1e-3 for v in game.best_response_payoffs(x)]
+
+class EvalMetaStrategySolver(TrainMetaStrategySolver):
+    def get_meta_strategy(self, game, policy_sets, meta_games):
+        return super().get_meta_strategy(game, policy_sets, meta_games)
+"""
+
 CLASHING = (
     '''
 from array import array as np_, array as utils
@@ -55,9 +69,18 @@ class Game(Table):
         (UNIFORM, "kuhn_poker(players=3)"),
         (MATCHING, "kuhn_poker(players=3)"),
         (ASKING, "kuhn_poker(players=2)"),
+        (ANSWERED, "kuhn_poker(players=2)"),
+        (ANSWERED, "kuhn_poker(players=3)"),
         (CLASHING, "goofspiel(imp_info=True,num_cards=3,players=2,points_order=descending)"),
     ],
-    ids=["uniform", "deviation payoffs", "best responses and supports", "clashing names"],
+    ids=[
+        "uniform",
+        "deviation payoffs",
+        "best responses and supports",
+        "payoffs against best responses",
+        "the same of three",
+        "clashing names",
+    ],
 )
 def test_a_file_without_this_project_gives_the_same_exploitability(tmp_path, source, game):
     iterations = 5

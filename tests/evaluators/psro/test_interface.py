@@ -48,7 +48,8 @@ def test_what_a_program_wants():
         (TRAIN + EVAL).replace("...", "return game.deviation_payoffs")
     ).wants_deviation_payoffs
     assert not DOMAIN.prepare(TRAIN + EVAL).wants_game
-    assert DOMAIN.prepare((TRAIN + EVAL).replace("...", "return policy_sets[0][0].support")).wants_game
+    for wanted in ("policy_sets[0][0].support", "game.best_response_values", "game.best_response_payoffs"):
+        assert DOMAIN.prepare((TRAIN + EVAL).replace("...", f"return {wanted}")).wants_game
 
 
 # As the paper's programs are written: payoff tensors alone, `num_players` called as a method.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import seeds
 from evaluators.psro.domain import CPU_OBJECTIVE, DOMAIN
+from evaluators.psro.loop import BEST_RESPONSE_CALLS
 from evaluators.records import Tag
 from evolve.comparison.held_out import Choice, held_out_plan
 from sandbox import link
@@ -149,6 +150,18 @@ class TestWhatProgramsAreGiven:
             "assert all(v.max() <= b + 1e-12 for v, b in zip(game.deviation_payoffs(x), best))",
         )
 
+    @pytest.mark.parametrize("game", ["kuhn2", "leduc2"])
+    def test_what_two_players_get_against_best_responses_weighs_up_to_the_worst_case(self, game):
+        self.ok(
+            "rng = np.random.default_rng(game.iteration)",
+            "x = [rng.dirichlet(np.ones(game.num_policies(p))) for p in range(2)]",
+            "found = game.best_response_payoffs(x)",
+            "assert [v.shape for v in found] == [(game.iteration + 1,)] * 2",
+            "worst = [own @ v for own, v in zip(x, found)]",
+            "assert np.abs(worst + game.best_response_values(x)[::-1]).max() < 1e-12",
+            game=game,
+        )
+
     def test_four_players_without_tensors(self):
         self.ok(
             "assert meta_games is None",
@@ -188,21 +201,28 @@ class TestLimits:
         assert found.outcome.tag is Tag.EXCEPTION
         assert found.outcome.message.startswith("kuhn2: iteration 10, eval: ZeroDivisionError")
 
-    @pytest.mark.parametrize("calls", [64, 65])
-    def test_best_responses_are_limited_per_call(self, calls, runner):
+    @pytest.mark.parametrize("calls", [BEST_RESPONSE_CALLS, BEST_RESPONSE_CALLS + 1])
+    @pytest.mark.parametrize("last", ["best_response_values", "best_response_payoffs"])
+    def test_best_responses_are_limited_per_call(self, last, calls, runner):
         source = program(
             f"""
 x = [np.ones(game.num_policies(p)) / game.num_policies(p) for p in range(game.num_players)]
 try:
-    for _ in range({calls}): game.best_response_values(x)
+    for _ in range(40): game.best_response_values(x)
+    for _ in range({calls - 41}): game.best_response_payoffs(x)
+    game.{last}(x)
 except Exception:
     pass"""
         )
         for box in (runner, InProcessSandbox()):
             found = evaluate(source, iterations=2, sandbox=box)
-            assert found.outcome.tag is (Tag.OK if calls == 64 else Tag.EXCEPTION)
-            if calls == 65:
-                expected = "kuhn2: iteration 0, train: best_response_values: expected at most 64 calls"
+            if calls == BEST_RESPONSE_CALLS:
+                assert found.outcome.tag is Tag.OK
+                assert [result.cost.oracle_calls for result in found.results] == [2 * calls]
+                assert found.cost.oracle_calls == 2 * calls
+            else:
+                assert found.outcome.tag is Tag.EXCEPTION
+                expected = f"kuhn2: iteration 0, train: {last}: expected at most {BEST_RESPONSE_CALLS} calls"
                 assert found.outcome.message.startswith(expected)
 
 

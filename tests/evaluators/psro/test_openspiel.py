@@ -5,6 +5,9 @@ import gc
 import numpy as np
 import pyspiel
 import pytest
+from open_spiel.python.algorithms.best_response import BestResponsePolicy
+from open_spiel.python.algorithms.expected_game_score import policy_value
+from open_spiel.python.algorithms.policy_aggregator import PolicyAggregator
 
 import seeds
 from evaluators.contract import GameError, ProgramError
@@ -101,19 +104,30 @@ class TestBestResponses:
     STATEMENT = "b = game.best_response_values(x); x = [np.append(w[:-1], b[p] + 2) for p, w in enumerate(x)]"
 
     def test_their_values_are_exact(self):
-        from open_spiel.python.algorithms.best_response import BestResponsePolicy
-
         game = pyspiel.load_game("kuhn_poker")
         solver = Solver(game, (1, 1))
         solver.sizes = (2, 2)
         with method(ASKS.replace("STATEMENT", self.STATEMENT)) as asks:
             found = asks(solver)
-        from open_spiel.python.algorithms.policy_aggregator import PolicyAggregator
-
-        policy = PolicyAggregator(game).aggregate([0, 1], solver.get_policies(), [[0.5, 0.5]] * 2)
-        for p in range(2):
-            value = BestResponsePolicy(game, p, policy).value(game.new_initial_state())
+        for p, response in enumerate(best_responses(game, solver.get_policies())):
+            value = response.value(game.new_initial_state())
             assert found[p][1] / found[p][0] == pytest.approx((value + 2) / 0.5, abs=1e-9)
+
+    @pytest.mark.parametrize("players", [2, 3])
+    def test_payoffs_against_them_are_exact(self, players):
+        game = pyspiel.load_game(f"kuhn_poker(players={players})")
+        solver = Solver(game, (3,) * players)
+        with method(ASKS.replace("STATEMENT", "x = [v + 10 for v in game.best_response_payoffs(x)]")) as asks:
+            found = asks(solver)
+        own = solver.get_policies()
+        responses = best_responses(game, own)
+        for p, policies in enumerate(own):
+            payoffs = []
+            for policy in policies:
+                profile = [policy if q == p else response for q, response in enumerate(responses)]
+                payoffs.append(policy_value(game.new_initial_state(), profile)[p])
+            shifted = np.array(payoffs) + 10
+            assert found[p] == pytest.approx(shifted / shifted.sum(), abs=1e-12)
 
     def test_what_policies_play_is_known_then(self):
         statement = "assert policy_sets[0][0].support == 12 and policy_sets[0][0].pure is False"
@@ -129,6 +143,14 @@ class TestBestResponses:
             pytest.raises(GameError, match="expected a game of turns"),
         ):
             asks(solver)
+
+
+def best_responses(game, policies):
+    """OpenSpiel's, to the uniform mixtures of populations."""
+    players = range(game.num_players())
+    weights = [np.full(len(own), 1.0 / len(own)) for own in policies]
+    mixed = PolicyAggregator(game).aggregate(players, policies, weights)
+    return [BestResponsePolicy(game, p, mixed) for p in players]
 
 
 def pyspiel_policy_of(game):
