@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import seeds
 from evaluators.contract import nearest
 from evaluators.registry import get_domain
 from evolve.config import CampaignConfig, check_continues
@@ -134,6 +135,11 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         config.tasks or None, suite=config.suite, tiers=config.tiers or None, budget=config.budget
     )
     program = find_program(config.start or domain.seed, domain=config.domain, db=db)
+    if seeds.planned(program.source):
+        raise ConfigError(
+            f"start: expected a program that is not told its horizon, as no candidate is; got {program.name}.",
+            "Start from a rule without a plan, such as pcfr_plus.",
+        )
     objective = config.objective or domain.objective
     if objective not in domain.score_names(plan):
         raise ConfigError(
