@@ -197,6 +197,7 @@ def _resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
     read = {
         "model": given["model"] or None,
         "tasks": split(given["tasks"]),
+        "start": split(given["start"]),
         "time_s": _seconds(given["time"]),
     }
     return load_config(config, options | read | {"db": None})

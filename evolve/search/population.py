@@ -88,7 +88,7 @@ class Population:
         members = {m.ordinal: m for island in self.islands for m in island.archive if known(m)}
         if not members:
             return None
-        leader = min(members.values(), key=lambda m: self.order(m))
+        leader = min(members.values(), key=self.order)
         score = leader.scores[self.objective]
         least = score.mean - self.settings.parsimony * score.stderr
         level = [

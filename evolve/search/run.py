@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import seeds
 from evaluators.contract import nearest
 from evaluators.registry import get_domain
 from evolve.config import CampaignConfig, check_continues
@@ -134,6 +135,12 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         )
     plan = block(domain, config, 0)
     founders = [find_program(name, domain=config.domain, db=db) for name in config.start or (domain.seed,)]
+    told = [program.name for program in founders if seeds.planned(program.source)]
+    if told:
+        raise ConfigError(
+            f"start: expected a program that is not told its horizon, as no candidate is; got {told[0]}.",
+            "Start from a rule without a plan, such as pcfr_plus.",
+        )
     objective = config.objective or domain.objective
     if objective not in domain.score_names(plan):
         raise ConfigError(
