@@ -7,7 +7,8 @@ result is the average of all mixtures, the initial uniform one included.
 gamma = 1e-10, where OpenSpiel's function has 1e-6 by default.
 Deviation: 100 units of time, as in that function's 100,000 steps of dt = 1e-3, by 10,000 steps of dt = 1e-2. On random
 zero-sum meta-games with payoffs of standard deviation 1 NashConv is the same within 4 % and mixtures within a total
-variation of 0.0014; with payoffs of standard deviation 4 NashConv is up to 31 % higher.
+variation of 0.0014; with payoffs of standard deviation 4 NashConv is up to 31 % higher. A hundred iterations of PSRO
+end at 4.5e-4 instead of 4.6e-4 on 4-card Goofspiel, and at 2.1e-2 both on Leduc, in a ninth of the time.
 """
 
 import numpy as np
