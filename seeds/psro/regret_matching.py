@@ -5,9 +5,10 @@ OpenSpiel's meta-strategy solver. With v the payoffs of a player's policies agai
 at once: R = R + v - x.v, never clipped; x = gamma / n + (1 - gamma) [R]+ / sum [R]+, uniform where no regret is
 positive. Regrets start at 1e-6, gamma = 1e-6. The result is the average of all mixtures, the initial uniform one
 included.
-Deviation: the evaluation takes 100,000 steps, OpenSpiel's default, but training, which is asked a hundred times as
-often as the population is judged in a long run, takes 10,000. On random zero-sum meta-games these leave about 3.5 times
-the NashConv.
+Deviation: an evaluation takes 100,000 steps, OpenSpiel's default, but training, which is asked a hundred times in a run
+where an evaluation is asked four times, takes 10,000. On random zero-sum meta-games these leave about 3.5 times the
+NashConv. A hundred iterations of PSRO end at 1.9e-3 instead of 1.5e-3 on 4-card Goofspiel, and at 7.8e-2 instead of
+6.7e-2 on Leduc, in an eighth of the time.
 """
 
 import numpy as np
