@@ -174,6 +174,7 @@ class GameDomain(TaskDomain):
     suites_version = SUITES_VERSION
     clip = 1.0
     ruler_version = RULER_VERSION
+    refinements = 3
     tiers = (*VARIANTS, DRAWN)
     iterations: int
     block: Mapping[str, int]
