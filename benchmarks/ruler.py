@@ -13,7 +13,7 @@ the score is a function of the training part. It is judged by
 * its CPU seconds for a program.
 
 Intervals are percentiles of a bootstrap over programs. The ceiling is what one half of the validation families says of
-the other half, corrected to the whole by Spearman and Brown's formula.
+the other half, stepped up to the whole by Spearman and Brown's formula: no score can say more of such a target.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ class Source(NamedTuple):
     game: str
     budget: int
     first: int
-    count: int
+    seeds: int
 
     def tasks(self) -> list[Task]:
         """Return them."""
-        seeds = range(self.first, self.first + self.count)
+        seeds = range(self.first, self.first + self.seeds)
         if is_law(self.game):
             return draws(self.game, self.budget, seeds)
         return variants(self.game, GENERIC, self.budget, seeds)
@@ -191,7 +191,7 @@ class Fixture:
 
     def score(self, definition: Definition, *, second: bool = False) -> Floats:
         """Return (programs,) scores on the first block of a definition, or on the second one."""
-        return np.mean([own for own in self.by_game(definition, second=second).values()], axis=0)
+        return _mean(self.by_game(definition, second=second).values())
 
     def by_game(self, definition: Definition, *, second: bool = False) -> dict[str, Floats]:
         """Return game -> (programs,) means over its tasks in a block."""
@@ -205,7 +205,7 @@ class Fixture:
 
     def has_second(self, definition: Definition) -> bool:
         """Return whether there are tasks for another block of a definition."""
-        known = {s.game: s.count for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s.seeds for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
         return all(2 * count <= known[game] for game, count in definition.block.items())
 
     def first_ruler(self) -> Floats:
@@ -215,8 +215,8 @@ class Fixture:
             for tier in ("exact", GENERIC):
                 keys = [(task.name, task.budget) for task in variants(game, tier, 1000, range(3))]
                 decades = [self._decades(key) for key in keys]
-                cells.append(np.mean(decades, axis=0))
-        return np.mean(cells, axis=0)
+                cells.append(_mean(decades))
+        return _mean(cells)
 
     def _decades(self, key: tuple[str, int]) -> Floats:
         last = np.array([self.curves[key][p][-1] for p in self.programs])
@@ -234,7 +234,7 @@ class Fixture:
             for k in targets:
                 means = self.advantages(source.tasks(), [k], 1.0, "dcfr").mean(axis=1)
                 ranks.setdefault(suites.family(source.game), []).append(rankdata(means))
-        return {family: np.mean(own, axis=0) for family, own in ranks.items()}
+        return {family: _mean(own) for family, own in ranks.items()}
 
     def seconds(self, definition: Definition) -> float:
         """Return the mean CPU seconds that a program takes for a block."""
@@ -374,7 +374,7 @@ def definitions() -> tuple[Definition, ...]:
 def judge(fixture: Fixture) -> Report:
     """Return what the yardstick says of every definition."""
     ranks = fixture.ranks()
-    target = np.mean(list(ranks.values()), axis=0)
+    target = _mean(ranks.values())
     half = target >= np.median(target)
     rows = [_first_row(fixture, ranks, target, half)]
     for definition in definitions():
@@ -423,7 +423,7 @@ def _unseen(
     for family, target in ranks.items():
         others = [means for game, means in own.items() if _family(game) != family]
         if others:
-            score = np.mean(others, axis=0)
+            score = _mean(others)
             pairs.append((_spearman(score, target), _spearman(score[half], target[half])))
     alone, better = np.mean(pairs, axis=0)
     return float(alone), float(better)
@@ -433,9 +433,9 @@ def _by_family(
     fixture: Fixture, definition: Definition, ranks: Mapping[str, Floats], half: np.ndarray[Any, Any]
 ) -> dict[str, tuple[float, float, float, float]]:
     own, rows = fixture.by_game(definition), {}
-    whole = np.mean(list(own.values()), axis=0)
+    whole = _mean(own.values())
     for family, target in ranks.items():
-        score = np.mean([means for game, means in own.items() if _family(game) != family], axis=0)
+        score = _mean([means for game, means in own.items() if _family(game) != family])
         rows[family] = (
             _spearman(whole, target),
             _spearman(whole[half], target[half]),
@@ -447,6 +447,12 @@ def _by_family(
 
 def _family(game: str) -> str:
     return suites.DRAWN[game].family if is_law(game) else suites.family(game)
+
+
+def _mean(arrays: Iterable[Floats]) -> Floats:
+    """Return the mean of arrays (programs,) of one shape."""
+    mean: Floats = np.mean(list(arrays), axis=0)
+    return mean
 
 
 def _spearman(one: Floats, other: Floats) -> float:
@@ -478,14 +484,17 @@ def _curse(one: Floats, other: Floats) -> float:
 
 
 def _ceiling(ranks: Mapping[str, Floats], half: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return the correlation of half of the validation families with the others, stepped up to all of them."""
+    """Return how well validation families as many again would be told by these: the root of their reliability.
+
+    The reliability is the mean correlation of halves of the families, stepped up to all of them (Spearman and Brown).
+    """
     families = list(ranks)
 
     def of(chosen: slice | np.ndarray[Any, Any]) -> float:
         halves = []
         for part in combinations(families, len(families) // 2):
             rest = [family for family in families if family not in part]
-            one, other = (np.mean([ranks[f] for f in group], axis=0) for group in (part, rest))
+            one, other = (_mean([ranks[f] for f in group]) for group in (part, rest))
             halves.append(_spearman(one[chosen], other[chosen]))
         r = float(np.mean(halves))
         return 2 * r / (1 + r)
