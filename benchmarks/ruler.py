@@ -359,9 +359,8 @@ def definitions() -> tuple[Definition, ...]:
         Definition(
             "the same, four seeds", dict.fromkeys(small[1:], 4) | {"leduc2": 2, "blotto10": 3}, (1000,)
         ),
-        Definition("and river60, random", block, (1000,)),
-        Definition("readings at 100, 300, 1,000", block),
-        Definition("readings at 300, 1,000", block, (300, 1000)),
+        Definition("and river60, random: the block, read at 1,000", block, (1000,)),
+        Definition("the block, read at 100, 300, 1,000", block),
         default._replace(name="the block's first rung", block=half),
         default,
         default._replace(name="the block, clipped at 0.5", clip=0.5),
