@@ -9,7 +9,7 @@ from itertools import pairwise
 from results import progress, queries
 from results.lineage import Step, load_steps
 from results.loading import load_held_out
-from results.records import CampaignRecord, EventRecord, ModelShare, Status
+from results.records import CampaignRecord, EventRecord, LookRecord, ModelShare, Status
 from results.store import Store
 from results.text import Diff, diff
 from results.views import programs
@@ -44,6 +44,7 @@ class CampaignView:
         calls: what calls to models cost and led to, per model.
         failures: how and why candidates failed, the most frequent message of each outcome.
         held_out: None before the first held-out evaluation.
+        looks: at held-out tasks of its domain by commands outside campaigns, oldest first.
         events: oldest first.
         isolation: level -> evaluations that ran under it.
     """
@@ -57,6 +58,7 @@ class CampaignView:
     calls: tuple[ModelShare, ...]
     failures: tuple[progress.Failure, ...]
     held_out: HeldOut | None
+    looks: tuple[LookRecord, ...]
     events: tuple[EventRecord, ...]
     isolation: Mapping[str, int]
 
@@ -136,6 +138,7 @@ def view(store: Store, name: str) -> CampaignView:
         calls=tuple(progress.model_report(store, name, trials)),
         failures=tuple(progress.failures(store, name)),
         held_out=unseen,
+        looks=tuple(queries.looks(store, campaign.domain)),
         events=tuple(events),
         isolation=progress.isolation_levels(store, name),
     )
