@@ -33,7 +33,7 @@ from evolve.cli.output import console
 from evolve.cli.tables import plain_table
 from sandbox.process import ProcessSandbox
 
-TRAINING = suites.SUITES["train"]
+TRAINING = suites.SUITES["paper"]
 TARGETS = {
     ("OpenSpiel C++", ITERATION, TRAVERSAL): 300.0,
     ("LiteEFG", ITERATION, TRAVERSAL): 150.0,

@@ -29,7 +29,7 @@ TARGETS = {"leduc2": 100.0}
 COSTLY, COSTLY_ITERATIONS, COSTLY_TARGET_CPU_S = "shor_psro", 100, 180.0
 """A program whose own inner loops are most of its cost, and its CPU seconds on the training games together."""
 
-TRAINING = suites.SUITES["train"]
+TRAINING = suites.SUITES["paper"]
 
 NEEDS = ("matplotlib", "networkx", "cvxpy")
 """What OpenSpiel's psro_v2 imports and OpenSpiel does not install."""

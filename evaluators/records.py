@@ -100,9 +100,13 @@ class Metric:
         position = math.log10(max(value, SMALLEST)) if self.scale == "log" else value / self.unit
         return -position if self.direction == "min" else position
 
-    def advantage(self, value: float, other: float) -> float:
-        """Return by how much `value` is better than `other`, in decades or units; negative where it is worse."""
-        return self.oriented(value) - self.oriented(other)
+    def advantage(self, value: float, other: float, floor: float | None = None) -> float:
+        """Return by how much `value` is better than `other`, in decades or units; negative where it is worse.
+
+        Values beyond `floor` cannot be told apart: they count as the floor.
+        """
+        best = math.inf if floor is None else self.oriented(floor)
+        return min(self.oriented(value), best) - min(self.oriented(other), best)
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,24 @@ def family_score(
 ) -> Score:
     """Return the mean over families of the mean of `value` over their tasks.
 
-    Tasks are the unit of the standard error: within a family their spread, or, where that is unknown or smaller, the
-    standard errors that they bring. Families count alike, however many tasks they have, and are no sample.
+    Tasks are the unit of the standard error: within a family their spread, or, where that is smaller, the standard
+    errors that they bring. Families count alike, however many tasks they have, and are no sample: the error is that of
+    other seeds, not of other families. One task with a seed says nothing of its family's spread: its error is taken to
+    be the metric's resolution.
     """
     families: dict[str, list[TaskResult]] = {}
     for result in results:
         families.setdefault(result.task.family, []).append(result)
-    means, variances = [], []
-    for members in families.values():
-        values = [value(member) for member in members]
+    values = [[value(member) for member in members] for members in families.values()]
+    variances = []
+    for members, own in zip(families.values(), values, strict=True):
         within = sum(stderr_of(member, metric) ** 2 for member in members) / len(members) ** 2
-        spread = variance(values) / len(values) if len(values) > 1 else 0.0
-        means.append(fmean(values))
-        variances.append(max(within, spread))
+        alone = (
+            (metric.resolution / metric.unit) ** 2 if members[0].task.seed is not None and not within else 0.0
+        )
+        variances.append(max(within, variance(own) / len(own) if len(own) > 1 else alone))
     return Score(
-        fmean(means), math.sqrt(math.fsum(variances)) / len(families), sum(map(len, families.values()))
+        fmean(map(fmean, values)),
+        math.sqrt(math.fsum(variances)) / len(families),
+        sum(map(len, families.values())),
     )

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import math
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -25,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from evaluators import source as static
@@ -77,6 +79,10 @@ class TaskDomain(ABC):
         seed: name of the seed that a search starts from.
         baselines: names of the seeds that every table shows, in order.
         reference: name of the seed that scores are relative to; "" where they are not.
+        readings: shares of a task's budget at which its curve is read off for the score, the last of them 1.
+        clip: largest advantage that one reading counts for, in decades or units.
+        ruler_version: raised when scores of the same results become others; scores of two versions are never ranked
+            together.
         objective: name of the score that decides "better" unless a campaign says otherwise.
         suites: names of the suites that `tasks` takes; ``train`` is searched on, ``test`` is held out.
         suites_version: raised when a suite gets other tasks; stored with every record that names one.
@@ -95,6 +101,9 @@ class TaskDomain(ABC):
     seed: str
     baselines: tuple[str, ...] = ()
     reference: str = ""
+    readings: tuple[float, ...] = (1.0,)
+    clip: float = math.inf
+    ruler_version: int = 1
     objective: str = "score"
     suites: tuple[str, ...] = ("train",)
     suites_version: int = 1
@@ -231,15 +240,30 @@ class TaskDomain(ABC):
         """Return the limits of a session on any of these tasks."""
         return self.limits
 
-    def held_out(self, budget: int | None = None) -> Sequence[Task]:
-        """Return the tasks, a few cheap ones, that the end of a campaign shows its best program on."""
+    def held_out(self, seed: int, budget: int | None = None) -> Sequence[Task]:
+        """Return the tasks, a few cheap ones that no search sees, on which the end of a campaign compares programs.
+
+        Args:
+            seed: what is drawn is drawn from it.
+            budget: of each task; the domain's own when None.
+        """
         return self.tasks("test", None, budget, None) if "test" in self.suites else ()
 
+    def read_at(self, budget: int) -> tuple[int, ...]:
+        """Return the budgets at which the curve of a task is read off for the score (`readings`), the last its own."""
+        return tuple(sorted({max(1, round(share * budget)) for share in self.readings}))
+
     def task_score(self, result: TaskResult) -> float:
-        """Return the score of one task: its advantage over the reference program, else its value, larger is better."""
-        if result.reference:
-            return self.metric.advantage(result.value, result.reference[-1][1])
-        return self.metric.oriented(result.value)
+        """Return the score of one task: its advantage over the reference program, else its value, larger is better.
+
+        The advantage is the mean over the readings that both curves have, each clipped to `clip`.
+        """
+        if not result.reference:
+            return self.metric.oriented(result.value)
+        own, other = dict(result.curve), dict(result.reference)
+        budgets = [k for k in self.read_at(result.task.budget) if k in own and k in other]
+        gains = (self.metric.advantage(own[k], other[k], result.floor) for k in budgets)
+        return fmean(max(-self.clip, min(gain, self.clip)) for gain in gains)
 
     def score(self, results: Iterable[TaskResult]) -> Score:
         """Return the score of some tasks: see `evaluators.scores.family_score`."""
@@ -373,7 +397,11 @@ class TaskDomain(ABC):
         return Outcome(Tag.OK)
 
     def reference_curve(self, task: Task, sandbox: Sandbox, limits: Limits) -> Curve:
-        """Return the reference program's curve on a task, which is run once."""
+        """Return the reference program's curve on a task, which is run once.
+
+        Raises:
+            TaskError: the reference program fails on it.
+        """
         if not self.reference:
             return ()
         known = self.__dict__.setdefault("_references", {})
@@ -382,8 +410,10 @@ class TaskDomain(ABC):
             try:
                 known[task] = _Meter(sandbox, program).measure(self, task, limits, reference=False).curve
             except (SandboxFault, InvalidAnswer) as fault:
-                raise RuntimeError(
-                    f"{self.name}: the reference program failed on {task.name}: {fault}"
+                raise TaskError(
+                    f"{task.name}: expected a {self.metric.task} that the reference program {self.reference} takes, to"
+                    f" which scores are relative; it failed: {fault}.",
+                    f"Leave this {self.metric.task} out.",
                 ) from fault
         curve: Curve = known[task]
         return curve
@@ -444,7 +474,12 @@ class _Meter(Sandbox):
             after.candidate_cpu_s - before.candidate_cpu_s,
             result.cost.oracle_calls,
         )
-        curve = domain.reference_curve(task, self._sandbox, limits) if reference else ()
+        if not reference:
+            return replace(result, cost=cost)
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        curve = domain.reference_curve(task, self._sandbox, limits)
+        self._wall += time.perf_counter() - wall_s  # What the reference costs is not the program's to pay.
+        self._cpu += time.process_time() - cpu_s
         return replace(result, cost=cost, reference=curve)
 
     def cost(self) -> Cost:

@@ -61,8 +61,8 @@ class CampaignConfig(BaseModel):
     model: tuple[str, ...] = ()
     """Who writes the programs of the operator ``llm``: ``openai:NAME``, ``gemini:NAME``, ``mailbox:DIR`` and so on; of
     several, one is chosen for each candidate."""
-    start: str = ""
-    """Seed name, path or stored id that the search starts from; the domain's seed by default."""
+    start: tuple[str, ...] = ()
+    """Seed names, paths or stored ids that the search starts from; the domain's seed when empty."""
     seed: int = Field(0, ge=0)
     """Of everything random."""
     suite: str = "train"
@@ -75,6 +75,8 @@ class CampaignConfig(BaseModel):
     """Of each task, such as iterations; the domain's own unless given."""
     refinements: int | None = Field(None, ge=0)
     """How often an island's leader is evaluated on further seeds; the domain's own unless given."""
+    race: bool = True
+    """Whether a candidate that is far behind its parent on the first stage of its tasks is stopped there."""
     objective: str = ""
     """What decides "better"; the domain's default when empty."""
     baselines: tuple[str, ...] = ()
@@ -130,17 +132,17 @@ class CampaignConfig(BaseModel):
         """A folder is stored as an absolute path: later commands may run elsewhere."""
         return registry.reference(given)
 
-    @field_validator("model", mode="before")
+    @field_validator("model", "start", mode="before")
     @classmethod
     def _one_or_several(cls, given: object) -> object:
-        """A single model may be written as a plain string."""
+        """A single one may be written as a plain string."""
         return ((given,) if given else ()) if isinstance(given, str) else given
 
-    @field_validator("model")
+    @field_validator("model", "start")
     @classmethod
     def _each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
-            raise ValueError("expected each model once")
+            raise ValueError("expected each of them once")
         return names
 
     @property

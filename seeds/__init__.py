@@ -40,7 +40,7 @@ def _planned_sources() -> frozenset[str]:
 def reconstructions(domain: str) -> tuple[str, ...]:
     """Names of the seeds of a domain that are reconstructions, sorted: shown in tables, not counted in verdicts.
 
-    They stand for a rule whose equations we could not read. A line of their docstring that begins with
-    ``Reconstruction:`` says what is known and what is ours.
+    They stand for a rule whose equations we could not read, or that a program cannot follow to the letter. A line of
+    their docstring that begins with ``Reconstruction:`` says what is known and what is ours.
     """
     return tuple(name for name in names(domain) if "\nReconstruction: " in source(domain, name))

@@ -1,7 +1,11 @@
-"""What domains that play games share: tasks from suites and payoff tiers, the race over games, and scores in decades.
+"""What domains that play games share: tasks from suites and payoff tiers, the race over them, and scores.
+
+``advantage`` is by how many powers of ten a program's exploitability is below the reference program's on the same
+game, payoffs and iterations, at a few points of the run, clipped to [-1, 1]: the mean over families of games. A search
+measures it on a *block*, games and payoffs that are drawn from its seed.
 
 ``decades`` is how many powers of ten a program gained over the uniform policy (clipped to [0, 6]: below about 1e-6
-the usual small games measure their degeneracy, not the program), averaged over games and tiers.
+the usual small games measure their degeneracy, not the program), averaged over games and tiers. It is reported.
 
 Sealed tasks are drawn after a program is frozen, so that neither a search nor its author can have seen them: *generic*
 copies of games, payoffs perturbed by ten percent from a seed that is drawn once the finalists are fixed.
@@ -11,6 +15,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -30,18 +35,24 @@ from evaluators.scripts import Exporter, Script
 from evaluators.task_domain import TaskDomain
 from sandbox.base import Limits, Sandbox
 
+COPIES = 3
+"""Payoff seeds of a game that no block names."""
+
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "exact": ("exact",),
-    "generic": ("generic-0", "generic-1", "generic-2"),
+    "generic": tuple(f"generic-{seed}" for seed in range(COPIES)),
     "jitter": ("jitter-0", "jitter-1", "jitter-2"),
     "scale": ("scale-0.1", "scale-10"),
 }
 """Tier -> payoff variants of each game (`evaluators.games.game.Variant`)."""
 
-RACE_MARGIN = 0.5
-"""Half a decade: how far below its parent a program may be on the cheap games before the costly ones are skipped."""
+RACE_MARGIN = 0.25
+"""Decades: how far below its parent a program may be on the first rung before the rest of its block is skipped."""
 
 DECADES_MAX = 6.0
+
+RULER_VERSION = 2
+"""Version 1 followed `decades` over exact and generic payoffs of four games, with seeds 0 to 2 in every campaign."""
 
 EXPLOITABILITY = Metric(
     name="exploitability",
@@ -55,10 +66,15 @@ EXPLOITABILITY = Metric(
 
 _COSTLY_TERMINALS = 20_000
 
+_LAW_TERMINALS = 2_000
+"""Of a drawn game, about, to put games in order without drawing it."""
+
 DRAWN = "drawn"
 """Tier of tasks whose game is drawn, not only its payoffs."""
 DRAWS = 4
 """Games that each law of `GameDomain.drawn` gives for a seed."""
+GENERIC = "generic"
+"""Tier of games whose payoffs are perturbed from a task's seed."""
 
 MAX_DRAWN_TERMINALS = 1_000_000
 """Of sealed games that promotion plays, some thousand iterations of ten programs: Big Leduc would take an hour."""
@@ -92,6 +108,12 @@ def played(task: Task) -> Played:
 def decades(exploitability: float, uniform: float) -> float:
     """Return log10(uniform / exploitability), clipped to [0, 6]; exploitability may come out as -4e-16."""
     return min(max(math.log10(uniform / max(exploitability, SMALLEST)), 0.0), DECADES_MAX)
+
+
+def decades_of(result: TaskResult) -> float:
+    """Return the decades that a result is worth."""
+    assert result.uniform is not None
+    return decades(result.value, result.uniform)
 
 
 def area(result: TaskResult) -> float:
@@ -137,20 +159,28 @@ class GameDomain(TaskDomain):
 
     Attributes:
         iterations: of a task unless another budget is given.
+        block: name of a game or law -> payoff seeds that a search plays it with: the suite ``train``. What it takes to
+            resolve differences of 0.1 at the least CPU (docs/ruler.md).
         search_tiers: tiers that a search runs.
         drawn: laws of games that a promotion draws (`suites.DRAWN`).
+        shown: name of a sealed game or law -> instances that the end of a campaign shows programs on.
         marks: where checkpoints stand, times powers of ten.
         script: what exported programs have in common.
     """
 
     metric = EXPLOITABILITY
-    objective = "decades"
-    suites = tuple(suites.SUITES)
+    objective = "advantage"
+    suites = ("train", *suites.SUITES)
     suites_version = SUITES_VERSION
-    tiers = tuple(VARIANTS)
+    clip = 1.0
+    ruler_version = RULER_VERSION
+    refinements = 3
+    tiers = (*VARIANTS, DRAWN)
     iterations: int
-    search_tiers: tuple[str, ...] = ("exact", "generic")
+    block: Mapping[str, int]
+    search_tiers: tuple[str, ...] = (GENERIC, DRAWN)
     drawn: tuple[str, ...] = ("random_sealed", "river")
+    shown: Mapping[str, int]
     marks: tuple[int, ...]
     script: Script
 
@@ -167,13 +197,13 @@ class GameDomain(TaskDomain):
         """
 
     def checkpoints(self, iterations: int) -> tuple[int, ...]:
-        """Return the iterations after which a program is measured: `marks` times powers of ten, and the last one.
+        """Return the iterations after which a program is measured: `marks` times powers of ten, and where it is scored.
 
         Args:
             iterations: number of iterations of the run, at least 1.
         """
         steps = (mark * 10**e for e in range(len(str(iterations))) for mark in self.marks)
-        return tuple(sorted({step for step in steps if step < iterations} | {iterations}))
+        return tuple(sorted({*(step for step in steps if step < iterations), *self.read_at(iterations)}))
 
     @cached_property
     def guest(self) -> str:
@@ -225,7 +255,8 @@ class GameDomain(TaskDomain):
         seeds: Sequence[int] | None = None,
     ) -> Sequence[Task]:
         """See `TaskDomain.tasks`: every variant of each game of a suite, the cheap games first."""
-        return self.select(suites.suite(suite), tiers, budget, seeds)
+        games = tuple(self.block) if suite == "train" else suites.suite(suite)
+        return self.select(games, tiers, budget, seeds)
 
     def select(
         self,
@@ -236,29 +267,54 @@ class GameDomain(TaskDomain):
     ) -> Sequence[Task]:
         """See `TaskDomain.select`. Names may be OpenSpiel strings; games that are not listed are compiled here.
 
+        A game or law takes as many of `seeds`, the first ones, as it has in a block, else `COPIES`.
+
         Raises:
             GameError: an unknown game, or one that cannot be compiled.
         """
-        games = dict.fromkeys(suites.resolve(name).name for name in names)
+        games = dict.fromkeys(name if is_law(name) else suites.resolve(name).name for name in names)
         ordered = sorted(games, key=lambda game: (_num_terminals(game), game))
         return [
             task
             for game in ordered
             for tier in (self.search_tiers if tiers is None else tiers)
-            for task in variants(game, tier, budget or self.iterations, seeds)
+            for task in self._in_tier(game, tier, budget or self.iterations, seeds)
         ]
 
+    def _in_tier(self, game: str, tier: str, iterations: int, seeds: Sequence[int] | None) -> list[Task]:
+        """Return the tasks of a game or law in a tier: laws have drawn games only, and other games none."""
+        count = self.block.get(game, COPIES)
+        own = range(count) if seeds is None else seeds[:count]
+        if is_law(game):
+            return draws(game, iterations, own) if tier == DRAWN else []
+        return [] if tier == DRAWN else variants(game, tier, iterations, own if tier == GENERIC else seeds)
+
     def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
-        """Return cheap games first, and a gate before the costly ones (`RACE_MARGIN`)."""
-        cheap = tuple(task for task in tasks if _num_terminals(played(task).game) < _COSTLY_TERMINALS)
-        costly = tuple(task for task in tasks if task not in cheap)
-        gate = MeanGate(RACE_MARGIN) if costly else None
-        stages = Stage("small games", cheap, gate), Stage("large games", costly)
+        """Return a first rung, half of the seeds of each small game, and the rest behind a gate (`RACE_MARGIN`)."""
+        count = Counter((task.group, task.tier, task.budget) for task in tasks)
+        seen: Counter[tuple[str, str, int]] = Counter()
+        first: list[Task] = []
+        rest: list[Task] = []
+        for task in tasks:
+            key = task.group, task.tier, task.budget
+            seen[key] += 1
+            early = seen[key] <= max(1, count[key] // 2)
+            (first if early and _num_terminals(played(task).game) < _COSTLY_TERMINALS else rest).append(task)
+        gate = MeanGate(RACE_MARGIN) if rest else None
+        stages = Stage("first rung", tuple(first), gate), Stage("the rest", tuple(rest))
         return tuple(stage for stage in stages if stage.tasks)
 
-    def held_out(self, budget: int | None = None) -> Sequence[Task]:
-        """See `TaskDomain.held_out`: two small games of the test suite."""
-        return self.select(("kuhn2", "goofspiel3"), ("exact",), budget)
+    def held_out(self, seed: int, budget: int | None = None) -> Sequence[Task]:
+        """See `TaskDomain.held_out`: instances of sealed games and laws (`shown`)."""
+        iterations = budget or self.iterations
+        return [
+            task
+            for name, count in self.shown.items()
+            for own in [range(count * seed, count * (seed + 1))]
+            for task in (
+                draws(name, iterations, own) if is_law(name) else variants(name, GENERIC, iterations, own)
+            )
+        ]
 
     def draw(self, seed: int) -> Sequence[Task]:
         """See `TaskDomain.draw`: `DRAWS` games of each law of `drawn`, and copies of the sealed games.
@@ -271,63 +327,63 @@ class GameDomain(TaskDomain):
         """
         if seed < 0:
             raise TaskError(f"seed: expected a whole number from 0; got {seed}.")
-        fresh = [
-            Task(f"{law}-{own}", suites.DRAWN[law].family, DRAWN, self.iterations, seed=own)
-            for law in self.drawn
-            for own in range(DRAWS * seed, DRAWS * (seed + 1))
-        ]
-        return fresh + [
+        fresh = (draws(law, self.iterations, range(DRAWS * seed, DRAWS * (seed + 1))) for law in self.drawn)
+        return [task for own in fresh for task in own] + [
             task
             for game in suites.suite("sealed")
             if _num_terminals(game) <= MAX_DRAWN_TERMINALS
-            for task in variants(game, "generic", self.iterations, (seed,))
+            for task in variants(game, GENERIC, self.iterations, (seed,))
         ]
 
-    def task_score(self, result: TaskResult) -> float:
-        """See `TaskDomain.task_score`: decades gained over the uniform policy."""
-        assert result.uniform is not None
-        return decades(result.value, result.uniform)
-
-    def score(self, results: Iterable[TaskResult]) -> Score:
-        """Return the mean in which every game counts the same in every tier, however many seeds the tier has."""
+    def score_decades(self, results: Iterable[TaskResult]) -> Score:
+        """Return the mean decades, in which every game counts the same in every tier, however many seeds it has."""
         cells: dict[tuple[str, str], list[TaskResult]] = {}
         for result in results:
             cells.setdefault((result.task.group, result.task.tier), []).append(result)
-        means = [family_score(cell, self.metric, self.task_score) for cell in cells.values()]
+        means = [family_score(cell, self.metric, decades_of) for cell in cells.values()]
         stderr = math.sqrt(math.fsum(mean.stderr**2 for mean in means)) / len(means)
         return Score(fmean([mean.mean for mean in means]), stderr, sum(mean.n for mean in means))
-
-    def stage_score(self, results: Sequence[TaskResult]) -> Score:
-        """See `TaskDomain.stage_score`: every variant counts the same."""
-        values = [self.task_score(result) for result in results]
-        return Score(fmean(values), family_score(results, self.metric, self.task_score).stderr, len(values))
 
     def score_names(self, plan: Plan) -> tuple[str, ...]:
         """See `TaskDomain.score_names` and `scores`."""
         exact = [task.group for task in plan.tasks if task.tier == "exact"]
         return (
             *super().score_names(plan),
-            *(f"{self.objective}_{tier}" for tier in dict.fromkeys(task.tier for task in plan.tasks)),
+            *("decades", *(f"decades/{group}" for group in plan.groups)),
+            *(f"decades_{tier}" for tier in dict.fromkeys(task.tier for task in plan.tasks)),
             "log_area",
             *(["neg_exploitability", *(f"neg_exploitability/{game}" for game in exact)] if exact else []),
         )
 
     def scores(self, results: Sequence[TaskResult]) -> dict[str, Score]:
-        """See `TaskDomain.scores`; beside the usual ones ``decades_<tier>``, ``log_area``, and those of the paper.
+        """See `TaskDomain.scores`; beside the usual ones those in ``decades``, ``log_area``, and those of the paper.
 
         The objectives of arXiv 2602.16928 are ``neg_exploitability`` and ``neg_exploitability/<game>``, over exact
         games.
         """
         scores = super().scores(results)
+        scores["decades"] = self.score_decades(results)
+        for group in dict.fromkeys(result.task.group for result in results):
+            scores[f"decades/{group}"] = self.score_decades(r for r in results if r.task.group == group)
         for tier in dict.fromkeys(result.task.tier for result in results):
-            members = [result for result in results if result.task.tier == tier]
-            scores[f"{self.objective}_{tier}"] = _mean([self.task_score(member) for member in members])
+            scores[f"decades_{tier}"] = _mean([decades_of(r) for r in results if r.task.tier == tier])
         scores["log_area"] = _mean([area(result) for result in results])
         exact = {result.task.group: -result.value for result in results if result.task.tier == "exact"}
         if exact:
             scores["neg_exploitability"] = _mean(list(exact.values()))
             scores |= {f"neg_exploitability/{game}": Score(value) for game, value in exact.items()}
         return scores
+
+
+def is_law(name: str) -> bool:
+    """Return whether a name stands for games that are drawn from seeds, such as ``river60``."""
+    return name in suites.DRAWN and suites.DRAWN[name].seeded
+
+
+def draws(law: str, iterations: int, seeds: Sequence[int]) -> list[Task]:
+    """Return the tasks of a law's games of these seeds."""
+    family = suites.DRAWN[law].family
+    return [Task(f"{law}-{seed}", family, DRAWN, iterations, seed) for seed in seeds]
 
 
 def variants(game: str, tier: str, iterations: int, seeds: Sequence[int] | None = None) -> list[Task]:
@@ -338,7 +394,7 @@ def variants(game: str, tier: str, iterations: int, seeds: Sequence[int] | None 
     """
     if tier not in VARIANTS:
         raise TaskError(f"tier: expected the name of a tier; got {tier!r}.", nearest(tier, [*VARIANTS]))
-    seeded = tier in ("generic", "jitter")
+    seeded = tier in (GENERIC, "jitter")
     chosen = [f"{tier}-{seed}" for seed in seeds] if seeded and seeds is not None else VARIANTS[tier]
     return [
         Task(
@@ -359,5 +415,7 @@ def _mean(values: Sequence[float]) -> Score:
 
 @lru_cache(maxsize=256)
 def _num_terminals(game: str) -> int:
+    if suites.law(game):
+        return _LAW_TERMINALS
     listed = suites.member(game)
     return listed.sizes.terminals if listed else compiled(game, "exact").size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from statistics import fmean
+from types import MappingProxyType
 
 from evaluators.contract import Component, GameError, InvalidAnswer, Plan, ProgramError, TaskError
 from evaluators.games.compiled import CompiledGame
@@ -32,6 +33,13 @@ _OF_THE_GAME = {"best_response_values", "best_response_payoffs", "pure", "suppor
 _ABSENT = ("pyspiel", "open_spiel")
 
 ITERATIONS = 100
+
+BLOCK = MappingProxyType({"leduc2": 1, "liars_dice4": 1, "battleship22_2": 1, "random": 4})
+"""See `GameDomain.block`. What costs is the program's inner loop, whatever the game, so a budget is a number of games.
+A hundred best responses exhaust Goofspiel-4 and Blotto: there the digits of the inner loop would be measured."""
+
+SHOWN = MappingProxyType({"random_sealed": 3})
+"""See `GameDomain.shown`."""
 
 CPU_OBJECTIVE = "neg_candidate_cpu_s_per_iteration"
 """Minus the program's own CPU seconds per iteration, measured outside, mean over tasks. Time is the machine's mood:
@@ -95,15 +103,16 @@ class PsroDomain(GameDomain):
         "shor_psro",
         "best_response_line_search",
     )
+    reference = "regret_matching_plus_1000"
+    readings = (0.25, 0.5, 1.0)
     iterations = ITERATIONS
+    block = BLOCK
+    shown = SHOWN
     drawn = ("random_sealed",)
     """Best responses and populations work on compiled trees, which river subgames are not."""
     marks = (10, 25, 50)
     """Few, since judging may cost a program more than an iteration does."""
     script = SCRIPT
-    search_tiers = ("exact",)
-    """Perturbed copies would cost four times as much, and the inner loops of the usual solvers, 10,000 steps each,
-    would take a ten-minute campaign's whole time as its baselines. Promotion plays perturbed games."""
     horizons = (50, 100, 150)
     """A search at one horizon breeds constants that fit it. With three players an inner loop that reads all profiles'
     payoffs takes five times as long at 150 as at 100."""

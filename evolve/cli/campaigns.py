@@ -26,6 +26,7 @@ from evolve.search.events import (
     Called,
     Event,
     HeldOut,
+    NewBest,
     Observer,
     Refined,
     Started,
@@ -68,7 +69,11 @@ ModelOption = Annotated[
     ),
 ]
 StartOption = Annotated[
-    str | None, typer.Option("--from", help="Program to start from: a seed's name, a file or a stored id.")
+    str | None,
+    typer.Option(
+        "--from",
+        help="Programs to start from, separated by commas: seeds' names, files or stored ids.",
+    ),
 ]
 TasksOption = Annotated[
     str | None, typer.Option("--tasks", "--games", help="Tasks to search on, separated by commas.")
@@ -192,6 +197,7 @@ def _resolve(config: Path | None, given: Mapping[str, Any]) -> CampaignConfig:
     read = {
         "model": given["model"] or None,
         "tasks": split(given["tasks"]),
+        "start": split(given["start"]),
         "time_s": _seconds(given["time"]),
     }
     return load_config(config, options | read | {"db": None})
@@ -228,7 +234,9 @@ def _print_event(event: Event) -> None:
                 "remembered": event.remembered,
             }
         case Told():
-            fields = {"event": "candidate"} | _candidate_json(event.candidate) | {"improved": event.improved}
+            fields = {"event": "candidate"} | _candidate_json(event.candidate)
+        case NewBest():
+            fields = {"event": "best"} | _candidate_json(event.candidate)
         case Refined():
             fields = {"event": "refined"} | _candidate_json(event.candidate)
         case HeldOut():

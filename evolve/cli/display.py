@@ -15,14 +15,21 @@ from evaluators.records import Candidate, Score, Tag
 from evolve.cli.output import console
 from evolve.cli.tables import difference, score_text
 from evolve.config import CampaignConfig
-from evolve.search.events import BaselineScored, Called, Event, HeldOut, Refined, Started, Told, Warned
+from evolve.search.events import (
+    BaselineScored,
+    Called,
+    Event,
+    HeldOut,
+    NewBest,
+    Refined,
+    Started,
+    Told,
+    Warned,
+)
 from results.text import count, visible
 
 _LINE_EVERY = 20
 """Without a terminal: candidates between two lines of progress."""
-
-_EARLIER = -1
-"""Stands for the ordinal of the best candidate that earlier runs of the campaign had."""
 
 
 class Display:
@@ -35,9 +42,9 @@ class Display:
         self._total = config.candidates
         self._told = self._decided = self._valid = 0
         self._spent: tuple[float, int] | None = None
-        self._scores: dict[int, Score] = {}
+        self._best: Score | None = None
         self._baselines: dict[str, float] = {}
-        self._improvements: deque[str] = deque(maxlen=5)
+        self._bests: deque[str] = deque(maxlen=5)
         self._started_at = time.monotonic()
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
@@ -61,8 +68,9 @@ class Display:
                 self._add_baseline(event)
             case Told():
                 self._add_candidate(event)
+            case NewBest():
+                self._add_best(event.candidate)
             case Refined():
-                self._add_score(event.candidate)
                 self._say(f"refined #{event.candidate.ordinal:<4} {self._score(event.candidate)}")
             case Called():
                 self._spent = (event.spent_usd, event.spent_tokens)
@@ -81,7 +89,7 @@ class Display:
         self._event = event
         self._total, self._told = event.candidates, event.told
         if event.best is not None:
-            self._scores[_EARLIER] = Score(event.best)
+            self._best = event.best
         self._started_at = time.monotonic()
         verb = f"continues after {event.told} candidates" if event.told else "starts"
         self._console.print(
@@ -105,20 +113,14 @@ class Display:
         self._told = candidate.ordinal + 1
         self._decided += 1
         self._valid += candidate.ending.tag in (Tag.OK, Tag.EARLY_STOPPED)
-        self._add_score(candidate)
-        if event.improved:
-            line = (
-                f"#{candidate.ordinal:<4} {self._score(candidate)}  {visible(candidate.note) or 'the seed'}"
-            )
-            self._improvements.append(line)
-            self._say(f"improved {line}")
         if not self._terminal and self._told % _LINE_EVERY == 0:
             self._say(f"{self._told}/{self._total} candidates, {self._status()}")
 
-    def _add_score(self, candidate: Candidate) -> None:
-        """Note a candidate's score as it is now: further seeds may have lowered it."""
-        if candidate.ok:
-            self._scores[candidate.ordinal] = candidate.scores[self._event.objective]
+    def _add_best(self, candidate: Candidate) -> None:
+        self._best = candidate.scores[self._event.objective]
+        line = f"#{candidate.ordinal:<4} {self._score(candidate)}  {visible(candidate.note) or 'the seed'}"
+        self._bests.append(line)
+        self._say(f"best     {line}")
 
     def _score(self, candidate: Candidate) -> str:
         return score_text(candidate.scores.get(self._event.objective))
@@ -129,12 +131,11 @@ class Display:
 
     def _status(self) -> str:
         parts = []
-        if self._scores:
-            best = max(self._scores.values(), key=lambda one: one.mean)
-            parts.append(f"best {self._event.objective} {score_text(best)}")
+        if self._best:
+            parts.append(f"best {self._event.objective} {score_text(self._best)}")
             if self._baselines:
                 name = max(self._baselines, key=self._baselines.__getitem__)
-                ahead = difference(best.mean - self._baselines[name])
+                ahead = difference(self._best.mean - self._baselines[name])
                 parts[-1] += f" ({ahead} on {name}, the best baseline)"
         if self._decided:
             parts.append(f"valid {100 * self._valid / self._decided:.0f} %")
@@ -154,8 +155,6 @@ class Display:
     def _render(self) -> Group:
         eta = self._eta() if self._decided else ""
         self._progress.update(self._task, completed=self._told, total=self._total, eta=eta)
-        lines = [
-            Text(f"  {line}", style="green", overflow="ellipsis", no_wrap=True) for line in self._improvements
-        ]
-        head = [Text("last improvements", style="bold")] if lines else []
+        lines = [Text(f"  {line}", style="green", overflow="ellipsis", no_wrap=True) for line in self._bests]
+        head = [Text("best so far, the last one now", style="bold")] if lines else []
         return Group(self._progress, Text(self._status()), *head, *lines)

@@ -13,7 +13,7 @@ import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from evaluators.contract import InputError, Plan
@@ -26,12 +26,15 @@ from evolve.evaluation.service import EvaluationService, engine_error
 from evolve.models.base import BudgetReached
 from evolve.operators.base import Operator
 from evolve.search.baselines import Baselines
-from evolve.search.events import HeldOut, Observer, Refined, Started, Summary, Told
+from evolve.search.blocks import block, fresh_block
+from evolve.search.events import HeldOut, NewBest, Observer, Refined, Started, Summary, Told
 from evolve.search.history import History
 from evolve.search.language_models import Llm
 from evolve.search.ordinal_gate import CutOff, OrdinalGate
 from evolve.search.proposer import Proposer
+from evolve.source.canonical import canonical_hash
 from results.errors import StoreError
+from results.queries import BEST
 from results.records import Status, StoredCandidate
 from results.writer import CampaignWriter, program_id
 
@@ -51,8 +54,8 @@ class Setup:
     Attributes:
         config: the configuration.
         domain: its domain.
-        plan: what every candidate runs.
-        seed_source: the program that the search starts from.
+        plan: what every candidate runs, the campaign's block 0.
+        founders: the programs that the search starts from.
         baselines: name -> source of the programs that it is compared with.
         operator: makes children of one parent.
         crossover: makes children of two.
@@ -63,7 +66,7 @@ class Setup:
     config: CampaignConfig
     domain: TaskDomain
     plan: Plan
-    seed_source: str
+    founders: tuple[str, ...]
     baselines: Mapping[str, str]
     operator: Operator
     crossover: Operator
@@ -74,19 +77,6 @@ class Setup:
     def objective(self) -> str:
         """Name of the score that decides "better"."""
         return self.config.objective or self.domain.objective
-
-    def refinement(self, number: int) -> Plan:
-        """Return the plan of a member's refinement: the seeded tasks of the plan, with seeds of their own."""
-        per_block = 1 + max((task.seed for task in self.plan.tasks if task.seed is not None), default=0)
-        config, seeds = self.config, range(number * per_block, (number + 1) * per_block)
-        fresh = self.domain.plan(
-            config.tasks or None,
-            suite=config.suite,
-            tiers=config.tiers or None,
-            budget=config.budget,
-            seeds=seeds,
-        )
-        return fresh.only([task for task in fresh.tasks if task.seed is not None])
 
 
 class Campaign:
@@ -103,7 +93,7 @@ class Campaign:
         self._observe = observer
         self._proposer = Proposer(
             setup.domain,
-            setup.seed_source,
+            setup.founders,
             operator=setup.operator,
             crossover=setup.crossover,
             share=config.crossover,
@@ -144,7 +134,7 @@ class Campaign:
                 objective=self._setup.objective,
                 candidates=config.candidates,
                 told=self._history.told,
-                best=best.mean(self._setup.objective) if best else None,
+                best=best.scores[self._setup.objective] if best else None,
                 workers=config.workers,
                 isolation=self._service.level,
                 tasks=self._setup.plan.groups,
@@ -196,16 +186,18 @@ class Campaign:
         for stored in state.told:
             candidate = self._from_store(stored)
             self._admit(candidate)
-            if (member := self._add_refinement(candidate.ordinal)) is not None:
+            member, _ = self._add_refinement(candidate.ordinal)
+            if member is not None:
                 known[member.ordinal] = member
             self._history.tell(candidate)
             known[candidate.ordinal] = candidate
             self._begin_refinement(candidate.ordinal)
         self._take_back(state.told, known)
-        first = next(
-            (s.candidate for s in (*state.told, *state.pending.values()) if not s.candidate.ordinal), None
-        )
-        if first is not None and first.program_id != program_id(self._setup.seed_source):
+        known_ids = {
+            s.candidate.ordinal: s.candidate.program_id for s in (*state.told, *state.pending.values())
+        }
+        founders = enumerate(map(program_id, self._setup.founders))
+        if any(known_ids.get(ordinal, key) != key for ordinal, key in founders):
             raise ConfigError(
                 f"campaign {self._config.campaign_name!r} started from another program than this one.",
                 "Start a new campaign with --name.",
@@ -266,7 +258,7 @@ class Campaign:
             await asyncio.gather(*futures, return_exceptions=True)
 
     def _may_start(self, ordinal: int) -> bool:
-        """Whether a candidate's population is known and a budget is left. The seed must be told before any child."""
+        """Whether a candidate's population is known and a budget is left. Founders are told before any child."""
         if ordinal in self._pending:
             return ordinal < self._config.candidates and self._reached is None
         return (
@@ -278,8 +270,9 @@ class Campaign:
         )
 
     def _asks_at(self, ordinal: int) -> int:
-        """How many candidates were told in the population that a candidate is proposed from."""
-        return max(1, ordinal - self._config.lookahead + 1) if ordinal else 0
+        """How many candidates were told in the population that a candidate is proposed from; founders need none."""
+        founders = len(self._setup.founders)
+        return 0 if ordinal < founders else max(founders, ordinal - self._config.lookahead + 1)
 
     async def _candidate(self, ordinal: int) -> None:
         stored = self._pending.get(ordinal)
@@ -289,9 +282,9 @@ class Campaign:
             candidate = self._from_store(stored)
             async with self._screening.take(ordinal):
                 self._admit(candidate)
-        if ordinal == 0:
+        if ordinal < len(self._setup.founders):
             await self._compared
-            self._check_seed(candidate)
+            self._check_founder(candidate)
         async with self._telling.take(ordinal):
             await self._tell_refinement(ordinal)
             self._tell(candidate)
@@ -299,7 +292,7 @@ class Campaign:
                 self._begin_refinement(ordinal)
 
     @staticmethod
-    def _check_seed(candidate: Candidate) -> None:
+    def _check_founder(candidate: Candidate) -> None:
         if not candidate.ok:
             raise EvolveError(
                 f"the seed program ended as {candidate.ending.tag}: {candidate.ending.message}.",
@@ -323,6 +316,7 @@ class Campaign:
             if candidate.outcome is None:
                 parent = log.scored(candidate.parents[0]) if candidate.parents else None
                 against = parent.evaluation.stages if parent and parent.evaluation else None
+                against = against if self._config.race else None
                 evaluation = await self._service.evaluate(candidate.source, self._setup.plan, against)
                 candidate = candidate.evaluated(evaluation)
             return self._store(candidate, tree_hash)
@@ -333,7 +327,8 @@ class Campaign:
 
     def _store(self, candidate: Candidate, tree_hash: str) -> Candidate:
         """Store a candidate with its program and evaluation, and return it with the program's id."""
-        provenance = self._setup.demanded if candidate.ordinal else None
+        founder = candidate.ordinal < len(self._setup.founders)
+        provenance = None if founder else self._setup.demanded
         if candidate.source or candidate.evaluation is None:
             return self._writer.record(candidate, PLAN, tree_hash=tree_hash, provenance=provenance)
         # An evaluation belongs to a program, and the engine failed before there was one.
@@ -348,16 +343,18 @@ class Campaign:
     def _tell(self, candidate: Candidate) -> None:
         """Tell a candidate to the population; where that fails, by a fault of ours, tell that it failed."""
         try:
-            improved = self._history.tell(candidate)
+            another_best = self._history.tell(candidate)
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             evaluation = engine_error(error)
             candidate = candidate.evaluated(evaluation)
             with self._writer.transaction():
                 self._writer.record_candidate(candidate)
                 self._record_fault(candidate.ordinal, evaluation)
-            improved = self._history.tell(candidate)
+            another_best = self._history.tell(candidate)
         self._writer.tell(candidate.ordinal)
-        self._observe(Told(candidate, improved))
+        self._observe(Told(candidate))
+        if another_best:
+            self._announce()
         self._engine_errors = self._engine_errors + 1 if candidate.ending.tag is Tag.ENGINE_ERROR else 0
         if self._engine_errors >= self._config.max_engine_errors:
             raise EngineFault(
@@ -383,7 +380,7 @@ class Campaign:
 
     async def _refined(self, member: Candidate, number: int) -> Evaluation:
         try:
-            plan = self._setup.refinement(number)
+            plan = block(self._setup.domain, self._config, number)
         except Exception as error:  # noqa: BLE001 - a fault of the domain, which this member cannot help
             evaluation = engine_error(error)
         else:
@@ -399,34 +396,63 @@ class Campaign:
         if ordinal not in self._refining:
             return
         await self._refining[ordinal][1]
-        refined = self._add_refinement(ordinal)
+        refined, another_best = self._add_refinement(ordinal)
         if refined is not None:
             if refined.ok:
                 self._writer.replace_scores(refined.ordinal, PLAN, refined.scores)
             self._observe(Refined(refined))
+        if another_best:
+            self._announce()
 
-    def _add_refinement(self, ordinal: int) -> Candidate | None:
-        """Add the results that are due before a candidate to their member; return it as it is then."""
+    def _announce(self) -> None:
+        """Say, and store, which program is the best as far as it is known now: later it may turn out to be another."""
+        best = self._history.best
+        assert best is not None
+        score = best.scores[self._setup.objective]
+        known = {"ordinal": best.ordinal, "program": best.program_id, "told": self._history.told}
+        self._writer.add_event(BEST, known | asdict(score))
+        self._observe(NewBest(best))
+
+    def _add_refinement(self, ordinal: int) -> tuple[Candidate | None, bool]:
+        """Add the results that are due before a candidate to their member; return as `History.refine`."""
         if ordinal not in self._refining:
-            return None
+            return None, False
         member, evaluation = self._refining.pop(ordinal)
         try:
             return self._history.refine(member, evaluation.result())
         except Exception as error:  # noqa: BLE001 - a fault of ours; the member stays as it is
             self._record_fault(member, engine_error(error))
-            return None
+            return None, False
 
     async def _evaluate_held_out(self) -> None:
-        """Evaluate the best program, and every baseline, on the domain's held-out tasks that the search did not see."""
-        best, domain = self._history.best, self._setup.domain
-        tasks = [t for t in domain.held_out(self._config.budget) if t.group not in self._setup.plan.groups]
-        if best is None or not tasks:
+        """Evaluate the best program, and the seeds, on a fresh block and on held-out tasks.
+
+        Both are drawn from a seed that is a hash of the program, which nobody could know before the search was over.
+        """
+        best, domain, config = self._history.best, self._setup.domain, self._config
+        if best is None:
+            return
+        seed = int(str(best.program_id)[:5], 16)
+        groups = self._setup.plan.groups
+        unseen = [t for t in domain.held_out(seed, config.budget) if t.group not in groups]
+        tasks = [*fresh_block(domain, config, seed).tasks, *unseen]
+        if not tasks:
             return
         plan = Plan(domain.stages(tasks), domain.limits_for(tasks))
-        programs = {str(best.program_id): best.source} | self._baselines.programs
+        programs = {str(best.program_id): best.source} | self._compared_with()
         seen = {(one.program_id, one.task) for one in self._writer.held_out()}
         records = await evaluate_held_out(
             self._service, self._writer, domain, programs, plan, purpose=END_OF_CAMPAIGN, skip=seen
         )
         for key, evaluations in records.items():
             self._observe(HeldOut(key, evaluations, len(self._writer.held_out())))
+
+    def _compared_with(self) -> dict[str, str]:
+        """Return program id -> source of the configuration's baselines, or of all of the domain's seeds."""
+        domain = self._setup.domain
+        names = self._config.baselines or domain.seed_names()
+        sources = {name: domain.seed_source(name) for name in names}
+        return {
+            self._writer.add_program(source, tree_hash=canonical_hash(source), name=name): source
+            for name, source in sources.items()
+        }

@@ -20,7 +20,7 @@ class Started:
     objective: str
     candidates: int
     told: int
-    best: float | None
+    best: Score | None
     workers: int
     isolation: str
     tasks: tuple[str, ...]
@@ -38,10 +38,16 @@ class BaselineScored:
 
 @dataclass(frozen=True)
 class Told:
-    """A candidate was told to the population, in the order of ordinals. `improved`: it is the best so far."""
+    """A candidate was told to the population, in the order of ordinals."""
 
     candidate: Candidate
-    improved: bool = False
+
+
+@dataclass(frozen=True)
+class NewBest:
+    """Another program is the best, as far as it is known; where tasks have seeds, one that led on a second block."""
+
+    candidate: Candidate
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Warned:
     message: str
 
 
-Event = Started | BaselineScored | Told | Refined | HeldOut | Called | Warned
+Event = Started | BaselineScored | Told | NewBest | Refined | HeldOut | Called | Warned
 Observer = Callable[[Event], None]
 
 

@@ -26,6 +26,8 @@ class History:
 
     Attributes:
         refinements: see above.
+        best: the best program as far as it is known: where leaders are evaluated on further seeds, of those that were,
+            since a score that decided who leads flatters the leader; the first one until there is such a program.
         outcomes: how many candidates ended with each outcome.
     """
 
@@ -39,17 +41,15 @@ class History:
         self._log = CandidateLog(objective)
         self._refined: Counter[int] = Counter()
         """Ordinal -> how many refinements of it were begun."""
+        self._confirmed: set[int] = set()
+        """Ordinals of members with results on further seeds."""
+        self.best: Candidate | None = None
         self.outcomes: Counter[str] = Counter()
 
     @property
     def told(self) -> int:
         """Candidates told so far: the ordinal that is told next."""
         return len(self._log.entries)
-
-    @property
-    def best(self) -> Candidate | None:
-        """The best member so far."""
-        return self._current.best
 
     def population(self, told: int) -> Population:
         """Return the population as it stood when so many candidates were told."""
@@ -60,14 +60,21 @@ class History:
         return self._log.upto(told)
 
     def tell(self, candidate: Candidate) -> bool:
-        """Tell the population; return whether the candidate is the best so far. Where it raises, nothing was told."""
+        """Tell the population; return whether another program is the best now. Where it raises, nothing was told."""
         member = candidate if candidate.ok else None
         population = populations.tell(self._current, candidate.ordinal, member)
         self._log.append(candidate)
         self._current = population
         self._populations.append(population)
         self.outcomes[candidate.ending.tag.value] += 1
-        return member is not None and population.best is member
+        return self._is_another_best()
+
+    def _is_another_best(self) -> bool:
+        before, known = self.best, self._confirmed
+        self.best = self._current.best_of(lambda m: m.ordinal in known if self.refinements else True)
+        if self.best is None:
+            self.best = before or self._current.leader
+        return self.best is not None and (before is None or before.ordinal != self.best.ordinal)
 
     def next_refinement(self, ordinal: int) -> tuple[Candidate, int] | None:
         """Return the leader of the island that was told last, and the how many-th refinement it is due; or None."""
@@ -78,21 +85,25 @@ class History:
         self._refined[archive[0].ordinal] += 1
         return archive[0], self._refined[archive[0].ordinal]
 
-    def refine(self, ordinal: int, further: Evaluation) -> Candidate | None:
-        """Add further results to a member; return it as it is now, or None where no archive has it any more.
+    def refine(self, ordinal: int, further: Evaluation) -> tuple[Candidate | None, bool]:
+        """Add further results to a member.
 
         A fault of ours says nothing about the member.
+
+        Returns:
+            The member as it is now, None where no archive has it any more; whether another program is the best now.
         """
         if further.outcome.tag is Tag.ENGINE_ERROR:
-            return None
+            return None, False
         members = (m for island in self._current.islands for m in island.archive if m.ordinal == ordinal)
         member = next(members, None)
         if member is None or member.evaluation is None:
-            return None
+            return None, False
         evaluation = self._merged(member.evaluation, further)
         refined = replace(member, evaluation=evaluation, outcome=further.outcome)
         self._current = populations.refine(self._current, refined)
-        return refined
+        self._confirmed.add(ordinal)
+        return refined, self._is_another_best()
 
     def _merged(self, evaluation: Evaluation, further: Evaluation) -> Evaluation:
         """Return an evaluation with the results of another one too, and the scores of both together."""

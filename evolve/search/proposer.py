@@ -71,17 +71,17 @@ class Screen:
 
 
 class SeedOperator(Operator):
-    """Proposes the program that the search starts from; needs no parent."""
+    """Proposes the programs that the search starts from, by their ordinals; needs no parent."""
 
     kind = "seed"
     num_parents = 0
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._sources = sources
 
     async def propose(self, parents: Sequence[Candidate], context: Context, rng: random.Random) -> Candidate:
-        """Return the seed."""
-        return context.child(self.kind, parents, self._source)
+        """Return the program that the ordinal stands for."""
+        return context.child(self.kind, parents, self._sources[context.ordinal])
 
 
 class Proposer:
@@ -89,7 +89,7 @@ class Proposer:
 
     Args:
         domain: gives operators their context.
-        seed_source: the first candidate.
+        founders: the first candidates.
         operator: makes children of one parent.
         crossover: makes children of two, for a share of the candidates.
         share: that share.
@@ -99,7 +99,7 @@ class Proposer:
     def __init__(
         self,
         domain: TaskDomain,
-        seed_source: str,
+        founders: Sequence[str],
         *,
         operator: Operator,
         crossover: Operator,
@@ -108,7 +108,7 @@ class Proposer:
     ) -> None:
         self.screen = Screen(domain)
         self._context = Context(domain.components, domain.mechanisms, domain.name)
-        self._seed = SeedOperator(seed_source)
+        self._founders, self._seed = len(founders), SeedOperator(founders)
         self._operator = operator
         self._crossover = crossover
         self._share = share
@@ -153,7 +153,7 @@ class Proposer:
             objection=lambda source: self._objection(source, len(log)),
         )
         try:
-            members = populations.choose(population, ordinal, 2, rng) if ordinal else []
+            members = populations.choose(population, ordinal, 2, rng) if ordinal >= self._founders else []
         except Exception as error:  # noqa: BLE001 - a fault of ours is this candidate's outcome
             async with turn:
                 return Candidate(ordinal, self._operator.kind).evaluated(engine_error(error)), ""

@@ -13,24 +13,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import seeds
 from evaluators.contract import nearest
 from evaluators.registry import get_domain
 from evolve.config import CampaignConfig, check_continues
 from evolve.errors import ConfigError
-from evolve.evaluation.isolation import protection
+from evolve.evaluation.isolation import protection, strictest
 from evolve.evaluation.job import Work, run_job
 from evolve.evaluation.service import handling_signals, open_service, run_here
 from evolve.models.asking import Asker
 from evolve.operators.crossover import CrossoverOperator
 from evolve.operators.symbolic import SymbolicOperator
 from evolve.programs import baseline_sources, find_program
+from evolve.search.blocks import block
 from evolve.search.campaign import PLAN, Campaign, Setup
 from evolve.search.events import Observer, Summary
 from evolve.search.language_models import Llm, prepare_llm
 from results.errors import DatabaseError, UnknownNameError
 from results.progress import model_report
 from results.queries import told_candidates
-from results.records import CampaignSpec
+from results.records import CampaignRecord, CampaignSpec
 from results.store import open_store
 
 OPERATORS = ("symbolic", "llm")
@@ -70,6 +72,7 @@ def run(
         stored = store.find_campaign(config.campaign_name)
         if stored is not None:
             check_continues(stored.config, config)
+            _check_ruler(stored, setup)
         with open_service(
             config.domain,
             workers=config.workers if workers is None else workers,
@@ -130,10 +133,14 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
             f"model: the operator {config.operator!r} asks no model; got {', '.join(config.model)}.",
             "Add --operator llm.",
         )
-    plan = domain.plan(
-        config.tasks or None, suite=config.suite, tiers=config.tiers or None, budget=config.budget
-    )
-    program = find_program(config.start or domain.seed, domain=config.domain, db=db)
+    plan = block(domain, config, 0)
+    founders = [find_program(name, domain=config.domain, db=db) for name in config.start or (domain.seed,)]
+    told = [program.name for program in founders if seeds.planned(program.source)]
+    if told:
+        raise ConfigError(
+            f"start: expected a program that is not told its horizon, as no candidate is; got {told[0]}.",
+            "Start from a rule without a plan, such as pcfr_plus.",
+        )
     objective = config.objective or domain.objective
     if objective not in domain.score_names(plan):
         raise ConfigError(
@@ -145,11 +152,11 @@ def prepare(config: CampaignConfig, *, db: str | None = None) -> Setup:
         config=config,
         domain=domain,
         plan=plan,
-        seed_source=program.source,
+        founders=tuple(program.source for program in founders),
         baselines=baseline_sources(domain, config.baselines),
         operator=llm.operator if llm else SymbolicOperator(),
         crossover=llm.crossover if llm else CrossoverOperator(),
-        demanded=protection(config, start=program.provenance),
+        demanded=protection(config, start=strictest(program.provenance for program in founders)),
         llm=llm,
     )
 
@@ -176,6 +183,17 @@ async def _interruptible(campaign: Campaign, llm: Llm | None) -> Summary:
                 await llm.close()
 
 
+def _check_ruler(stored: CampaignRecord, setup: Setup) -> None:
+    """Refuse to go on with a campaign whose scores are not those of today."""
+    before, now = stored.versions.get("ruler", "1"), str(setup.domain.ruler_version)
+    if before != now:
+        raise ConfigError(
+            f"campaign {stored.name!r} was scored by version {before} of the ruler; this is version {now}, and their"
+            " scores are never ranked together.",
+            f"It stays readable (evolve results); go on from its best with --from {stored.name}:best --name NEW.",
+        )
+
+
 def _spec(setup: Setup) -> CampaignSpec:
     config = setup.config
     return CampaignSpec(
@@ -186,7 +204,8 @@ def _spec(setup: Setup) -> CampaignSpec:
         objective=setup.objective,
         plan=PLAN,
         config=config.model_dump(mode="json"),
-        versions=versions() | {"suites": str(setup.domain.suites_version)},
+        versions=versions()
+        | {"suites": str(setup.domain.suites_version), "ruler": str(setup.domain.ruler_version)},
         machine={"platform": platform.platform(), "processor": platform.machine(), "cpus": os.cpu_count()},
         git_commit=_git_commit(),
     )

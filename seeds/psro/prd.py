@@ -4,8 +4,11 @@ Lanctot et al., "A Unified Game-Theoretic Approach to Multiagent Reinforcement L
 section 3.2. With v the payoffs of a player's policies against the others' mixtures, all players at once:
 x = P(x + dt x (v - x.v)), P the Euclidean projection to the distributions with every weight at least gamma. The
 result is the average of all mixtures, the initial uniform one included.
-dt = 1e-3, gamma = 1e-10; OpenSpiel's function has 1e-6 for gamma by default, and takes 100,000 steps where this takes
-10,000.
+gamma = 1e-10, where OpenSpiel's function has 1e-6 by default.
+Deviation: 100 units of time, as in that function's 100,000 steps of dt = 1e-3, by 10,000 steps of dt = 1e-2. On random
+zero-sum meta-games with payoffs of standard deviation 1 NashConv is the same within 4 % and mixtures within a total
+variation of 0.0014; with payoffs of standard deviation 4 NashConv is up to 31 % higher. A hundred iterations of PSRO
+end at 4.5e-4 instead of 4.6e-4 on 4-card Goofspiel, and at 2.1e-2 both on Leduc, in a ninth of the time.
 """
 
 import numpy as np
@@ -45,7 +48,7 @@ class TrainMetaStrategySolver:
     steps = 10_000
 
     def get_meta_strategy(self, game, policy_sets, meta_games):
-        return replicator(game, self.steps, dt=1e-3, floor=1e-10)
+        return replicator(game, self.steps, dt=1e-2, floor=1e-10)
 
 
 class EvalMetaStrategySolver:
@@ -54,4 +57,4 @@ class EvalMetaStrategySolver:
     steps = 10_000
 
     def get_meta_strategy(self, game, policy_sets, meta_games):
-        return replicator(game, self.steps, dt=1e-3, floor=1e-10)
+        return replicator(game, self.steps, dt=1e-2, floor=1e-10)

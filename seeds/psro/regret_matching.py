@@ -4,7 +4,11 @@ Hart, Mas-Colell, "A Simple Adaptive Procedure Leading to Correlated Equilibrium
 OpenSpiel's meta-strategy solver. With v the payoffs of a player's policies against the others' mixtures, all players
 at once: R = R + v - x.v, never clipped; x = gamma / n + (1 - gamma) [R]+ / sum [R]+, uniform where no regret is
 positive. Regrets start at 1e-6, gamma = 1e-6. The result is the average of all mixtures, the initial uniform one
-included. OpenSpiel takes 100,000 steps where this takes 10,000.
+included.
+Deviation: an evaluation takes 100,000 steps, OpenSpiel's default, but training, which is asked a hundred times in a run
+where an evaluation is asked four times, takes 10,000. On random zero-sum meta-games these leave about 3.5 times the
+NashConv. A hundred iterations of PSRO end at 1.9e-3 instead of 1.5e-3 on 4-card Goofspiel, and at 7.8e-2 instead of
+6.7e-2 on Leduc, in an eighth of the time.
 """
 
 import numpy as np
@@ -43,9 +47,9 @@ class TrainMetaStrategySolver:
 
 
 class EvalMetaStrategySolver:
-    """The population is judged by the same average."""
+    """The population is judged by the average of more steps."""
 
-    steps = 10_000
+    steps = 100_000
 
     def get_meta_strategy(self, game, policy_sets, meta_games):
         return regret_matching(game, self.steps, explore=1e-6)

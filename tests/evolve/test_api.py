@@ -1,6 +1,7 @@
 """`import evolve`: what a script or a notebook calls."""
 
 import asyncio
+import re
 import subprocess
 import sys
 
@@ -133,6 +134,7 @@ class TestMetaStrategyMethod:
             training_strategy_selector="probabilistic",
             sample_from_marginals=True,
             prd_iterations=self.STEPS,
+            prd_dt=1e-2,
             prd_gamma=1e-10,
             iterations=self.STEPS,
         )
@@ -150,7 +152,8 @@ class TestMetaStrategyMethod:
         ("name", "theirs"), [("uniform", "uniform"), ("prd", "prd"), ("regret_matching", "rm")]
     )
     def test_is_openspiels_own_where_it_has_the_same(self, tmp_path, name, theirs):
-        (tmp_path / "mine.py").write_text(seeds.source("psro", name).replace("10_000", str(self.STEPS)))
+        source = re.sub(r"steps = 1\w+", f"steps = {self.STEPS}", seeds.source("psro", name))
+        (tmp_path / "mine.py").write_text(source)
         program = evolve.load_program(tmp_path / "mine.py")
         with program.meta_strategy_method() as train, program.meta_strategy_method("eval") as judge:
             game, solver = self.psro(train)

@@ -187,3 +187,13 @@ def test_a_search_is_compared_with_the_domains_baselines_unless_seeds_are_named(
 def test_a_baseline_of_another_domain_is_refused():
     error = refused(lambda: prepare(parse_config({"tasks": ["kuhn2"], "baselines": ["dcfr", "uniform"]})))
     assert error.message == "baselines: expected names of seeds; got 'uniform'."
+
+
+def test_a_search_does_not_start_from_a_seed_that_is_told_its_horizon(tmp_path):
+    error = refused(lambda: prepare(parse_config({"start": "hs_pcfr_plus_30"})))
+    assert error.message == (
+        "start: expected a program that is not told its horizon, as no candidate is; got hs_pcfr_plus_30."
+    )
+    own = tmp_path / "own.py"
+    own.write_text(seeds.source("cfr", "hs_pcfr_plus_30").replace("= 1000", "= 900"))
+    assert "= 900" in prepare(parse_config({"start": str(own)})).seed_source

@@ -63,3 +63,21 @@ def test_plays_as_published(name, game):
 def test_ddcfr_plays_nearly_as_with_its_network(game, published):
     """Its discounts are drawn through medians over games, so that runs part later on."""
     assert curve(seeds.source("cfr", "ddcfr"), game, 1000)[2] == pytest.approx(published, rel=1e-5)
+
+
+def test_smooth_and_stable_prm_plus_are_far_behind_pcfr_plus_on_leduc():
+    """As in figure 3 of arXiv 2503.12770."""
+    pcfr_plus, smooth, stable = (
+        curve(seeds.source("cfr", name), "leduc2", 300)[300]
+        for name in ("pcfr_plus", "smooth_prm_plus", "stable_prm_plus")
+    )
+    assert min(smooth, stable) > 5 * pcfr_plus
+
+
+@pytest.mark.parametrize("game", ["kuhn2", "leduc2", "goofspiel4"])
+def test_ireg_prm_plus_is_on_par_with_pcfr_plus(game):
+    """So says the abstract of arXiv 2510.04407, the one part that the reconstruction is made from."""
+    pcfr_plus, ireg = (
+        curve(seeds.source("cfr", name), game, 300)[300] for name in ("pcfr_plus", "ireg_prm_plus")
+    )
+    assert pcfr_plus / 3 < ireg < 3 * pcfr_plus

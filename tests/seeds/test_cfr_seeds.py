@@ -184,11 +184,14 @@ class ApcfrPlus(PcfrPlus):
 
 class ApdcfrPlus(ApcfrPlus):
     def regret(self, t, R, r):
-        return plus(add(times(discount(t - 1, 1.5), R), r))
+        return plus(add(times(discount(t - 1, 2.3), R), r))
 
     def policy(self, t, R, r):
         step = self.step(R, r)
-        return matching(add(times(discount(t, 1.5), R), r, step))
+        return matching(add(times(discount(t, 2.3), R), r, step))
+
+    def weight(self, t):
+        return t**5
 
 
 def nearest_above_one(y):

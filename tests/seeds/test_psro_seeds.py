@@ -6,6 +6,7 @@ A meta-game here is a list of payoff tensors, one for each player.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from math import exp
 from types import ModuleType
@@ -146,15 +147,18 @@ def quick(name, stage):
     few = {
         "prd": {"steps": 50}, "regret_matching": {"steps": 50}, "regret_matching_plus": {"steps": 50},
         "shor_psro": {"fewest": 50, "most": 60}, "best_response_line_search": {"stops": (10, 50)},
-        "anytime_double_oracle": {"steps": 50},
+        "anytime_double_oracle": {"steps": 50}, "pm_psro": {"fewest": 50, "most": 60},
+        "rrd": {"Train": {"fewest": 100, "most": 200}, "Eval": {"steps": 50}}[stage],
     }  # fmt: skip
     return solver(name, stage=stage, **few.get(name, {}))
 
 
 def brief(name):
     """An eval-time solver with so few inner steps that rounding stays rounding."""
-    stepped = ("prd", "regret_matching", "regret_matching_plus", "anytime_double_oracle")
-    few = {"shor_psro": {"fewest": 10, "most": 10}, **{key: {"steps": 10} for key in stepped}}
+    few = {"prd": {"steps": 10}, "rrd": {"steps": 10}, "anytime_double_oracle": {"steps": 10},
+        "regret_matching": {"steps": 10}, "regret_matching_plus": {"steps": 10},
+        "shor_psro": {"fewest": 10, "most": 10}, "pm_psro": {"fewest": 10, "most": 10},
+    }  # fmt: skip
     return solver(name, stage="Eval", **few.get(name, {}))
 
 
@@ -163,15 +167,30 @@ def assert_close(found, expected, atol=1e-9):
         np.testing.assert_allclose(mine, other, rtol=0, atol=atol)
 
 
-@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("scale", [1.0, 10.0])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_replicator_dynamics_are_openspiels(shape, scale):
-    """At a scale of 100 weights fall to the floor, so that the projection is more than a shift."""
+    """At a scale of 10 weights fall to the floor, so that the projection is more than a shift."""
     payoffs = random_game(shape, seed=1, scale=scale)
     theirs = projected_replicator_dynamics.projected_replicator_dynamics(
-        payoffs, prd_iterations=300, prd_dt=1e-3, prd_gamma=1e-10
+        payoffs, prd_iterations=300, prd_dt=1e-2, prd_gamma=1e-10
     )
     assert_close(solve(solver("prd", steps=300), payoffs), theirs)
+
+
+@pytest.mark.parametrize("stage", ["Train", "Eval"])
+@pytest.mark.parametrize("shape", [(5, 5), (2, 3, 4)])
+def test_steps_of_a_hundredth_follow_those_of_a_thousandth(shape, stage):
+    """OpenSpiel's default, over as much time; a seed's own number of steps covers the 100 units of that default."""
+    payoffs = random_game(shape, seed=27)
+    theirs = projected_replicator_dynamics.projected_replicator_dynamics(payoffs, prd_iterations=10_000)
+    assert_close(solve(solver("prd", stage=stage, steps=1000), payoffs), theirs, atol=3e-3)
+    assert 1e-2 * solver("prd", stage=stage).steps == pytest.approx(100.0)
+
+
+def test_regret_matching_judges_with_openspiels_number_of_steps():
+    default = inspect.signature(regret_matching.regret_matching).parameters["iterations"].default
+    assert solver("regret_matching", stage="Eval").steps == default
 
 
 @settings(max_examples=50, deadline=None)
@@ -187,6 +206,38 @@ def test_projection_is_the_nearest_point(weights, floor):
     assert free.any() or len(weights) * floor > 1 - 1e-9
     assert np.ptp(moved[free]) < 1e-12
     assert (moved[~free] >= moved[free].max() - 1e-9).all()
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0, 100.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_regularized_dynamics_are_openspiels_until_little_is_regretted(shape, scale):
+    """At 0.1 nothing is left to regret from the first, at 100 the projection is more than the identity."""
+    payoffs = random_game(shape, seed=24, zero_sum=len(shape) == 2, scale=scale)
+    mixtures, totals = [np.full(n, 1 / n) for n in shape], [np.zeros(n) for n in shape]
+    for step in range(1, 1001):
+        mixtures = projected_replicator_dynamics._projected_replicator_dynamics_step(
+            payoffs, mixtures, 1e-2, 0.0
+        )
+        totals = [total + x for total, x in zip(totals, mixtures, strict=True)]
+        averages = [total / step for total in totals]
+        if step in range(200, 1001, 100) and nash_conv(payoffs, averages) <= 0.35:
+            break
+    assert_close(solve(solver("rrd", fewest=200, most=1000), payoffs), averages)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (30, 40)])
+def test_regularized_dynamics_end_where_little_is_regretted(shape):
+    payoffs = random_game(shape, seed=25, zero_sum=True)
+    trained, judged = (solve(solver("rrd", stage=stage), payoffs) for stage in ("Train", "Eval"))
+    assert 0.01 < nash_conv(payoffs, trained) <= 0.35
+    assert nash_conv(payoffs, judged) < 0.001
+
+
+def test_the_evaluation_of_rrd_is_that_of_regret_matching_plus():
+    payoffs = random_game((4, 5), seed=26)
+    assert_close(
+        *(solve(solver(name, stage="Eval", steps=30), payoffs) for name in ("rrd", "regret_matching_plus"))
+    )
 
 
 @pytest.mark.parametrize("zero_sum", [True, False])
@@ -344,6 +395,51 @@ def test_shor_judges_by_its_equations(shape):
     assert_close(solve(solver("shor_psro", stage="Eval", fewest=12, most=12), payoffs), last)
 
 
+def bisected(weights):
+    """The projection to distributions: what is left above a level, which is found by bisection."""
+    low, high = min(weights) - 1.0, max(weights)
+    for _ in range(100):
+        level = (low + high) / 2
+        low, high = (level, high) if sum(max(w - level, 0.0) for w in weights) > 1.0 else (low, level)
+    return [max(w - level, 0.0) for w in weights]
+
+
+@pytest.mark.parametrize("stage", ["Train", "Eval"])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
+def test_projection_matching_follows_its_equations(shape, stage):
+    payoffs = random_game(shape, 23)
+    x, G, total = [[1 / n] * n for n in shape], [[0.0] * n for n in shape], [[0.0] * n for n in shape]
+    largest = [0.0 for _ in shape]
+    for t in range(1, 13):
+        for p, n in enumerate(shape):
+            v = opponents_contracted(payoffs, x, p).tolist()
+            c = [each - sum(v) / n for each in v]
+            largest[p] = max(largest[p], *map(abs, c))
+            G[p] = [G[p][k] + c[k] / largest[p] for k in range(n)]
+            x[p] = bisected([each / t**0.5 for each in G[p]])
+            total[p] = [total[p][k] + x[p][k] / 12 for k in range(n)]
+    assert_close(solve(solver("pm_psro", stage=stage, fewest=12, most=12), payoffs), total)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (30, 30)])
+def test_projection_matching_keeps_its_bound(shape):
+    """Regret of lazy projection with steps 1 / sqrt(t) is at most sqrt(T) (1/2 + n) for gains of at most one each."""
+    payoffs = random_game(shape, 11, zero_sum=True)
+    largest = max(np.abs(payoffs[0] - payoffs[0].mean(axis=p, keepdims=True)).max() for p in range(2))
+    gaps = []
+    for steps in (30, 300, 3000):
+        made = solver("pm_psro", fewest=steps, most=steps, more_per_policy=0)
+        gaps.append(nash_conv(payoffs, solve(made, payoffs)))
+        assert gaps[-1] <= sum(largest * (0.5 + n) / np.sqrt(steps) for n in shape)
+    assert gaps[0] > 2 * gaps[1] > 4 * gaps[2]
+
+
+def test_a_reconstruction_says_that_it_is_one():
+    first, _, rest = ast.get_docstring(ast.parse(seeds.source("psro", "pm_psro"))).partition("\n")
+    assert "(reconstruction)" in first
+    assert "not known to us" in " ".join(rest.split())
+
+
 class Idle(Game):
     """A game whose payoffs are zero; counts what it is asked."""
 
@@ -354,6 +450,7 @@ class Idle(Game):
         return np.zeros(self.num_policies(player))
 
 
+@pytest.mark.parametrize("name", ["shor_psro", "pm_psro"])
 @pytest.mark.parametrize(
     ("stage", "policies", "steps"),
     [
@@ -361,9 +458,9 @@ class Idle(Game):
         ("Eval", 1, 8000), ("Eval", 51, 10_500), ("Eval", 300, 15_000),
     ],
 )  # fmt: skip
-def test_shors_steps_grow_with_the_population(stage, policies, steps):
+def test_shors_steps_grow_with_the_population(name, stage, policies, steps):
     game = Idle([np.zeros((policies, policies))] * 2)
-    solver("shor_psro", stage=stage).get_meta_strategy(game, None, None)
+    solver(name, stage=stage).get_meta_strategy(game, None, None)
     assert game.asked == 2 * steps
 
 
@@ -571,7 +668,7 @@ def test_the_domain_names_only_seeds_that_exist():
 @pytest.mark.parametrize("name", NAMES)
 def test_plays_psro(name):
     """A few iterations in the domain's own loop. Kuhn's meta-games have ties and duplicates."""
-    source = re.sub(r"\b(10_000|15_000|8000|5000|998)\b", "200", seeds.source("psro", name))
+    source = re.sub(r"\b(100_000|10_000|15_000|8000|5000|998)\b", "200", seeds.source("psro", name))
     plan = DOMAIN.plan(["kuhn2", "kuhn3"], tiers=("exact",), budget=4)
     evaluation = DOMAIN.evaluate(source, plan, InProcessSandbox())
     assert evaluation.results[0].curve[-1][1] < evaluation.results[0].uniform
