@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
+from evaluators.records import Score
 from results import progress, queries
 from results.lineage import Step, load_steps
 from results.loading import load_held_out
@@ -30,6 +32,26 @@ class Change:
     diff: Diff | None = None
 
 
+class KnownBest(NamedTuple):
+    """What a search held for the best from then on, and with which score: later results may have changed both.
+
+    Attributes:
+        told: candidates that it had told by then.
+        ordinal: of the program.
+        score: as it was known.
+    """
+
+    told: int
+    ordinal: int
+    score: Score
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> KnownBest:
+        """Return what an event says."""
+        score = Score(payload["mean"], payload["stderr"], payload["n"])
+        return cls(payload["told"], payload["ordinal"], score)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CampaignView:
     """A campaign with everything that is shown of it.
@@ -46,6 +68,7 @@ class CampaignView:
         held_out: None before the first held-out evaluation.
         looks: at held-out tasks of its domain by commands outside campaigns, oldest first.
         events: oldest first.
+        known_best: which programs the search held for the best, oldest first; empty for campaigns that did not say.
         isolation: level -> evaluations that ran under it.
     """
 
@@ -60,6 +83,7 @@ class CampaignView:
     held_out: HeldOut | None
     looks: tuple[LookRecord, ...]
     events: tuple[EventRecord, ...]
+    known_best: tuple[KnownBest, ...]
     isolation: Mapping[str, int]
 
     @property
@@ -120,14 +144,13 @@ def view(store: Store, name: str) -> CampaignView:
         UnknownNameError: no such campaign, with the nearest names.
     """
     trials = progress.trials(store, name)
-    scored = sorted((t for t in trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.ordinal))
+    shown = [one.ordinal for one in queries.top(store, name, n=BEST_SHOWN)]
     events = queries.events(store, name)
     with store.reading_campaign(name) as (connection, campaign):
-        shown = [t.ordinal for t in scored[:BEST_SHOWN]]
         entries = programs.entries(connection, campaign, (), [0, *shown])
         lineage = load_steps(connection, campaign, progress.way_to(trials, shown[0])) if shown else ()
         evaluations = load_held_out(connection, campaign.id)
-        unseen = held_out(connection, campaign.metric, evaluations, events, trials, entries)
+        unseen = held_out(connection, campaign.metric, evaluations, events, trials, entries, shown[:1])
     return CampaignView(
         campaign=campaign,
         status=queries.living_status(store, campaign),
@@ -140,6 +163,7 @@ def view(store: Store, name: str) -> CampaignView:
         held_out=unseen,
         looks=tuple(queries.looks(store, campaign.domain)),
         events=tuple(events),
+        known_best=tuple(KnownBest.of(event.payload) for event in events if event.kind == queries.BEST),
         isolation=progress.isolation_levels(store, name),
     )
 

@@ -170,10 +170,20 @@ def _progress(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
         },
         "Last improvements",
     )
+    known = Table.of(
+        view.known_best[: -IMPROVEMENTS_SHOWN - 1 : -1],
+        {
+            "best from then on": lambda k: num(k.ordinal, href=candidate_path(view.campaign.name, k.ordinal)),
+            "candidates told": lambda k: num(k.told),
+            f"{view.campaign.objective} ↑": lambda k: num(score(k.score.mean, k.score.stderr)),
+        },
+        "What the search held for the best, with the score that was known then",
+    )
     note = "A dot is a candidate; the worst tenth may lie below the figure."
     level = " The dashed line is the best baseline." if view.baseline else ""
     drawn = _drawn(figures, "best-by-candidate", "best-by-cpu", "best-by-cost", "islands")
-    return "Progress of the search", [note + level, *drawn, *([last] if last.rows else [])]
+    tables = [table for table in (known, last) if table.rows]
+    return "Progress of the search", [note + level, *drawn, *tables]
 
 
 def _origins(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
