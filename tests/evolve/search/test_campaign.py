@@ -146,14 +146,14 @@ def test_a_seed_that_fails_is_a_clear_error(toy, db):
     with pytest.raises(
         EvolveError, match=r"the seed program ended as exception: b: it is this program's fate\."
     ) as e:
-        toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
+        toy.run(db, toy.config(), founders=(toy.program(0.0, Tag.EXCEPTION),))
     assert "evolve evaluate" in e.value.hint
 
 
 def test_a_seed_that_fails_fails_again(toy, db):
     for _ in range(2):
         with pytest.raises(EvolveError, match="the seed program ended as exception"):
-            toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
+            toy.run(db, toy.config(), founders=(toy.program(0.0, Tag.EXCEPTION),))
 
 
 def test_a_machine_that_evaluates_nothing_ends_the_campaign(toy, db, contents):
