@@ -215,6 +215,43 @@ def sandbox(
 
 
 @app.command()
+def ruler(
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            "--measure",
+            dir_okay=False,
+            help="First run what this file of values (.json.gz) lacks of the fixture: hours for all of it.",
+        ),
+    ] = None,
+    programs: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Programs as JSON instead of the fixture's."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Evaluation processes.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare definitions of the score by what they say of games that programs are not scored on.
+
+    Example: python -m benchmarks ruler
+    """
+    from benchmarks import ruler as bench
+
+    chosen, values = programs or bench.PROGRAMS, measure or bench.VALUES
+    if measure is not None:
+        with console(stderr=True).status("starting") as status:
+            bench.measure(
+                chosen,
+                measure,
+                workers=workers,
+                progress=lambda done, total: status.update(f"{done:,} of {total:,} programs"),
+            )
+    with console(stderr=True).status("resampling"):
+        report = bench.judge(bench.load(chosen, values))
+    _print(report, as_json=as_json)
+
+
+@app.command()
 def path(as_json: JsonOption = False) -> None:
     """Trace one candidate of a small campaign, from the choice of its parents to its row in `results top`.
 

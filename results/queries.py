@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -216,6 +216,12 @@ def events(store: Store, campaign: str) -> list[EventRecord]:
             .order_by(Event.id)
         )
         return [EventRecord(kind=kind, payload=payload, happened_at=moment) for kind, payload, moment in rows]
+
+
+def programs(store: Store, ids: Collection[str]) -> dict[str, ProgramRecord]:
+    """Id -> program, of those that are stored."""
+    with store.reading() as connection:
+        return load_programs(connection, Program.id.in_(ids))
 
 
 def baselines(store: Store, campaign: str) -> list[tuple[ProgramRecord, StoredEvaluation]]:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from difflib import unified_diff
 from io import StringIO
-from math import ceil, log10
+from math import ceil, floor, log10
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -98,6 +98,15 @@ def score(value: float | None, stderr: float = 0.0) -> str:
     if value is None:
         return NONE
     return _minus(f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2e}") + _error(stderr)
+
+
+def estimate(value: float | None, stderr: float | None = None, *, sign: bool = False) -> str:
+    """Return a mean with its standard error, to two digits of the error, or a dash; `sign`: of a difference."""
+    if value is None:
+        return NONE
+    decimals = min(6, max(2, 1 - floor(log10(stderr)))) if stderr else 4
+    shown = f"{value:{'+' if sign else ''}.{decimals}f}"
+    return _minus(shown) + (f" ± {stderr:.{decimals}f}" if stderr else "")
 
 
 def signed(value: float | None) -> str:

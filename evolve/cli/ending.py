@@ -1,4 +1,4 @@
-"""The end of ``evolve run``: the best program beside every baseline, and where to go from here."""
+"""The end of ``evolve run``: the discovered program beside every seed, and where to go from here."""
 
 from __future__ import annotations
 
@@ -7,36 +7,32 @@ import shlex
 import sys
 
 from rich.markup import escape
+from rich.table import Table
 
+from evaluators.records import Score
 from evaluators.registry import get_domain
 from evolve.cli.output import console, open_results, print_line, typed
 from evolve.cli.tables import (
-    LEGEND,
-    Entry,
-    by_row,
-    grouped,
+    estimate_text,
     models_table,
-    print_across,
-    ranked,
-    row_name,
+    plain_table,
+    print_whole,
     score_text,
-    title,
 )
+from evolve.comparison.leaderboard import Leaderboard, ranges
 from evolve.config import CampaignConfig
 from evolve.database_url import DEFAULT_DB
 from evolve.search.campaign import END_OF_CAMPAIGN
 from evolve.search.events import Summary
-from results.programs import program
-from results.queries import RankedCandidate, baselines, held_out, top
-from results.records import CampaignRecord, StoredEvaluation
+from results.comparison import ranking
+from results.programs import MARKS, PLANNED, RECONSTRUCTED, marks, program
+from results.queries import RankedCandidate, baselines, held_out, programs, top
+from results.records import CampaignRecord
 from results.store import Store
-from results.text import count, visible
+from results.text import count, plural, visible
 
 DISCOVERED = "discovered"
 """What a table calls the best program of the campaign."""
-
-_BASELINES_ACROSS = 5
-"""Baselines, the best ones, that stand beside the discovered program in a table of eighty columns."""
 
 
 def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None:
@@ -52,7 +48,7 @@ def print_ending(summary: Summary, settings: CampaignConfig, where: str) -> None
             out.print("No candidate has been scored yet. The same command continues.")
             return
         best = leaders[0]
-        _print_comparison(store, record, best)
+        _print_comparison(store, record, best, get_domain(settings.domain).reference)
         change = f"Last change: {visible(best.note)}" if best.ordinal else "Nothing better than the seed yet."
         print_line(out, f"\nThe program: {best.program_id[:10]}, candidate {best.ordinal}. {change}")
     if summary.models:
@@ -87,45 +83,72 @@ def _next_commands(campaign: str, program_id: str, settings: CampaignConfig, whe
     return "\n" + "\n".join(lines)
 
 
-def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidate) -> None:
-    metric, objective = record.metric, record.objective
+def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidate, reference: str) -> None:
+    """Print the discovered program beside every seed, on tasks that were drawn after the search."""
     stored = next(
-        one
+        one.evaluation
         for campaign, one in program(store, best.program_id).evaluations
         if campaign == record.name and one.plan == record.plan
     )
-    unseen = [one for one in held_out(store, record.name) if one.purpose == END_OF_CAMPAIGN]
-    results = stored.evaluation.results
-    tier = results[0].task.tier
+    groups = {result.task.group for result in stored.results}
+    runs = [one for one in held_out(store, record.name) if one.purpose == END_OF_CAMPAIGN]
+    known = programs(store, {one.program_id for one in runs})
+    names = {key: one.name + marks(one.name, one.source) for key, one in known.items() if one.name}
+    names[best.program_id] = DISCOVERED
+    board = Leaderboard.of(record.metric, best.program_id, names, runs, groups)
+    out, own = console(), best.scores[record.objective]
+    if board.discovered is None or not board.instances or len(board.rows) < 2:
+        _print_searched(store, record, own)
+        return
+    over = f", over {reference}" if reference else ""
+    tasks = plural(record.metric.task)
+    print_line(out, f"{record.objective}{over} (larger is better), on {tasks} that the search did not see:")
+    print_whole(out, _table(board))
+    for line in _lines(record, board, own, len(runs)):
+        print_line(out, line)
 
-    def entry(name: str, one: StoredEvaluation) -> Entry:
-        seen = [result for result in one.evaluation.results if result.task.tier == tier]
-        own = [other for other in unseen if other.program_id == one.program_id]
-        values = grouped([*seen, *own], tier)
-        return Entry(name, one.evaluation.scores.get(objective), values, name == DISCOVERED)
 
-    compared = ranked([entry(baseline.name, one) for baseline, one in baselines(store, record.name)])
-    beside = {one.name: one for one in reversed(compared[:_BASELINES_ACROSS])}
-    discovered = entry(DISCOVERED, stored)
-    tasks = [result.task for result in results if result.task.tier == tier]
-    rows = list(dict.fromkeys(row_name(task, tier) for task in tasks))
-    out = console()
-    print_line(out, f"{title(metric, tasks)}, and the score that the search followed:")
-    print_across(
-        out,
-        list(beside),
-        lambda names: by_row(
-            [*(beside[name] for name in names), discovered],
-            rows,
-            metric,
-            objective=objective,
-            unseen=[name for name in discovered.values if name not in rows],
-        ),
+def _table(board: Leaderboard) -> Table:
+    """Return a row for each program, the strongest first; no wider than eighty columns."""
+    heads = {"fresh": "families searched on ↑", "sealed": "sealed families ↑"}
+    shown = [part for part in heads if any(getattr(row, part) for row in board.rows)]
+    table = plain_table("program", right=[*(heads[part] for part in shown), f"{DISCOVERED} is"])
+    for row in board.rows:
+        cells = [estimate_text(getattr(row, part)) for part in shown]
+        side = "" if row.comparison is None else row.comparison.verdict or "(not counted)"
+        table.add_row(escape(row.name), *cells, side, style="" if row.comparison else "green")
+    return table
+
+
+def _lines(record: CampaignRecord, board: Leaderboard, own: Score, runs: int) -> list[str]:
+    """Return what the table says in words, and what belongs to it."""
+    task = record.metric.task
+    lines = [
+        f"Over these {count(board.instances, task)} of {count(board.families, 'family')}, the {DISCOVERED} "
+        f"program is {board.words}. (Paired differences; 95 % intervals over families, corrected for the number of "
+        "programs.)"
+    ]
+    if any(mark in row.name for row in board.rows for mark in (PLANNED, RECONSTRUCTED)):
+        lines.append(f"{MARKS}.")
+    searched = f"Its score on the {plural(task)} that the search followed: {estimate_text(own)}"
+    fresh = board.discovered and board.discovered.fresh
+    lines.append(
+        f"{searched}; on fresh ones of the same kind: {estimate_text(fresh)}." if fresh else f"{searched}."
     )
-    print_line(out, f"{LEGEND}.")
-    if others := compared[_BASELINES_ACROSS:]:
-        listed = (f"{one.name} {score_text(one.score) if one.score else 'failed'}" for one in others)
-        print_line(out, f"Baselines with a lower score: {', '.join(listed)}.")
-    if new := [name for name in discovered.values if name not in rows]:
-        runs = count(len(unseen), "evaluation")
-        print_line(out, f"The search did not see {' and '.join(new)}; {runs} there, all recorded.")
+    for name, failed in board.failures.items():
+        lines.append(f"{name} did not finish {', '.join(failed)}.")
+    seeds = f"Seeds of these {plural(task)}: {ranges(board.seeds)}. " if board.seeds else ""
+    lines.append(f"{seeds}{count(runs, 'held-out evaluation')}, all recorded.")
+    return lines
+
+
+def _print_searched(store: Store, record: CampaignRecord, own: Score) -> None:
+    """Print the scores on the search's own tasks, where a domain has no others."""
+    scores = {one.name: e.evaluation.scores.get(record.objective) for one, e in baselines(store, record.name)}
+    scores[DISCOVERED] = own
+    table = plain_table("program", right=[f"{record.objective} ↑"])
+    for name in ranking(scores):
+        table.add_row(escape(name), score_text(scores[name]), style="green" if name == DISCOVERED else "")
+    out, tasks = console(), plural(record.metric.task)
+    print_line(out, f"{record.objective} on the {tasks} that the search followed, and on no others:")
+    print_whole(out, table)

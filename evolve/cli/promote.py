@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from evaluators.records import Score
 from evolve.cli.output import (
     DbOption,
     JsonOption,
@@ -26,18 +25,22 @@ from evolve.cli.tables import (
     LEGEND,
     Entry,
     by_row,
-    difference,
+    estimate_text,
     grouped,
+    lead,
     plain_table,
     print_across,
     print_whole,
+    ranked,
     row_name,
     score_text,
     title,
 )
 from evolve.comparison import verdicts
-from evolve.comparison.verdicts import Promotion
+from evolve.comparison.verdicts import Contender, Promotion
 from evolve.errors import ConfigError
+from results.comparison import ranking, summarized
+from results.programs import MARKS
 from results.text import count, plural
 
 
@@ -45,7 +48,10 @@ def promote(
     campaign: Annotated[str, typer.Argument(help="Name of the campaign.")],
     finalists: Annotated[int, typer.Option(min=1, help="How many of its programs.")] = 3,
     baselines: Annotated[
-        str | None, typer.Option(help="Seeds, separated by commas. [default: the domain's]")
+        str | None,
+        typer.Option(
+            help="Seeds, separated by commas; fewer take less time. [default: every seed of the domain]"
+        ),
     ] = None,
     tasks: Annotated[
         str | None,
@@ -74,10 +80,12 @@ def promote(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare a campaign's best programs with the baselines on held-out tasks. Every evaluation there is recorded.
+    """Compare a campaign's best programs with the seeds on held-out tasks. Every evaluation there is recorded.
 
     The test suite, and tasks that are drawn only now, at several horizons; checks on the tasks of the search in all
-    tiers. Programs run in the campaign's kind of sandbox and under its limits. The whole takes minutes.
+    tiers. The verdict is whether a program is ahead of each seed, level or behind: paired differences, 95 % intervals
+    over families of tasks, corrected for the number of seeds. Programs run in the campaign's kind of sandbox and under
+    its limits. The whole takes minutes; fewer --baselines or --horizons less.
 
     Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """
@@ -127,9 +135,9 @@ def _print(promotion: Promotion) -> None:
     tasks_of = f"{plural(metric.task)} of the search{after[0]}, and held-out ones{after[1]}"
     print_line(out, f"\n{promotion.objective} on {tasks_of}:")
     _print_summaries(out, promotion)
-    unit = "powers of ten" if metric.scale == "log" else f"{metric.name} (unit {metric.unit:g})"
-    print_line(out, f"\nIn pairs, over all held-out runs: mean advantage in {unit}, wins-ties-losses:")
-    _print_pairs(out, promotion)
+    for finalist in promotion.finalists:
+        _print_verdict(out, promotion, finalist)
+    _print_legend(out, promotion)
     _print_failures(out, promotion)
     drawn = f"Seed of the freshly drawn {plural(metric.task)}: {promotion.seed}. " if promotion.drawn else ""
     counts = f"{promotion.total}, of which {len(promotion.held_out)} now; all are recorded"
@@ -146,53 +154,76 @@ def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
     entries = {}
     for one in promotion.contenders:
         own = [run for run in runs if run.program_id == one.program_id]
-        mean = verdicts.mean_score(own)
-        score = None if mean is None else Score(mean)
-        entries[one.name] = Entry(one.name, score, grouped(own, tier), one.ordinal is not None)
-    finalists = [one.name for one in promotion.finalists]
+        score = verdicts.mean_score(promotion.metric, own)
+        entries[one.label] = Entry(one.label, score, grouped(own, tier), one.ordinal is not None)
+    finalists = [one.label for one in promotion.finalists]
 
     def table(baselines: Sequence[str]) -> Table:
         shown = [entries[name] for name in (*finalists, *baselines)]
         return by_row(shown, list(rows), promotion.metric, objective=promotion.objective)
 
-    print_across(out, [one.name for one in promotion.baselines], table)
+    ordered = [entry.name for entry in ranked(list(entries.values())) if entry.name not in finalists]
+    print_across(out, ordered, table)
 
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:
-    summaries = {one.name: (one, verdicts.summary(promotion, one)) for one in promotion.contenders}
-    tiers = list(dict.fromkeys(tier for _, means in summaries.values() for tier in means.tiers))
-    drawn = ["drawn ↑"] if promotion.drawn else []
-    table = plain_table("program", right=["training ↑", "test ↑", "gap", *drawn, *tiers])
-    for name, (one, means) in summaries.items():
-        cells = [score_text(means.training), score_text(means.test), difference(means.gap)]
-        cells += [score_text(means.drawn)] if drawn else []
+    """Print mean scores, best first on families that the search does not have."""
+    summaries = {one: verdicts.summary(promotion, one) for one in promotion.contenders}
+    tiers = list(dict.fromkeys(tier for means in summaries.values() for tier in means.tiers))
+    heads = {"training": "search ↑", "sibling": "its families ↑", "new": "other families ↑"}
+    heads = {key: head for key, head in heads.items() if any(getattr(m, key) for m in summaries.values())}
+    table = plain_table("program", right=[*heads.values(), *tiers])
+    by = list(heads)[-1] if heads else "training"
+    known = {one.label: getattr(means, by) for one, means in summaries.items()}
+    order = {name: place for place, name in enumerate(ranking(known))}
+    for one, means in sorted(summaries.items(), key=lambda pair: order[pair[0].label]):
+        cells = [estimate_text(getattr(means, key)) for key in heads]
         cells += [score_text(means.tiers.get(tier)) for tier in tiers]
-        table.add_row(name, *cells, style="green" if one.ordinal is not None else "")
+        table.add_row(one.label, *cells, style="green" if one.ordinal is not None else "")
     print_whole(out, table)
-    notes = ["gap: training less test, to be read beside the baselines'."]
+    notes = ["Held-out ones apart: of families that the search has, and of others."]
     notes += [f"{', '.join(tiers)}: the largest change against the first tier."] if tiers else []
     print_line(out, " ".join(notes))
 
 
-def _print_pairs(out: Console, promotion: Promotion) -> None:
-    by_names = {(one.finalist, one.baseline): one for one in verdicts.pairs(promotion)}
-    ids = {one.name: one.program_id for one in promotion.baselines}
+def _print_verdict(out: Console, promotion: Promotion, finalist: Contender) -> None:
+    """Print one finalist against every baseline, the strongest first, and the sentence that it comes to."""
+    made = verdicts.comparisons(promotion, finalist)
+    names = {one.program_id: one.label for one in promotion.baselines}
+    unit = "powers of ten" if promotion.metric.scale == "log" else f"units of {promotion.metric.unit:g}"
+    print_line(
+        out, f"\n{finalist.name} against each, over all held-out {plural(promotion.metric.task)} ({unit}):"
+    )
+    table = plain_table("against", right=["ahead by", "95 % interval", "p", "w-t-l", "verdict"])
+    for one in made:
+        interval = "-" if one.low is None or one.high is None else f"{one.low:+.2f} to {one.high:+.2f}"
+        p = "-" if one.p is None else f"{one.p:.2g}"
+        wins = f"{one.wins}-{one.ties}-{one.losses}"
+        table.add_row(names[one.other], lead(one), interval, p, wins, one.verdict or "not counted")
+    print_whole(out, table)
+    print_line(out, f"{finalist.name} is {summarized(made, names)}.")
 
-    def table(names: Sequence[str]) -> Table:
-        shown = plain_table("finalist", right=names)
-        for one in promotion.finalists:
-            row = [by_names[one.program_id, ids[name]] for name in names]
-            cells = [
-                "-" if p.mean is None else f"{difference(p.mean)} ({p.wins}-{p.ties}-{p.losses})" for p in row
-            ]
-            shown.add_row(one.name, *cells)
-        return shown
 
-    print_across(out, list(ids), table)
+def _print_legend(out: Console, promotion: Promotion) -> None:
+    """Print what the columns of verdicts mean, and what was left out."""
+    made = [one for finalist in promotion.finalists for one in verdicts.comparisons(promotion, finalist)]
+    floored, unpaired = (
+        max((getattr(one, key) for one in made), default=0) for key in ("beyond_floor", "unpaired")
+    )
+    task = promotion.metric.task
+    lines = ["p: adjusted for the number of programs (Holm). w-t-l: wins, ties and losses, by task instance."]
+    if floored:
+        lines.append(f"On up to {count(floored, task)} both are beyond the floor: these count 0.")
+    if unpaired:
+        lines.append(f"Up to {count(unpaired, task)} that only one of two finished do not count.")
+    if any(one.label != one.name for one in promotion.contenders):
+        lines.append(f"{MARKS}.")
+    for line in lines:
+        print_line(out, line)
 
 
 def _print_failures(out: Console, promotion: Promotion) -> None:
-    names = {one.program_id: one.name for one in promotion.contenders}
+    names = {one.program_id: one.label for one in promotion.contenders}
     for run in (*promotion.held_out, *promotion.checks):
         if not run.outcome.ok:
             line = f"{names[run.program_id]} ended as {run.outcome.tag.value} on {run.task.name}."

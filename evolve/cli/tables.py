@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from evaluators.records import Metric, Score, Task, TaskResult
-from results.comparison import Standing, Value, mean, ranking, standing_over
+from results.comparison import Comparison, Standing, Value, mean, ranking, standing_over
 from results.records import HeldOutEvaluation, ModelShare
-from results.text import NONE, arrow, count, measured, plural, score, signed
+from results.text import NONE, arrow, count, estimate, measured, plural, score, signed
 
 _ASCII = str.maketrans({"\N{MINUS SIGN}": "-", NONE: "-"})
 """Numbers of a terminal go into other programs, which want plain signs."""
@@ -51,6 +51,16 @@ def score_text(value: Score | float | None) -> str:
 def difference(value: float | None) -> str:
     """Return a difference of scores with its sign, or a dash."""
     return signed(value).translate(_ASCII)
+
+
+def lead(one: Comparison) -> str:
+    """Return a mean advantage with its sign and standard error, or a dash."""
+    return estimate(one.mean, one.stderr, sign=True).translate(_ASCII)
+
+
+def estimate_text(value: Score | None) -> str:
+    """Return a mean with its standard error, to two digits of the error, or a dash."""
+    return estimate(*(value.mean, value.stderr) if value else (None,)).translate(_ASCII)
 
 
 def number(metric: Metric, value: float | None, stderr: float = 0.0) -> str:

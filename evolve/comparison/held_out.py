@@ -46,7 +46,7 @@ class Choice:
 
     Attributes:
         finalists: how many programs of the campaign.
-        baselines: names of seeds; the domain's baselines by default.
+        baselines: names of seeds; every seed of the domain by default.
         tasks: names or families of the test suite, and of the freshly drawn tasks those of these families.
         horizons: budgets on held-out tasks; the domain's by default.
         budget: of the checks on tasks of the search; the campaign's by default.
@@ -235,7 +235,7 @@ def _contenders(
 ) -> tuple[tuple[Contender, ...], Provenance]:
     """Return finalists, best first, then baselines; and what they demand of the sandbox."""
     baselines = []
-    for name, source in baseline_sources(domain, choice.baselines).items():
+    for name, source in baseline_sources(domain, choice.baselines or domain.seed_names()).items():
         key = writer.add_program(source, tree_hash=canonical_hash(source), name=name)
         baselines.append(Contender(name, key, source, None))
     ids = {b.program_id for b in baselines}

@@ -1,15 +1,16 @@
-"""What a promotion says: means, the gap to the tasks of the search, checks, and programs in pairs."""
+"""What a promotion says: mean scores, checks on tasks of the search, and the verdict on each finalist."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
 from typing import Any
 
-from evaluators.records import Metric, Task
-from results.comparison import Pair, Value, pair
+from evaluators.records import Metric, Score, Task, TaskResult
+from evaluators.scores import family_score
+from results.comparison import Comparison, Value, compare
+from results.programs import RECONSTRUCTED, marks
 from results.records import HeldOutEvaluation
 
 
@@ -21,6 +22,16 @@ class Contender:
     program_id: str
     source: str
     ordinal: int | None
+
+    @property
+    def label(self) -> str:
+        """What tables call it: a seed's name with its marks."""
+        return self.name + ("" if self.ordinal is not None else marks(self.name, self.source))
+
+    @property
+    def counted(self) -> bool:
+        """Whether verdicts count it."""
+        return RECONSTRUCTED not in self.label
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,11 @@ class Promotion:
         return [contender for contender in self.contenders if contender.ordinal is None]
 
     @property
+    def families(self) -> frozenset[str]:
+        """Families of the search's tasks: held-out tasks of these have a sibling there."""
+        return frozenset(run.task.family for run in self.checks)
+
+    @property
     def horizon(self) -> int:
         """The budget of the held-out tasks that is closest to that of the checks."""
         return min(self.horizons, key=lambda k: (abs(math.log(k / self.budget)), k))
@@ -71,22 +87,20 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Summary:
-    """One program's means, in units of the score; None where nothing was run or the program failed.
+    """One program's mean scores; None where nothing was run or the program failed.
 
     Attributes:
         program_id: whose.
-        training: mean on the tasks of the search, in the first tier.
-        test: mean on the test suite at the horizon that is closest to the checks'.
-        gap: training less test. Tasks differ in difficulty, so it says something beside the baselines' only.
-        drawn: mean on the freshly drawn tasks at the same horizon.
+        training: on the tasks of the search, in the first tier.
+        sibling: on held-out tasks of families that the search has, at the horizon that is closest to the checks'.
+        new: on held-out tasks of other families, at the same horizon.
         tiers: tier -> largest change against the first tier on a task of the search.
     """
 
     program_id: str
-    training: float | None
-    test: float | None
-    gap: float | None
-    drawn: float | None
+    training: Score | None
+    sibling: Score | None
+    new: Score | None
     tiers: dict[str, float | None]
 
 
@@ -96,14 +110,12 @@ def summary(promotion: Promotion, contender: Contender) -> Summary:
     held_out = [r for r in promotion.held_out if r.program_id == contender.program_id]
     near = [r for r in held_out if r.task.budget == promotion.horizon]
     first = checks[0].task.tier if checks else ""
-    training = mean_score(r for r in checks if r.task.tier == first)
-    test = mean_score(r for r in near if r.task.name not in promotion.drawn)
+    metric, families = promotion.metric, promotion.families
     return Summary(
         program_id=contender.program_id,
-        training=training,
-        test=test,
-        gap=None if training is None or test is None else training - test,
-        drawn=mean_score(r for r in near if r.task.name in promotion.drawn),
+        training=mean_score(metric, [r for r in checks if r.task.tier == first]),
+        sibling=mean_score(metric, [r for r in near if r.task.family in families]),
+        new=mean_score(metric, [r for r in near if r.task.family not in families]),
         tiers={
             tier: _largest_change(checks, first, tier)
             for tier in dict.fromkeys(r.task.tier for r in checks)
@@ -112,18 +124,15 @@ def summary(promotion: Promotion, contender: Contender) -> Summary:
     )
 
 
-def pairs(promotion: Promotion) -> list[Pair]:
-    """Return every finalist against every baseline, over all held-out tasks that both finished."""
-    values = {c.program_id: _values(promotion, c) for c in promotion.contenders}
-    return [
-        pair(promotion.metric, f.program_id, b.program_id, values[f.program_id], values[b.program_id])
-        for f in promotion.finalists
-        for b in promotion.baselines
-    ]
+def comparisons(promotion: Promotion, finalist: Contender) -> list[Comparison]:
+    """Return a finalist against every baseline over the held-out tasks, the strongest first."""
+    values = {c.program_id: _values(promotion, c) for c in (finalist, *promotion.baselines)}
+    uncounted = {c.program_id for c in promotion.baselines if not c.counted}
+    return compare(promotion.metric, finalist.program_id, values, uncounted=uncounted)
 
 
 def verdict(promotion: Promotion) -> dict[str, Any]:
-    """Return what is stored of a promotion: who was compared, the summaries, and the pairs."""
+    """Return what is stored of a promotion: who was compared, the summaries, and the comparisons."""
     return {
         "seed": promotion.seed,
         "objective": promotion.objective,
@@ -133,7 +142,7 @@ def verdict(promotion: Promotion) -> dict[str, Any]:
             {"program": c.program_id, "name": c.name, "candidate": c.ordinal} for c in promotion.contenders
         ],
         "summaries": [asdict(summary(promotion, c)) for c in promotion.contenders],
-        "pairs": [asdict(one) for one in pairs(promotion)],
+        "comparisons": [asdict(one) for f in promotion.finalists for one in comparisons(promotion, f)],
     }
 
 
@@ -160,11 +169,14 @@ def as_json(promotion: Promotion) -> dict[str, Any]:
     }
 
 
-def mean_score(runs: Iterable[HeldOutEvaluation]) -> float | None:
-    """Return the mean score; None without runs, and when one of them failed, which no mean could show."""
-    scores = [run.score for run in runs]
-    known = [score for score in scores if score is not None]
-    return fmean(known) if known and len(known) == len(scores) else None
+def mean_score(metric: Metric, runs: Iterable[HeldOutEvaluation]) -> Score | None:
+    """Return the mean score over families; None without runs, and when one failed, which no mean could show."""
+    own = list(runs)
+    scores = {run.task: run.score for run in own if run.score is not None}
+    results = [TaskResult(r.task, r.value, r.stderr) for r in own if r.value is not None and r.task in scores]
+    if not own or len(results) < len(own):
+        return None
+    return family_score(results, metric, lambda result: scores[result.task])
 
 
 def _values(promotion: Promotion, contender: Contender) -> dict[Task, Value]:

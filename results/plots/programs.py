@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluators.records import SMALLEST, Metric
+from results.comparison import Comparison
 from results.plots import theme
 
 if TYPE_CHECKING:
@@ -114,41 +115,35 @@ def _panel(
 
 
 class Advantage(NamedTuple):
-    """How far a program is ahead of a baseline: mean of `results.comparison.advantage` over tasks.
+    """How far a program is ahead of another one.
 
     Attributes:
-        name: the baseline.
-        search: on the tasks of the search; None when there are none in common.
-        held_out: on tasks that it never saw.
+        name: the other one.
+        search: on the tasks of the search; None when it was not run there.
+        held_out: on tasks that the search never saw.
     """
 
     name: str
-    search: float | None
-    held_out: float | None
-
-    @property
-    def gap(self) -> float | None:
-        """By how much it is less ahead on held-out tasks."""
-        return None if self.search is None or self.held_out is None else self.search - self.held_out
+    search: Comparison | None
+    held_out: Comparison | None
 
 
 def advantages(rows: Sequence[Advantage], *, unit: str) -> Figure:
-    """Draw two dots per baseline, search and held-out, joined; `unit` is what the axis says of the differences."""
+    """Draw two dots per program, search and held-out, with standard errors; `unit`: what differences are counted in."""
     with theme.drawing():
         figure, axis = theme.blank(4.6, 1.3 + 0.34 * max(1, len(rows)))
-        for place, row in enumerate(rows):
-            both = [value for value in (row.search, row.held_out) if value is not None]
-            axis.plot(both, [place] * len(both), color=theme.INK, linewidth=1.2, alpha=0.6, zorder=1)
         marks = (("search", theme.colours(["search"])["search"], "o"), ("held_out", theme.STRONG, "D"))
-        for name, colour, marker in marks:
-            known = [(getattr(row, name), k) for k, row in enumerate(rows) if getattr(row, name) is not None]
-            axis.scatter(
-                [value for value, _ in known], [place for _, place in known],
-                color=colour, marker=marker, s=34, label=name.replace("_", "-"), zorder=2,
+        for shift, (name, colour, marker) in zip((-0.14, 0.14), marks, strict=True):
+            known = [(getattr(row, name), k + shift) for k, row in enumerate(rows)]
+            known = [(one, place) for one, place in known if one is not None and one.mean is not None]
+            axis.errorbar(
+                [one.mean for one, _ in known], [place for _, place in known],
+                xerr=[one.stderr or 0.0 for one, _ in known],
+                color=colour, marker=marker, markersize=5, linestyle="", capsize=2, label=name.replace("_", "-"),
             )  # fmt: skip
         axis.axvline(0.0, color=theme.INK, linewidth=1.0)
         axis.set_yticks(range(len(rows)), [theme.label(row.name) for row in rows])
         axis.set_ylim(max(1, len(rows)) - 0.5, -0.5)
-        theme.dress(axis, grid="x", x=f"ahead of the baseline, {unit}")
+        theme.dress(axis, grid="x", x=f"ahead of the other program, {unit}")
         theme.legend(figure)
         return figure

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from evaluators.records import Metric, Task
-from results.comparison import Pair, Value, pair, standing
+from results.comparison import Comparison, Value, compare, standing, summarized
 from results.loading import load_programs
 from results.plots import Advantage
+from results.programs import RECONSTRUCTED
 from results.progress import Trial
 from results.records import EventRecord, HeldOutEvaluation
 from results.schema import Program
@@ -30,7 +31,8 @@ class HeldOut:
         names: program id -> what it is called, finalists first.
         finalists: ids of the campaign's own programs, best first.
         columns: what each program reached, task by task.
-        pairs: every finalist with every baseline: those of the last promotion, else of all evaluations.
+        comparisons: every finalist with every other program, the strongest first: the verdict of the last promotion
+            if that has all of these programs, else over all evaluations.
         summaries: what the last promotion stored of each program; empty where there was none.
         advantages: of the first finalist over each baseline, on tasks of the search and on held-out ones.
     """
@@ -39,7 +41,7 @@ class HeldOut:
     names: Mapping[str, str]
     finalists: tuple[str, ...]
     columns: tuple[Column, ...]
-    pairs: tuple[Pair, ...]
+    comparisons: tuple[Comparison, ...]
     summaries: tuple[Mapping[str, Any], ...]
     advantages: tuple[Advantage, ...]
 
@@ -48,11 +50,13 @@ class HeldOut:
         """Id of the first finalist; "" where only baselines were run."""
         return next(iter(self.finalists), "")
 
-    def leading_pair(self, baseline: str) -> Pair | None:
-        """Return the leader against one baseline, or where they were not compared against the hardest one."""
-        own = [one for one in self.pairs if one.finalist == self.leader and one.mean is not None]
-        hardest = min(own, key=lambda one: one.mean or 0.0, default=None)
-        return next((one for one in own if one.baseline == baseline), hardest)
+    def of(self, finalist: str) -> list[Comparison]:
+        """Return the comparisons of one finalist."""
+        return [one for one in self.comparisons if one.program == finalist]
+
+    def summarized(self, finalist: str) -> str:
+        """Return in words what a finalist is ahead of."""
+        return summarized(self.of(finalist), self.names)
 
 
 def held_out(
@@ -83,18 +87,19 @@ def held_out(
         values[one.program_id].pop(one.task, None)
         if one.value is not None:
             values[one.program_id][one.task] = Value(one.value, one.stderr, one.floor)
-    baselines = [key for key in names if key not in finalists]
-    pairs = [pair(metric, f, b, values[f], values[b]) for f in finalists for b in baselines]
-    if verdict:
-        pairs = [Pair(**one) for one in verdict["pairs"]]
+    comparisons = [Comparison(**one) for one in verdict.get("comparisons", ())]
+    if not {(f, b) for f in finalists for b in names if b not in finalists} <= {
+        (one.program, one.other) for one in comparisons
+    }:
+        comparisons = _compared(metric, values, names, finalists)
     return HeldOut(
         evaluations=tuple(evaluations),
         names=names,
         finalists=tuple(finalists),
         columns=tuple(_column(metric, task, values) for task in dict.fromkeys(e.task for e in evaluations)),
-        pairs=tuple(pairs),
+        comparisons=tuple(comparisons),
         summaries=tuple(verdict.get("summaries", ())),
-        advantages=tuple(_advantages(metric, finalists[0], pairs, names, entries)) if finalists else (),
+        advantages=tuple(_advantages(metric, finalists[0], comparisons, names, entries)) if finalists else (),
     )
 
 
@@ -117,8 +122,29 @@ def _names(
             ordinals.setdefault(trial.program_id, trial.ordinal)
     # A named program is a seed, also where a search started from it.
     finalists += [key for key in ordinals if key not in names]
-    names |= {key: label(programs[key], ordinals.get(key)) for key in ids if key not in names}
+    names |= {
+        key: label(programs[key], ordinals.get(key)) for key in ids if key not in names or programs[key].name
+    }
     return {key: names[key] for key in dict.fromkeys((*finalists, *names))}, finalists
+
+
+def _compared(
+    metric: Metric,
+    values: Mapping[str, Mapping[Task, Value]],
+    names: Mapping[str, str],
+    finalists: Sequence[str],
+) -> list[Comparison]:
+    uncounted = {key for key, name in names.items() if RECONSTRUCTED in name}
+    return [
+        one
+        for finalist in finalists
+        for one in compare(
+            metric,
+            finalist,
+            {key: own for key, own in values.items() if key == finalist or key not in finalists},
+            uncounted=uncounted,
+        )
+    ]
 
 
 def _column(metric: Metric, task: Task, values: Mapping[str, Mapping[Task, Value]]) -> Column:
@@ -129,15 +155,17 @@ def _column(metric: Metric, task: Task, values: Mapping[str, Mapping[Task, Value
 
 
 def _advantages(
-    metric: Metric, leader: str, pairs: Iterable[Pair], names: Mapping[str, str], entries: Iterable[Entry]
+    metric: Metric,
+    leader: str,
+    comparisons: Iterable[Comparison],
+    names: Mapping[str, str],
+    entries: Iterable[Entry],
 ) -> list[Advantage]:
-    values = {e.program_id: {r.task: Value.of(r) for r in e.evaluation.results} for e in entries}
+    values: dict[str, dict[Task, Value]] = {leader: {}}
+    values |= {e.program_id: {r.task: Value.of(r) for r in e.evaluation.results} for e in entries}
+    searched = {one.other: one for one in compare(metric, leader, values)}
     return [
-        Advantage(
-            names[one.baseline],
-            pair(metric, leader, one.baseline, values.get(leader, {}), values.get(one.baseline, {})).mean,
-            one.mean,
-        )
-        for one in pairs
-        if one.finalist == leader
+        Advantage(names[one.other], searched.get(one.other), one)
+        for one in comparisons
+        if one.program == leader
     ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from evaluators.records import Metric, Tag, TaskResult
 from results import progress
-from results.programs import SHOWN_ID
+from results.comparison import Comparison
+from results.programs import MARKS, PLANNED, RECONSTRUCTED, SHOWN_ID
 from results.text import (
     NONE,
     arrow,
     count,
     duration,
+    estimate,
     measured,
     moment,
     one_line,
@@ -134,11 +136,20 @@ def _drawn(figures: Mapping[str, Figure], *names: str) -> list[Block]:
     return [figures[name] for name in names if name in figures]
 
 
+def _legend(names: Iterable[str]) -> str:
+    """Return what marks of programs mean, "" where none has one."""
+    return f" {MARKS}." if {PLANNED, RECONSTRUCTED} & set("".join(names)) else ""
+
+
 def _programs(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     record = view.campaign
     roles = {view.best.program_id: "best candidate"} if view.best else {}
     table = program_table(record.metric, record.objective, view.entries, view.columns, roles)
-    return "Best programs beside the baselines", [table] if view.entries else []
+    legend = _legend(one.label for one in view.entries).strip()
+    return "Best programs beside the baselines", [
+        table,
+        *([legend] if legend else []),
+    ] if view.entries else []
 
 
 def _curves(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
@@ -276,6 +287,7 @@ def _held_out(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     text = (
         f"{count(len(unseen.evaluations), 'held-out evaluation')}: each is a program on a {metric.task} that the "
         "search never saw, and the more there are, the less they prove. Where one was repeated, the last counts."
+        + _legend(unseen.names.values())
     )
     values: Rows = [
         [
@@ -293,45 +305,89 @@ def _held_out(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
 
 
 def _contests(metric: Metric, unseen: HeldOut) -> list[Table]:
-    """Return the pairs, the gap to the tasks of the search, and the summaries of a promotion."""
+    """Return every finalist against all others, the lead on tasks of the search, and mean scores of a promotion."""
     unit, names, tasks = words.ahead_unit(metric), unseen.names, plural(metric.task)
-    tiers = dict.fromkeys(tier for one in unseen.summaries for tier in one["tiers"])
-    summary: dict[str, Callable[[Mapping[str, Any]], Cell | str]] = {
-        "program": lambda s: names[s["program_id"]],
-        "search": lambda s: num(score(s["training"])),
-        "held-out": lambda s: num(score(s["test"])),
-        "gap": lambda s: num(signed(s["gap"])),
-        "freshly drawn": lambda s: num(score(s["drawn"])),
-    }
-    for tier in tiers:
-        summary[tier] = lambda s, tier=tier: num(score(s["tiers"].get(tier)))  # type: ignore[misc]
     return [
-        Table.of(
-            unseen.pairs,
-            {
-                "finalist": lambda p: Cell(names[p.finalist], style="ours" * (p.finalist == unseen.leader)),
-                "against": lambda p: names[p.baseline],
-                "ahead": lambda p: num(signed(p.mean), _side(p.mean)),
-                f"{metric.task} by {metric.task}": words.results,
-            },
-            f"In pairs: how far ahead on average ({unit}), and on how many {tasks}",
-        ),
+        *(_comparisons(metric, unseen, finalist) for finalist in unseen.finalists),
         Table.of(
             unseen.advantages,
             {
-                "baseline": lambda a: a.name,
-                "search": lambda a: num(signed(a.search)),
-                "held-out": lambda a: num(signed(a.held_out)),
-                "gap": lambda a: num(signed(a.gap)),
+                "against": lambda a: a.name,
+                "search": lambda a: _lead(a.search),
+                "held-out": lambda a: _lead(a.held_out),
             },
-            f"How far {names.get(unseen.leader)} is ahead ({unit}), on {tasks} of the search and on held-out ones",
+            f"How far {names.get(unseen.leader)} is ahead ({unit}, mean ± standard error), on {tasks} of the search, "
+            "by which it was chosen, and on held-out ones",
         ),
-        Table.of(
-            unseen.summaries,
-            summary,
-            "Mean scores of the last promotion; a tier's column is the largest change against the first tier",
-        ),
+        _summaries(unseen),
     ]
+
+
+def _comparisons(metric: Metric, unseen: HeldOut, finalist: str) -> Table:
+    """Return one finalist against all others, the strongest first."""
+    tasks, name = plural(metric.task), unseen.names[finalist]
+    return Table.of(
+        unseen.of(finalist),
+        {
+            f"{name} against": lambda one: Cell(unseen.names[one.other], program_path(one.other)),
+            "ahead": _lead,
+            "95 % interval": lambda one: num(
+                NONE if one.low is None else f"{signed(one.low)} to {signed(one.high)}"
+            ),
+            "p, adjusted": lambda one: num(NONE if one.p is None else f"{one.p:.2g}"),
+            "wins-ties-losses": lambda one: num("-".join(map(str, words.record(one)))),
+            "beyond the floor": lambda one: num(one.beyond_floor),
+            "not in common": lambda one: num(one.unpaired),
+            "verdict": lambda one: Cell(
+                one.verdict or "not counted", style=_SIDES.get(one.verdict or "", "")
+            ),
+        },
+        f"{name} is {unseen.summarized(finalist)}. How far ahead on average over families of {tasks} "
+        f"({words.ahead_unit(metric)}, mean ± standard error), the strongest first",
+    )
+
+
+_SIDES = {"ahead": "up", "behind": "down"}
+
+_MEANS = {
+    "training": "search",
+    "sibling": "held-out, families of the search",
+    "new": "held-out, other families",
+    # of promotions that were stored before scores had standard errors
+    "test": "held-out",
+    "gap": "gap",
+    "drawn": "freshly drawn",
+}
+"""Name of a mean in a promotion's summary -> heading."""
+
+
+def _summaries(unseen: HeldOut) -> Table:
+    """Return the mean scores that the last promotion stored."""
+    names, stored = unseen.names, unseen.summaries
+    tiers = dict.fromkeys(tier for one in stored for tier in one["tiers"])
+    columns: dict[str, Callable[[Mapping[str, Any]], Cell | str]] = {
+        "program": lambda s: names[s["program_id"]]
+    }
+    for key, heading in _MEANS.items():
+        if any(one.get(key) is not None for one in stored):
+            columns[heading] = lambda s, key=key: num(_mean(s.get(key)))  # type: ignore[misc]
+    for tier in tiers:
+        columns[tier] = lambda s, tier=tier: num(score(s["tiers"].get(tier)))  # type: ignore[misc]
+    caption = (
+        "Mean scores of the last promotion; a tier's column is the largest change against the first tier"
+    )
+    return Table.of(stored, columns, caption)
+
+
+def _mean(stored: Mapping[str, float] | float | None) -> str:
+    """Return a stored score, of old promotions one without its standard error."""
+    return score(stored["mean"], stored["stderr"]) if isinstance(stored, Mapping) else score(stored)
+
+
+def _lead(one: Comparison | None) -> Cell:
+    if one is None:
+        return num(NONE)
+    return num(estimate(one.mean, one.stderr, sign=True), _SIDES.get(one.verdict or "", ""))
 
 
 def _every_evaluation(metric: Metric, unseen: HeldOut) -> Table:
@@ -350,10 +406,6 @@ def _every_evaluation(metric: Metric, unseen: HeldOut) -> Table:
         },
         fold=f"Every evaluation{more}",
     )
-
-
-def _side(difference: float | None) -> str:
-    return "" if not difference else "up" if difference > 0 else "down"
 
 
 def _outcomes(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:

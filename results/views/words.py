@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from evaluators.records import Metric, Score
-from results.comparison import Pair
-from results.text import count, duration, percent, plural, score, usd
+from results.comparison import Comparison
+from results.text import count, duration, estimate, percent, plural, score, usd
 from results.views.campaign import CampaignView
+from results.views.held_out import HeldOut
 
 KINDS = {
     "structure": "structure: code was added, removed or rewritten",
@@ -15,9 +16,10 @@ KINDS = {
 
 
 def verdict(view: CampaignView) -> list[str]:
-    """Return what a campaign achieved, in a few sentences, the most important first."""
-    sentences = [_score(view)]
-    metric, best = view.campaign.metric, view.best
+    """Return what a campaign achieved, in a few sentences: first on held-out tasks, by which nothing was selected."""
+    metric, best, unseen = view.campaign.metric, view.best, view.held_out
+    sentences = _on_held_out(metric, unseen) if unseen is not None and unseen.of(unseen.leader) else []
+    sentences.append(_score(view))
     rivals = sum(one.baseline and one is not best for one in view.entries)
     if best is not None and best.ordinal and rivals:
         grouped = any(len(column.tasks) > 1 for column in view.columns)
@@ -26,24 +28,36 @@ def verdict(view: CampaignView) -> list[str]:
             f"By {metric.label} it is the best, or tied with the best, among itself and {count(rivals, 'baseline')} on "
             f"{view.wins} of {columns}{f' of {plural(metric.task)}' * grouped}."
         )
-    unseen = view.held_out
-    pair = unseen.leading_pair(view.baseline.program_id if view.baseline else "") if unseen else None
-    if unseen is not None and pair is not None and pair.mean is not None:
-        by, other = f"{abs(pair.mean):.2f}", unseen.names[pair.baseline]
-        side = f"{'ahead of' if pair.mean >= 0 else 'behind'} {other} by {by} {ahead_unit(metric)}"
-        sentences.append(
-            f"On held-out {plural(metric.task)} {unseen.names[pair.finalist]} is "
-            f"{side if float(by) else f'level with {other}'} on average ({results(pair)})."
-        )
-    elif best is not None and unseen is None:
+    if best is not None and unseen is None:
         sentences.append(f"It was not run on held-out {plural(metric.task)} yet.")
     return sentences
 
 
-def results(pair: Pair) -> str:
+def _on_held_out(metric: Metric, unseen: HeldOut) -> list[str]:
+    """Return what the first finalist is ahead of, and how it stands to the strongest of the others."""
+    name, own = unseen.names[unseen.leader], unseen.of(unseen.leader)
+    widest = max(own, key=lambda one: (one.families, sum(record(one))))
+    tasks = f"{count(sum(record(widest)), f'held-out {metric.task}')} of {count(widest.families, 'family')}"
+    sentences = [f"On {tasks}, {name} is {unseen.summarized(unseen.leader)}."]
+    strongest = next((one for one in own if one.verdict is not None and one.mean is not None), None)
+    if strongest is not None:
+        other, mean = unseen.names[strongest.other], strongest.mean or 0.0
+        by = f"{estimate(abs(mean), strongest.stderr)} {ahead_unit(metric)}"
+        if strongest.verdict == "level":
+            side = f"{by} {'behind' if mean < 0 else 'ahead of'} the strongest of these, {other}"
+            sentences.append(
+                f"It is on average {side}, which these {plural(metric.task)} do not tell from 0."
+            )
+        elif mean < 0:
+            sentences.append(f"The strongest of these, {other}, is ahead of it by {by} on average.")
+        else:
+            sentences.append(f"It is ahead of the strongest of these, {other}, by {by} on average.")
+    return sentences
+
+
+def record(one: Comparison) -> tuple[int, int, int]:
     """Return wins, ties and losses."""
-    counts = ((pair.wins, "win"), (pair.ties, "tie"), (pair.losses, "loss"))
-    return ", ".join(f"{number} {word if number == 1 else plural(word)}" for number, word in counts)
+    return one.wins, one.ties, one.losses
 
 
 def ahead_unit(metric: Metric) -> str:
@@ -97,13 +111,13 @@ def _score(view: CampaignView) -> str:
             f"No candidate of {tried} is better than the program that the search started from; it scores "
             f"{_of(best.score)} ({objective})."
         )
-    scores = f"Candidate {best.ordinal} of {tried} scores {_of(best.score)} ({objective})"
+    searched = f"on the {plural(view.campaign.metric.task)} of the search"
+    scores = f"Candidate {best.ordinal} of {tried} scores {_of(best.score)} ({objective}) {searched}"
     if baseline is None or baseline.score is None:
         return f"{scores}; no baseline was scored."
-    difference = best.score.mean - baseline.score.mean
-    side = "more" if difference >= 0 else "less"
-    other = f"{baseline.label} ({_of(baseline.score)})"
-    return f"{scores}, {score(abs(difference))} {side} than the best baseline, {other}."
+    return (
+        f"{scores}, by which it was chosen; the best baseline there, {baseline.label}, {_of(baseline.score)}."
+    )
 
 
 def _of(value: Score) -> str:

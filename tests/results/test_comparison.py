@@ -2,20 +2,25 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from evaluators.records import Metric, Score, Task, TaskResult
 from results.comparison import (
     Z95,
     Value,
     advantage,
-    pair,
+    compare,
+    holm,
     ranking,
     standing,
     standing_over,
+    summarized,
     tied,
     tied_over,
     with_chaos,
@@ -158,25 +163,6 @@ def test_a_failed_baseline_is_not_the_best_where_scores_are_negative():
     assert ranking({"failed": None, "bad": Score(-3.0), "good": Score(-1.0)}) == ["good", "bad", "failed"]
 
 
-@given(metrics, st.lists(st.tuples(numbers, numbers), min_size=1, max_size=9))
-def test_a_pair_turned_round_has_the_wins_of_the_other(metric, both):
-    tasks = [Task(f"t{n}", "t") for n in range(len(both))]
-    mine = {task: Value(a) for task, (a, _) in zip(tasks, both, strict=True)}
-    theirs = {task: Value(b) for task, (_, b) in zip(tasks, both, strict=True)}
-    one, other = pair(metric, "m", "t", mine, theirs), pair(metric, "t", "m", theirs, mine)
-    assert (one.wins, one.ties, one.losses) == (other.losses, other.ties, other.wins)
-    assert one.wins + one.ties + one.losses == len(both)
-    assert one.mean == pytest.approx(-other.mean)
-
-
-def test_a_pair_counts_tasks_that_both_finished():
-    a, b, c = (Task(name, name) for name in "abc")
-    found = pair(LOSS, "m", "t", {a: Value(0.1), b: Value(0.2)}, {b: Value(0.4), c: Value(0.1)})
-    assert (found.wins, found.ties, found.losses) == (1, 0, 0)
-    nothing = pair(LOSS, "m", "t", {a: Value(0.1)}, {})
-    assert (nothing.mean, nothing.wins, nothing.ties, nothing.losses) == (None, 0, 0, 0)
-
-
 def test_over_several_tasks_differences_are_paired():
     # One task is ten times as hard as the other for everybody; the first program is better on both, by as much.
     hard, easy = [Value(0.5), Value(0.05)], [Value(1.0), Value(0.1)]
@@ -197,3 +183,195 @@ def test_the_standard_error_of_a_mean_shrinks_with_the_tasks():
     one, other = Value(2.0, 0.1), Value(2.2, 0.1)
     assert tied_over(RADII, [one], [other])
     assert not tied_over(RADII, [one] * 9, [other] * 9)
+
+
+# Over tasks.
+
+
+def instances(values, *, budget=300, seed=0):
+    """Values of a program on tasks, family -> a value for each instance."""
+    return {
+        Task(f"{family}/{k}", family, "generic", budget, seed + k): value
+        if isinstance(value, Value)
+        else Value(value)
+        for family, own in values.items()
+        for k, value in enumerate(own)
+    }
+
+
+def ahead_by(decades):
+    """Values that are so many decades ahead of those of `level`, by family."""
+    return instances({family: [10**-one for one in own] for family, own in decades.items()})
+
+
+def level(decades):
+    return instances({family: [1.0] * len(own) for family, own in decades.items()})
+
+
+def against(decades, **others):
+    """A program that is so much ahead of "other", and of further ones."""
+    values = {"mine": ahead_by(decades), "other": level(decades), **others}
+    return {one.other: one for one in compare(LOSS, "mine", values)}
+
+
+FAMILIES = {"poker": [0.5, 0.3, 0.4], "dice": [0.9], "bids": [0.2, 0.25]}
+
+
+def test_a_mean_over_families_of_means_over_instances_with_student_s_interval():
+    found = against(FAMILIES)["other"]
+    means = [0.4, 0.9, 0.225]
+    assert found.mean == pytest.approx(np.mean(means))
+    assert found.stderr == pytest.approx(stats.sem(means))
+    interval = stats.t.interval(0.95, 2, np.mean(means), stats.sem(means))
+    assert (found.low, found.high) == pytest.approx(interval)
+    assert found.p == pytest.approx(stats.ttest_1samp(means, 0).pvalue)
+    assert (found.wins, found.ties, found.losses, found.families) == (6, 0, 0, 3)
+    assert found.verdict == "level"  # Three families, one of them far ahead, prove little.
+
+
+def resampled(decades, rng, resamples=10_000):
+    """The standard error by resampling families, each with all of its instances."""
+    means = np.array([np.mean(np.clip(own, -1, 1)) for own in decades.values()])
+    chosen = rng.integers(0, len(means), (resamples, len(means)))
+    factor = math.sqrt(len(means) / (len(means) - 1))  # of an unbiased variance
+    return means[chosen].mean(axis=1).std() * factor
+
+
+@pytest.mark.parametrize("number", [3, 6, 12])
+def test_the_standard_error_is_that_of_a_bootstrap_over_families(number):
+    rng = np.random.default_rng(number)
+    decades = {f"f{k}": list(rng.normal(0.2, 0.4, 1 + k % 4)) for k in range(number)}
+    found = against(decades)["other"]
+    assert found.stderr == pytest.approx(resampled(decades, rng), rel=0.03)
+
+
+def shares(number, per_family, between, within, truth=0.0, runs=400):
+    """Share of comparisons whose interval excludes the truth, and of those whose p is below 0.05, both sides."""
+    rng = np.random.default_rng(number)
+    outside = small = 0
+    for _ in range(runs):
+        means = truth + rng.normal(0, between, (number, 1)) + rng.normal(0, within, (number, per_family))
+        found = against({f"f{k}": list(own) for k, own in enumerate(means)})["other"]
+        outside += not found.low <= truth <= found.high
+        small += found.p < 0.05
+    return outside / runs, small / runs
+
+
+@pytest.mark.parametrize(("number", "per_family"), [*product([3, 6, 12], [1, 3])])
+def test_intervals_cover_the_truth_and_programs_that_are_equal_are_rarely_told_apart(number, per_family):
+    """Known truth, normal differences below the clip: 5 % each way of 400 are 20 with a standard deviation of 4.4."""
+    outside, _ = shares(number, per_family, 0.15, 0.1, truth=0.2)
+    _, small = shares(number, per_family, 0.15, 0.1)
+    assert 0.02 <= outside <= 0.085
+    assert 0.02 <= small <= 0.085
+
+
+def test_among_twenty_equal_programs_hardly_one_is_ever_told_apart():
+    """Holm's correction: in at most 5 % of comparisons with twenty equals is any of them called ahead or behind."""
+    rng = np.random.default_rng(20)
+    wrong, runs = 0, 100
+    for _ in range(runs):
+        values = {f"p{k}": ahead_by({f"f{j}": [rng.normal(0, 0.2)] for j in range(8)}) for k in range(21)}
+        wrong += any(one.verdict != "level" for one in compare(LOSS, "p0", values))
+    assert wrong / runs <= 0.1
+
+
+def test_holm_s_adjustment_is_scipy_s_bonferroni_stepped_down():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == pytest.approx(
+        {"d": 0.02, "a": 0.03, "c": 0.06, "b": 0.06}
+    )
+    assert holm({"a": 0.9, "b": 0.8}) == {"b": 1.0, "a": 1.0}
+    assert holm({}) == {}
+
+
+def test_budgets_of_an_instance_are_one_observation_and_a_decade_is_the_most():
+    tasks = [Task(name, name, "exact", k) for name in ("a", "b") for k in (300, 1000)]
+    mine = dict(zip(tasks, map(Value, (1e-1, 1e-9, 1e-2, 1e-2)), strict=True))
+    found = compare(LOSS, "m", {"m": mine, "o": dict.fromkeys(tasks, Value(10**-0.5))})[0]
+    assert found.mean == pytest.approx(((0.5 + 1.0) / 2 + 1.0) / 2)
+    assert (found.wins, found.ties, found.losses, found.families) == (2, 0, 0, 2)
+
+
+def test_an_instance_beyond_the_floor_counts_nothing_and_keeps_its_weight():
+    values = [{"a": [Value(x, 0.0, 1e-6)], "b": [0.01 * x / 1e-9]} for x in (1e-9, 1e-8)]
+    mine, theirs = map(instances, values)
+    (found,) = compare(LOSS, "m", {"m": mine, "o": theirs})
+    assert found.mean == pytest.approx(0.5)
+    assert (found.wins, found.ties, found.losses, found.beyond_floor) == (1, 1, 0, 1)
+
+
+def test_one_family_has_its_instances_for_a_sample():
+    advantages = [0.3, 0.5, 0.6, 0.4, 0.45]
+    found = against({"only": advantages})["other"]
+    assert found.p == pytest.approx(stats.ttest_1samp(advantages, 0).pvalue)
+    assert found.verdict == "ahead"
+
+
+@pytest.mark.parametrize(
+    ("seed", "stderr", "verdict", "interval"),
+    [
+        (None, 0.0, "ahead", False),
+        (3, 0.0, "level", False),
+        (3, 0.01, "ahead", True),
+        (3, 0.2, "level", True),
+    ],
+)
+def test_a_single_task_decides_if_it_is_exact_or_its_error_is_known(seed, stderr, verdict, interval):
+    task = Task("a", "a", "exact", seed=seed)
+    values = {"m": {task: Value(2.9, stderr)}, "o": {task: Value(2.6, stderr)}}
+    (found,) = compare(RADII, "m", values)
+    assert (found.verdict, found.low is not None) == (verdict, interval)
+    assert found.mean == pytest.approx(0.6)
+
+
+def test_errors_of_the_values_count_where_the_spread_hides_them():
+    tasks = instances({"a": [2.0] * 4}).keys()
+    values = {"m": dict.fromkeys(tasks, Value(2.1, 0.4)), "o": dict.fromkeys(tasks, Value(2.0, 0.3))}
+    (found,) = compare(RADII, "m", values)
+    assert found.stderr == pytest.approx(1.0 / 2)  # the unit is 0.5, of four tasks
+    assert (found.verdict, found.ties) == ("level", 4)
+
+
+def test_a_difference_within_the_resolution_is_no_lead_however_sure():
+    found = against({f"f{k}": [0.05 + 0.001 * k] for k in range(9)})["other"]
+    assert found.p < 1e-6
+    assert (found.verdict, found.ties) == ("level", 9)
+
+
+def test_what_one_is_ahead_the_other_is_behind():
+    decades = {f"f{k}": [0.5 + 0.02 * k, 0.4] for k in range(7)}
+    values = {"mine": ahead_by(decades), "other": level(decades)}
+    (one,), (other,) = compare(LOSS, "mine", values), compare(LOSS, "other", values)
+    assert (one.verdict, other.verdict) == ("ahead", "behind")
+    assert (one.mean, one.low, one.p) == pytest.approx((-other.mean, -other.high, other.p))
+    assert (one.wins, one.losses) == (other.losses, other.wins) == (14, 0)
+
+
+def test_a_program_that_is_not_counted_has_numbers_and_no_verdict():
+    decades = {f"f{k}": [0.5 + 0.02 * k] for k in range(7)}
+    values = {"mine": ahead_by(decades), "other": level(decades), "ours": level(decades)}
+    found = {one.other: one for one in compare(LOSS, "mine", values, uncounted={"ours"})}
+    assert (found["ours"].mean, found["ours"].verdict, found["ours"].p) == (found["other"].mean, None, None)
+    assert found["other"].p == pytest.approx(against(decades)["other"].p)
+    assert summarized(list(found.values()), {"other": "cfr", "ours": "rebuilt"}) == "ahead of 1 of 1"
+
+
+def test_only_tasks_that_both_finished_count_and_the_others_are_numbered():
+    mine, theirs = instances({"a": [0.1, 0.1], "b": [0.1]}), instances({"a": [1.0], "c": [1.0]})
+    found = compare(LOSS, "m", {"m": mine, "o": theirs, "failed": {}})
+    assert [(one.other, one.unpaired, one.verdict) for one in found] == [
+        ("o", 3, "level"),
+        ("failed", 3, None),
+    ]
+    assert (found[1].mean, found[1].wins, found[1].p) == (None, 0, None)
+
+
+def test_the_strongest_stands_first_and_the_words_name_who_is_not_behind():
+    decades = {f"f{k}": [0.5 + 0.02 * k] for k in range(7)}
+    shift = lambda by: ahead_by({f: [x + by for x in own] for f, own in decades.items()})  # noqa: E731
+    values = {"mine": shift(0.0), "weak": shift(-0.6), "strong": shift(0.4), "twin": shift(0.01)}
+    found = compare(LOSS, "mine", values)
+    assert [one.other for one in found] == ["strong", "twin", "weak"]
+    names = {name: name for name in values}
+    assert summarized(found, names) == "ahead of 1 of 3, level with 1 (twin), behind 1 (strong)"
+    assert summarized([], names) == "compared with nothing"

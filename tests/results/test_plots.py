@@ -9,6 +9,7 @@ import pytest
 
 from evaluators.records import SMALLEST, Metric
 from results import plots
+from results.comparison import Comparison
 from results.plots import Advantage, Curve
 from results.progress import Trial
 
@@ -128,6 +129,10 @@ def trials():
     ]  # fmt: skip
 
 
+def lead(mean):
+    return Comparison(program="mine", other="cfr", mean=mean, stderr=0.1)
+
+
 def every_figure(trials):
     return {
         "best": plots.best_so_far(trials, objective="train", references={"cfr": 2.5}),
@@ -135,7 +140,8 @@ def every_figure(trials):
         "islands": plots.islands({0: [(0, 1.0), (2, 3.0)], 1: [(3, 2.0)]}, objective="train"),
         "ancestry": plots.ancestry(trials, objective="train"),
         "advantage": plots.advantages(
-            [Advantage("cfr", 1.0, 0.5), Advantage("dcfr", None, -0.25)], unit="orders of magnitude"
+            [Advantage("cfr", lead(1.0), lead(0.5)), Advantage("dcfr", None, lead(-0.25))],
+            unit="orders of magnitude",
         ),
         "curves": plots.curves(curves(panels=["kuhn2"]), METRIC),
     }

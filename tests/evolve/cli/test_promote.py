@@ -1,6 +1,7 @@
 """`evolve promote`: finalists and baselines on held-out tasks, every evaluation recorded."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -90,7 +91,10 @@ def test_prints_tables(invoke, db):
     assert result.exit_code == 0, result.stderr
     assert "Exploitability (NashConv / N) after 3 iterations:" in result.stdout
     assert "after 6 iterations" in result.stdout
-    assert "training ↑" in result.stdout
+    assert "search ↑" in result.stdout
+    assert "its families ↑" in result.stdout
+    assert "#3 against each, over all held-out games (powers of ten):" in result.stdout
+    assert re.search(r"#3 is ahead of \d of 2", result.stdout)
     assert "★" in result.stdout
     counts = f"Held-out evaluations of this campaign: {before + 6}, of which 6 now"
     assert counts in " ".join(result.stdout.split())

@@ -1,4 +1,4 @@
-"""What a promotion runs and says: means, gaps and pairs worked out by hand, and what is recorded."""
+"""What a promotion runs and says: means and comparisons worked out by hand, and what is recorded."""
 
 import asyncio
 import json
@@ -11,11 +11,10 @@ from evaluators.records import Metric, Outcome, Score, Tag, Task
 from evaluators.registry import register
 from evaluators.testing import FakeDomain
 from evolve.comparison.held_out import Choice, distinct, evaluate_held_out, held_out_plan, promote
-from evolve.comparison.verdicts import Contender, Promotion, as_json, pairs, summary, verdict
+from evolve.comparison.verdicts import Contender, Promotion, as_json, comparisons, summary, verdict
 from evolve.errors import EvolveError
 from evolve.evaluation.service import EvaluationService
 from results import queries
-from results.comparison import Value, standing
 from results.queries import RankedCandidate
 from results.records import HeldOutEvaluation
 from results.store import open_store
@@ -24,8 +23,8 @@ FINALIST, BASELINE = Contender("#7", "f", "", 7), Contender("dcfr", "b", "", Non
 METRIC = Metric("exploitability", "exploitability", "min", "log", resolution=0.1)
 
 
-def run(program, game, tier, k, score, *, seed=None):
-    task = Task(f"{game}/{tier}", game, tier, k, seed)
+def run(program, game, tier, k, score, *, seed=None, family=None):
+    task = Task(f"{game}/{tier}", family or game, tier, k, seed)
     outcome = Outcome(Tag.TIMEOUT if score is None else Tag.OK)
     value = None if score is None else 10**-score
     return HeldOutEvaluation(
@@ -69,23 +68,38 @@ RUNS = [
 ]
 
 
-def test_a_summary():
-    found = summary(promotion(RUNS), FINALIST)
-    assert (found.training, found.test, found.gap, found.drawn) == (4.0, 3.0, 1.0, 2.0)
+def test_a_summary_tells_families_of_the_search_from_others():
+    runs = [*RUNS, run("f", "leduc2/other", "generic", 1000, 1.0, family="leduc2")]
+    found = summary(promotion(runs), FINALIST)
+    assert (found.training.mean, found.sibling.mean) == (4.0, 1.0)
+    # Means over families, of which each has one task here: errors are those of the values, which are exact.
+    assert (found.new.mean, found.new.n) == (pytest.approx((3.5 + 2.5 + 2.0) / 3), 3)
     assert found.tiers == pytest.approx({"generic": 1.0, "jitter": 0.2, "scale": 0.5})
 
 
 def test_a_failure_leaves_no_mean():
     found = summary(promotion(RUNS), BASELINE)
-    assert found.drawn is None
-    assert found.test == pytest.approx(3.225)
+    assert (found.new, found.sibling) == (None, None)
+    assert found.training.mean == 3.0
 
 
-def test_a_pair_counts_small_differences_as_ties():
-    (found,) = pairs(promotion(RUNS))
-    assert (found.finalist, found.baseline) == ("f", "b")
-    assert (found.wins, found.ties, found.losses) == (1, 1, 1)
-    assert found.mean == pytest.approx((2.0 + 0.05 - 0.5) / 3)
+def test_a_finalist_is_compared_with_every_baseline_over_what_both_finished():
+    (found,) = comparisons(promotion(RUNS), FINALIST)
+    assert (found.program, found.other) == ("f", "b")
+    assert (found.wins, found.ties, found.losses, found.unpaired) == (1, 0, 1, 1)
+    # Two horizons of one game are one observation, and a decade is the most that counts at each.
+    assert found.mean == pytest.approx(((1.0 + 0.05) / 2 - 0.5) / 2)
+    assert found.verdict == "level"
+
+
+def test_a_reconstruction_is_shown_and_not_counted():
+    ours = Contender("wop_cfr", "b", '"""Rule.\n\nReconstruction: from its name.\n"""', None)
+    told = Contender("hs", "h", "\nPLANNED_ITERATIONS = 1\n", None)
+    assert [(c.label, c.counted) for c in (FINALIST, BASELINE, ours, told)] == [
+        ("#7", True), ("dcfr", True), ("wop_cfr‡", False), ("hs†", True),
+    ]  # fmt: skip
+    (found,) = comparisons(replace(promotion(RUNS), contenders=(FINALIST, ours)), FINALIST)
+    assert (found.verdict, found.wins) == (None, 1)
 
 
 def test_the_horizon_is_the_closest_to_the_training_runs():
@@ -181,7 +195,7 @@ METRICS = [
 @pytest.mark.parametrize("noise", [0.0, 0.2])
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 def test_what_a_promotion_says_is_stored_and_follows_from_what_is_stored(toy, db, metric, noise):
-    """Whoever reads the database later names the same winners: of the whole comparison, and of every task."""
+    """Whoever reads the database later names the same winners."""
     domain = FakeDomain("toy", metric=metric, noise=noise)
     register(domain)
     toy.run(db, toy.config(candidates=20), domain=domain)
@@ -194,15 +208,7 @@ def test_what_a_promotion_says_is_stored_and_follows_from_what_is_stored(toy, db
         (one.program_id, one.task, one.value) for one in found.held_out
     }
     again = replace(found, held_out=tuple(stored))
-    assert pairs(again) == pairs(found)
-    for one in pairs(found):
-        tasks = {r.task for r in stored}
-        values = {
-            task: {r.program_id: Value(r.value, r.stderr, r.floor) for r in stored if r.task == task}
-            for task in tasks
-        }
-        standings = [
-            standing(metric, {k: v[k] for k in (one.finalist, one.baseline)}) for v in values.values()
-        ]
-        decided = [s.winner for s in standings if not s.tied]
-        assert (decided.count(one.finalist), decided.count(one.baseline)) == (one.wins, one.losses)
+    for finalist in found.finalists:
+        made = comparisons(found, finalist)
+        assert comparisons(again, finalist) == made
+        assert {one.other for one in made} == {one.program_id for one in found.baselines}

@@ -5,11 +5,11 @@ import pytest
 from evaluators.records import Metric, Outcome, Tag, Task
 from evolve.comparison.verdicts import Contender, Promotion, verdict
 from results import comparison
-from results.comparison import Pair, Value
+from results.comparison import Comparison, Value, summarized
 from results.records import HeldOutEvaluation
 from results.store import open_store
+from results.views import report
 from results.views.campaign import view
-from results.views.words import results
 from results.views.words import verdict as sentences
 
 METRICS = (
@@ -57,10 +57,10 @@ def promoted(request, family, make, tmp_path):
         yield promotion, before, view(store, "held")
 
 
-def test_pairs_are_the_same_with_and_without_the_stored_verdict(promoted):
+def test_comparisons_are_the_same_with_and_without_the_stored_verdict(promoted):
     promotion, before, after = promoted
-    expected = tuple(Pair(**pair) for pair in verdict(promotion)["pairs"])
-    assert before.held_out.pairs == after.held_out.pairs == expected
+    expected = tuple(Comparison(**one) for one in verdict(promotion)["comparisons"])
+    assert before.held_out.comparisons == after.held_out.comparisons == expected
     assert before.held_out.names == after.held_out.names
     assert before.held_out.finalists == after.held_out.finalists
 
@@ -77,40 +77,121 @@ def test_the_winner_of_every_task_is_the_same(promoted):
 
 def test_the_report_says_of_the_leader_what_the_promotion_says(promoted):
     promotion, _, after = promoted
-    stored = Pair(**verdict(promotion)["pairs"][0])
-    said = sentences(after)[-1]
-    assert said.endswith(f"on average ({results(stored)}).")
-    assert after.held_out.names[stored.finalist] == "#2"
-    side = "ahead of" if stored.mean > 0 else "behind"
-    assert f"#2 is {side} strong by {abs(stored.mean):.2f}" in said
+    stored = Comparison(**verdict(promotion)["comparisons"][0])
+    first, second, *_ = sentences(after)
+    words = summarized([stored], {stored.other: "strong"})
+    assert first == f"On 4 held-out {promotion.metric.task}s of 4 families, #2 is {words}.".replace(
+        "policys", "policies"
+    )
+    by = f"{abs(stored.mean):.2f}"[:3]
+    if stored.verdict == "level":
+        assert second.startswith(f"It is on average {by}") and "do not tell from 0" in second
+    elif stored.mean < 0:
+        assert second.startswith(f"The strongest of these, strong, is ahead of it by {by}")
+    else:
+        assert second.startswith(f"It is ahead of the strongest of these, strong, by {by}")
+    assert "±" in second
 
 
-def test_the_stored_verdict_is_shown_and_not_computed_again(family, make, tmp_path):
+STORED = {
+    "program": "",
+    "other": "",
+    "mean": 0.75,
+    "stderr": 0.125,
+    "verdict": "ahead",
+    "p": 0.01,
+    "wins": 5,
+    "families": 4,
+}
+
+
+def promoted_before(writer, ids, others, **event):
+    """Store a verdict on two finalists' worth of programs, as `evolve promote` does."""
+    programs = [(ids[2], "#2", 2), *((key, name, None) for name, key in others.items())]
+    listed = [{"program": key, "name": name, "candidate": ordinal} for key, name, ordinal in programs]
+    writer.add_event("verdict", {"programs": listed, "summaries": [], **event})
+
+
+@pytest.fixture
+def hunt_again(family, make, tmp_path):
+    """A campaign with held-out evaluations of the best and a seed: (writer, ids, names -> ids of others)."""
+    with (
+        open_store(tmp_path / "e.db", clock=make.clock()) as store,
+        store.begin_campaign(make.spec("held")) as writer,
+    ):
+        ids = family.write(make, writer)
+        strong = writer.add_program("# strong\n", tree_hash="strong", name="strong")
+        weak = writer.add_program("# weak\n", tree_hash="weak", name="weak")
+        for key, value in ((ids[2], 0.1), (strong, 0.01)):
+            for task in TASKS:
+                writer.record_held_out(held(key, task, value))
+        yield store, writer, ids, {"strong": strong, "weak": weak}
+
+
+def held(key, task, value):
+    return HeldOutEvaluation(
+        program_id=key, task=task, outcome=Outcome(Tag.OK), value=value, stderr=0.0, score=-value,
+        isolation="kernel", purpose="promotion",
+    )  # fmt: skip
+
+
+def test_the_stored_verdict_is_shown_and_not_computed_again(hunt_again):
     """It was made when the promotion was: what `comparison` says later does not change it."""
-    with open_store(tmp_path / "e.db", clock=make.clock()) as store:
-        with store.begin_campaign(make.spec("held")) as writer:
-            ids = family.write(make, writer)
-            family.hold_out(writer, ids)
-            strong = writer.add_program("# strong\n", tree_hash="strong", name="strong")
-            pair = Pair(ids[2], strong, 0.75, 5, 2, 1)
-            summary = {
-                "program_id": ids[2], "training": 3.0, "test": 2.5, "gap": 0.5, "drawn": None,
-                "tiers": {"generic": 0.125},
-            }  # fmt: skip
-            writer.add_event(
-                "verdict",
-                {
-                    "programs": [
-                        {"program": ids[2], "name": "#2", "candidate": 2},
-                        {"program": strong, "name": "strong", "candidate": None},
-                    ],
-                    "summaries": [summary],
-                    "pairs": [vars(pair)],
-                },
-            )
-        seen = view(store, "held")
-        assert seen.held_out.pairs == (pair,)
-        assert (
-            "ahead of strong by 0.75 orders of magnitude on average (5 wins, 2 ties, 1 loss)"
-            in sentences(seen)[-1]
-        )
+    store, writer, ids, others = hunt_again
+    stored = STORED | {"program": ids[2], "other": others["strong"]}
+    promoted_before(writer, ids, {"strong": others["strong"]}, comparisons=[stored])
+    seen = view(store, "held")
+    assert seen.held_out.comparisons == (Comparison(**stored),)
+    assert sentences(seen)[:2] == [
+        "On 5 held-out games of 4 families, #2 is ahead of 1 of 1.",
+        "It is ahead of the strongest of these, strong, by 0.75 ± 0.12 orders of magnitude on average.",
+    ]
+
+
+def test_programs_that_the_promotion_left_out_count_too(hunt_again):
+    """A promotion against a weak seed alone does not hide the strong one that the end of the campaign evaluated."""
+    store, writer, ids, others = hunt_again
+    for task in TASKS:
+        writer.record_held_out(held(others["weak"], task, 0.5))
+    stored = STORED | {"program": ids[2], "other": others["weak"]}
+    promoted_before(writer, ids, {"weak": others["weak"]}, comparisons=[stored])
+    seen = view(store, "held")
+    names = [seen.held_out.names[one.other] for one in seen.held_out.comparisons]
+    assert names == ["strong", "weak"]
+    assert sentences(seen)[0].endswith("#2 is ahead of 1 of 2, behind 1 (strong).")
+    assert "The strongest of these, strong, is ahead of it by 1.00" in sentences(seen)[1]
+
+
+def test_a_verdict_that_was_stored_before_there_were_comparisons_stays_readable(hunt_again):
+    store, writer, ids, others = hunt_again
+    pair = {"finalist": ids[2], "baseline": others["strong"], "mean": 0.3, "wins": 5, "ties": 2, "losses": 1}
+    means = {"training": 3.0, "test": 2.5, "gap": 0.5, "drawn": None, "tiers": {"generic": 0.125}}
+    promoted_before(writer, ids, {"strong": others["strong"]}, pairs=[pair])
+    writer.add_event(
+        "verdict",
+        {
+            "programs": [{"program": ids[2], "name": "#2", "candidate": 2}],
+            "pairs": [pair],
+            "summaries": [{"program_id": ids[2]} | means],
+        },
+    )
+    seen = view(store, "held")
+    assert "behind 1 (strong)" in sentences(seen)[0]
+    text, _ = report.markdown(seen, "f")
+    assert "| #2 | 3.0000 | 2.5000 | 0.5000 | 0.1250 |" in text.replace("\\", "")
+
+
+def test_a_reconstruction_has_its_mark_and_no_verdict(hunt_again):
+    store, writer, _, _ = hunt_again
+    ours = writer.add_program('"""A rule.\n\nReconstruction: of a name.\n"""\n', tree_hash="o", name="wop")
+    told = writer.add_program("\nPLANNED_ITERATIONS = 1\n", tree_hash="t", name="hs")
+    for key in (ours, told):
+        for task in TASKS:
+            writer.record_held_out(held(key, task, 0.001))
+    seen = view(store, "held")
+    of = {seen.held_out.names[one.other]: one.verdict for one in seen.held_out.comparisons}
+    assert of == {"wop‡": None, "hs†": "behind", "strong": "behind"}
+    assert "behind 2 (strong, hs†)" in sentences(seen)[0]
+    text, _ = report.markdown(seen, "f")
+    assert "† is told the horizon. ‡ a reconstruction" in text
+    assert "not counted" in text
