@@ -23,19 +23,19 @@ def family_score(
 
     Tasks are the unit of the standard error: within a family their spread, or, where that is smaller, the standard
     errors that they bring. Families count alike, however many tasks they have, and are no sample: the error is that of
-    other seeds, not of other families. One task with a seed says nothing of its family's spread; it is taken to have
-    the mean variance of the families with several, or, where there is none, the metric's resolution as its error.
+    other seeds, not of other families. One task with a seed says nothing of its family's spread: its error is taken to
+    be the metric's resolution.
     """
     families: dict[str, list[TaskResult]] = {}
     for result in results:
         families.setdefault(result.task.family, []).append(result)
     values = [[value(member) for member in members] for members in families.values()]
-    spreads = [variance(own) for own in values if len(own) > 1]
-    unknown = fmean(spreads) if spreads else (metric.resolution / metric.unit) ** 2
     variances = []
     for members, own in zip(families.values(), values, strict=True):
         within = sum(stderr_of(member, metric) ** 2 for member in members) / len(members) ** 2
-        alone = unknown if members[0].task.seed is not None and not within else 0.0
+        alone = (
+            (metric.resolution / metric.unit) ** 2 if members[0].task.seed is not None and not within else 0.0
+        )
         variances.append(max(within, variance(own) / len(own) if len(own) > 1 else alone))
     return Score(
         fmean(map(fmean, values)),

@@ -271,12 +271,13 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def summarized(comparisons: Sequence[Comparison], names: Mapping[str, str]) -> str:
+def summarized(comparisons: Sequence[Comparison], names: Mapping[str, str], *, most: int = 99) -> str:
     """Return verdicts in words, such as "ahead of 9 of 14, level with 3 (a, b, c), behind 2 (d, e)".
 
     Args:
         comparisons: of one program.
         names: what the others are called, by what `Comparison.other` has.
+        most: how many names are listed of a kind; more than that are only counted.
     """
     by_verdict: dict[str, list[str]] = {"ahead": [], "level": [], "behind": []}
     for one in comparisons:
@@ -286,9 +287,9 @@ def summarized(comparisons: Sequence[Comparison], names: Mapping[str, str]) -> s
     if not total:
         return "compared with nothing"
     rest = [
-        f"{words} {len(by_verdict[verdict])} ({', '.join(by_verdict[verdict])})"
+        f"{words} {len(own)}" + (f" ({', '.join(own)})" if len(own) <= most else "")
         for verdict, words in (("level", "level with"), ("behind", "behind"))
-        if by_verdict[verdict]
+        if (own := by_verdict[verdict])
     ]
     return ", ".join([f"ahead of {len(by_verdict['ahead'])} of {total}", *rest])
 

@@ -101,10 +101,10 @@ def score(value: float | None, stderr: float = 0.0) -> str:
 
 
 def estimate(value: float | None, stderr: float | None = None, *, sign: bool = False) -> str:
-    """Return a mean with its standard error, to two digits of the error, or a dash; `sign`: of a difference."""
+    """Return a mean with its standard error, to the first digit of the error, or a dash; `sign`: of a difference."""
     if value is None:
         return NONE
-    decimals = min(6, max(2, 1 - floor(log10(stderr)))) if stderr else 4
+    decimals = min(6, max(2, -floor(log10(stderr)))) if stderr else 3
     shown = f"{value:{'+' if sign else ''}.{decimals}f}"
     return _minus(shown) + (f" ± {stderr:.{decimals}f}" if stderr else "")
 

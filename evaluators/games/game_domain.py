@@ -1,7 +1,7 @@
 """What domains that play games share: tasks from suites and payoff tiers, the race over them, and scores.
 
 ``advantage`` is by how many powers of ten a program's exploitability is below the reference program's on the same
-game, payoffs and iterations, at three points of the run, clipped to [-1, 1]: the mean over families of games. A search
+game, payoffs and iterations, at a few points of the run, clipped to [-1, 1]: the mean over families of games. A search
 measures it on a *block*, games and payoffs that are drawn from its seed.
 
 ``decades`` is how many powers of ten a program gained over the uniform policy (clipped to [0, 6]: below about 1e-6

@@ -103,7 +103,7 @@ class PsroDomain(GameDomain):
         "shor_psro",
         "best_response_line_search",
     )
-    reference = "regret_matching_plus"
+    reference = "regret_matching_plus_1000"
     readings = (0.25, 0.5, 1.0)
     iterations = ITERATIONS
     block = BLOCK

@@ -124,7 +124,7 @@ def _lines(record: CampaignRecord, board: Leaderboard, own: Score, runs: int) ->
     """Return what the table says in words, and what belongs to it."""
     task = record.metric.task
     lines = [
-        f"Over these {count(board.instances, task)} of {count(board.families, 'family')}, the {DISCOVERED} "
+        f"On {count(board.instances, task)} of {count(board.families, 'family')}, the {DISCOVERED} "
         f"program is {board.words}. (Paired differences; 95 % intervals over families, corrected for the number of "
         "programs.)"
     ]

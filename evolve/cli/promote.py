@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from evolve.cli.output import (
     DbOption,
@@ -24,7 +22,7 @@ from evolve.cli.programs import WorkersOption
 from evolve.cli.tables import (
     LEGEND,
     Entry,
-    by_row,
+    by_program,
     estimate_text,
     grouped,
     lead,
@@ -145,25 +143,23 @@ def _print(promotion: Promotion) -> None:
 
 
 def _print_values(out: Console, promotion: Promotion, horizon: int) -> None:
-    """Print the score and values of all programs at one budget, a column per program."""
+    """Print the score and values of all programs at one budget, best first, a column per group of tasks."""
     runs = [run for run in promotion.held_out if run.task.budget == horizon]
     tier = next((run.task.tier for run in runs if run.task.name not in promotion.drawn), runs[0].task.tier)
-    rows = dict.fromkeys(
+    columns = dict.fromkeys(
         row_name(run.task, tier) for run in sorted(runs, key=lambda run: run.task.tier != tier)
     )
-    entries = {}
+    entries = []
     for one in promotion.contenders:
         own = [run for run in runs if run.program_id == one.program_id]
         score = verdicts.mean_score(promotion.metric, own)
-        entries[one.label] = Entry(one.label, score, grouped(own, tier), one.ordinal is not None)
-    finalists = [one.label for one in promotion.finalists]
-
-    def table(baselines: Sequence[str]) -> Table:
-        shown = [entries[name] for name in (*finalists, *baselines)]
-        return by_row(shown, list(rows), promotion.metric, objective=promotion.objective)
-
-    ordered = [entry.name for entry in ranked(list(entries.values())) if entry.name not in finalists]
-    print_across(out, ordered, table)
+        entries.append(Entry(one.label, score, grouped(own, tier), one.ordinal is not None))
+    shown = ranked(entries)
+    print_across(
+        out,
+        list(columns),
+        lambda names: by_program(shown, names, promotion.metric, objective=promotion.objective),
+    )
 
 
 def _print_summaries(out: Console, promotion: Promotion) -> None:

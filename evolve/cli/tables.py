@@ -59,7 +59,7 @@ def lead(one: Comparison) -> str:
 
 
 def estimate_text(value: Score | None) -> str:
-    """Return a mean with its standard error, to two digits of the error, or a dash."""
+    """Return a mean with its standard error, to the first digit of the error, or a dash."""
     return estimate(*(value.mean, value.stderr) if value else (None,)).translate(_ASCII)
 
 
@@ -117,38 +117,6 @@ def by_program(entries: Sequence[Entry], names: Sequence[str], metric: Metric, *
         columns.append(["-" if e.program_ms is None else f"{e.program_ms:.3g}" for e in entries])
     for entry, *cells in zip(entries, *columns, strict=True):
         table.add_row(escape(entry.name), *cells, style="green" if entry.highlight else "")
-    return table
-
-
-_NAMES = 56
-"""Letters of all programs' names beyond which these are broken at underscores, for a table of eighty columns."""
-
-
-def by_row(
-    entries: Sequence[Entry],
-    rows: Sequence[str],
-    metric: Metric,
-    *,
-    objective: str,
-    unseen: Sequence[str] = (),
-) -> Table:
-    """Return a table with a column per program, which fits a narrow terminal.
-
-    Args:
-        entries: the programs, in order.
-        rows: names of rows, after the score's.
-        metric: what the values are of.
-        objective: name of the score.
-        unseen: rows below a line, of tasks that the search did not see.
-    """
-    long = sum(len(entry.name) for entry in entries) > _NAMES
-    table = plain_table("", right=[e.name.replace("_", "_\n") if long else e.name for e in entries])
-    for column, entry in zip(table.columns[1:], entries, strict=True):
-        column.style = "green" if entry.highlight else ""
-    table.add_row(escape(f"{objective} ↑"), *map(_folded, _scores(entries)), end_section=True)
-    for name in (*rows, *unseen):
-        cells = map(_folded, _values(entries, name, metric))
-        table.add_row(escape(f"{name} {arrow(metric)}"), *cells, end_section=name == rows[-1])
     return table
 
 
@@ -273,11 +241,6 @@ def _values(entries: Sequence[Entry], name: str, metric: Metric) -> list[str]:
         middle, mark = mean(metric, values), marks.get(key, "")
         cells[key] = _strong(mark + number(metric, middle.value, middle.stderr), bool(mark))
     return list(cells.values())
-
-
-def _folded(cell: str) -> str:
-    """Return a cell with the standard error below the number: programs side by side leave little room."""
-    return cell.replace(" ±", "\n±")
 
 
 def _strong(text: str, strong: bool) -> str:

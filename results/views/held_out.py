@@ -55,8 +55,8 @@ class HeldOut:
         return [one for one in self.comparisons if one.program == finalist]
 
     def summarized(self, finalist: str) -> str:
-        """Return in words what a finalist is ahead of."""
-        return summarized(self.of(finalist), self.names)
+        """Return in words what a finalist is ahead of; a table has all names."""
+        return summarized(self.of(finalist), self.names, most=6)
 
 
 def held_out(

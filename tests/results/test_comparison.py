@@ -374,4 +374,5 @@ def test_the_strongest_stands_first_and_the_words_name_who_is_not_behind():
     assert [one.other for one in found] == ["strong", "twin", "weak"]
     names = {name: name for name in values}
     assert summarized(found, names) == "ahead of 1 of 3, level with 1 (twin), behind 1 (strong)"
+    assert summarized(found, names, most=0) == "ahead of 1 of 3, level with 1, behind 1"
     assert summarized([], names) == "compared with nothing"

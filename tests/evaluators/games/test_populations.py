@@ -99,6 +99,23 @@ class TestAgainstOpenSpiel:
         assert [r.value for r in populations.best_responses(own)] == pytest.approx(expected, abs=1e-9)
 
     @pytest.mark.parametrize("name", ["kuhn2", "leduc2", "kuhn3"])
+    def test_payoffs_against_best_responses_to_mixtures(self, name):
+        from open_spiel.python.algorithms.best_response import BestResponsePolicy
+        from open_spiel.python.algorithms.expected_game_score import policy_value
+
+        game, flat, populations = example(name)
+        turns, mixed = aggregated(name)
+        root, players = turns.new_initial_state(), range(game.num_players)
+        responses = [BestResponsePolicy(turns, p, mixed) for p in players]
+        found = populations.best_response_payoffs(mixtures(populations))
+        for p, own in enumerate(flat):
+            for k, policy in enumerate(own):
+                profile = [game.uniform(q) if q != p else policy for q in players]
+                alone = tabular(game, profile)
+                expected = policy_value(root, [alone if q == p else responses[q] for q in players])[p]
+                assert found[p][k] == pytest.approx(expected, abs=1e-9)
+
+    @pytest.mark.parametrize("name", ["kuhn2", "leduc2", "kuhn3"])
     def test_exploitability_of_mixtures(self, name):
         from open_spiel.python.algorithms.exploitability import nash_conv
 

@@ -98,7 +98,7 @@ def test_the_words_below_the_table(printed, stored):
     said = " ".join(printed.split())
     counted = len(seeds.names("cfr")) - len(seeds.reconstructions("cfr"))
     assert re.search(rf"the discovered program is ahead of \d+ of {counted}, level with \d+ \(", said)
-    assert "Over these 10 games of 5 families" in said
+    assert "On 10 games of 5 families, the discovered program is" in said
     assert re.search(r"Its score on the games that the search followed: \S+ ± \S+; on fresh ones", said)
     assert "Seeds of these games: 70 to 71." in said
     with open_store(stored, create=False, read_only=True) as store:

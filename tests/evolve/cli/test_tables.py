@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from evaluators.records import Cost, Metric, Score, Task, TaskResult
-from evolve.cli.tables import Entry, by_program, by_row, grouped, print_across, ranked, tasks_table, title
+from evolve.cli.tables import Entry, by_program, grouped, print_across, ranked, tasks_table, title
 from results.comparison import Value
 
 LOG = Metric("loss", "loss of the fit", "min", "log", resolution=0.1, budget="epoch")
@@ -96,11 +96,6 @@ class TestMarks:
     def test_a_failure_is_last_also_where_all_scores_are_negative(self):
         entries = [entry("failed", None, 1.0), entry("bad", -5.0, 1.0), entry("good", -1.0, 1.0)]
         assert [one.name for one in ranked(entries)] == ["good", "bad", "failed"]
-
-    def test_standard_errors_stand_below_where_programs_are_columns(self):
-        table = by_row([entry("x", 1.0, 4.0, 0.5), entry("y", 1.0, 9.0, 0.4)], ["a"], MAX, objective="score")
-        lines = [" ".join(line) for line in printed(table)]
-        assert lines[3:5] == ["a ↑ 4.00 ★9.00", "± 0.5 ± 0.4"]
 
 
 class TestNarrowTerminals:
