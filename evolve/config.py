@@ -63,7 +63,7 @@ class CampaignConfig(BaseModel):
     several, one is chosen for each candidate."""
     start: tuple[str, ...] = ()
     """Seed names, paths or stored ids that the search starts from; the domain's seed when empty."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=1 << 32)
     """Of everything random."""
     suite: str = "train"
     """Named set of tasks to search on."""
@@ -73,7 +73,7 @@ class CampaignConfig(BaseModel):
     """Tiers of tasks that are scored; the domain's own when empty."""
     budget: int | None = Field(None, ge=1)
     """Of each task, such as iterations; the domain's own unless given."""
-    refinements: int | None = Field(None, ge=0)
+    refinements: int | None = Field(None, ge=0, lt=1000)
     """How often an island's leader is evaluated on further seeds; the domain's own unless given."""
     race: bool = True
     """Whether a candidate that is far behind its parent on the first stage of its tasks is stopped there."""

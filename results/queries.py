@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, case, func, literal, selec
 from evaluators.records import Metric, Score, Tag
 from results.errors import UnknownNameError, nearest
 from results.loading import (
+    load_best,
     load_calls,
     load_campaigns,
     load_evaluations,
@@ -37,9 +38,6 @@ from results.store import Store
 
 _Query = TypeVar("_Query", bound="Select[*tuple[Any, ...]]")
 _Number = TypeVar("_Number", int, float)
-
-BEST = "best"
-"""Kind of the event that says which program the search held for the best from then on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +117,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
     """The best candidates of a campaign, best first; equal ones in the order of their ordinals.
 
     They are ranked by their score less its standard error, so that one that was measured once does not lead by luck. In
-    the campaign's own ranking the first is the program that the search held for the best in the end (`BEST`).
+    the campaign's own ranking the first is the program that the search held for the best in the end.
 
     Args:
         store: where to look.
@@ -151,7 +149,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                 ScoreRow.name == ranked.objective,
             )
             .order_by(
-                case((Candidate.ordinal == (-1 if objective else _best(connection, ranked.id)), 0), else_=1),
+                case((Candidate.ordinal == (None if objective else load_best(connection, ranked.id)), 0), else_=1),
                 (ScoreRow.mean - ScoreRow.stderr).desc(),
                 Candidate.ordinal,
             )
@@ -172,18 +170,6 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
         )
         for place, row in enumerate(rows, start=1)
     ]
-
-
-def _best(connection: Connection, campaign_id: int) -> int:
-    """Return the ordinal of the program that a search held for the best last; -1 where it said nothing of it."""
-    said = (
-        select(Event.payload)
-        .where(Event.campaign_id == campaign_id, Event.kind == BEST)
-        .order_by(Event.id.desc())
-        .limit(1)
-    )
-    payload = connection.execute(said).scalar_one_or_none()
-    return -1 if payload is None else int(payload["ordinal"])
 
 
 def told_candidates(store: Store, campaign: str) -> int:

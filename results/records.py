@@ -90,11 +90,13 @@ class CampaignState:
         told: candidates that selection has seen, by ordinal.
         pending: ordinal -> candidate recorded but not told, with its evaluations if they finished.
         baselines: evaluations of programs that are no candidates.
+        best: ordinal of the program that was said to be the best last.
     """
 
     told: tuple[StoredCandidate, ...]
     pending: Mapping[int, StoredCandidate]
     baselines: tuple[StoredEvaluation, ...]
+    best: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -287,7 +287,9 @@ class GameDomain(TaskDomain):
         own = range(count) if seeds is None else seeds[:count]
         if is_law(game):
             return draws(game, iterations, own) if tier == DRAWN else []
-        return [] if tier == DRAWN else variants(game, tier, iterations, own if tier == GENERIC else seeds)
+        if tier == DRAWN:
+            return []
+        return variants(game, tier, iterations, own if tier == GENERIC else seeds and seeds[:COPIES])
 
     def stages(self, tasks: Sequence[Task]) -> tuple[Stage, ...]:
         """Return a first rung, half of the seeds of each small game, and the rest behind a gate (`RACE_MARGIN`)."""

@@ -15,6 +15,9 @@ from evolve.config import CampaignConfig
 BLOCKS = 1000
 """Of one campaign seed, before the seeds of the next begin."""
 
+FRESH = BLOCKS << 32
+"""Where blocks that belong to no campaign begin: campaign seeds have 32 bits."""
+
 
 def block(domain: TaskDomain, config: CampaignConfig, number: int) -> Plan:
     """Return the plan of a block of a campaign; without tasks for `number` > 0 where none has a seed."""
@@ -23,7 +26,7 @@ def block(domain: TaskDomain, config: CampaignConfig, number: int) -> Plan:
 
 def fresh_block(domain: TaskDomain, config: CampaignConfig, seed: int) -> Plan:
     """Return a block that belongs to no campaign, from a seed such as one that is drawn when the search is over."""
-    return _numbered(domain, config, (1 << 20) + seed, only_seeded=True)
+    return _numbered(domain, config, FRESH + seed, only_seeded=True)
 
 
 def _numbered(domain: TaskDomain, config: CampaignConfig, place: int, *, only_seeded: bool) -> Plan:

@@ -34,7 +34,7 @@ from evolve.search.ordinal_gate import CutOff, OrdinalGate
 from evolve.search.proposer import Proposer
 from evolve.source.canonical import canonical_hash
 from results.errors import StoreError
-from results.queries import BEST
+from results.loading import BEST
 from results.records import Status, StoredCandidate
 from results.writer import CampaignWriter, program_id
 
@@ -141,6 +141,8 @@ class Campaign:
             )
         )
         self._writer.set_status("running")
+        if best is not None and best.ordinal != self._announced:
+            self._announce()
         if config.time_s is not None:
             self._deadline = time.monotonic() + config.time_s
         # The seed is evaluated beside the baselines; its children are shown what these achieved.
@@ -175,6 +177,7 @@ class Campaign:
     def _restore(self) -> None:
         """Tell again what an earlier run told."""
         state = self._writer.load()
+        self._announced = state.best
         self._baselines.restore(state.baselines)
         for stored in (*state.told, *state.pending.values()):
             for one in stored.evaluations:

@@ -70,10 +70,13 @@ class History:
         return self._is_another_best()
 
     def _is_another_best(self) -> bool:
-        before, known = self.best, self._confirmed
-        self.best = self._current.best_of(lambda m: m.ordinal in known if self.refinements else True)
+        before, current = self.best, self._current
+        self.best = current.best_of(lambda m: m.ordinal in self._confirmed if self.refinements else True)
         if self.best is None:
-            self.best = before or self._current.leader
+            self.best = before or current.leader
+        elif before is not None and before.ordinal in self._confirmed and before not in current:
+            # Programs that lead by luck took its room in the archives; what is left may be worse.
+            self.best = min(before, self.best, key=current.order)
         return self.best is not None and (before is None or before.ordinal != self.best.ordinal)
 
     def next_refinement(self, ordinal: int) -> tuple[Candidate, int] | None:
@@ -103,6 +106,8 @@ class History:
         refined = replace(member, evaluation=evaluation, outcome=further.outcome)
         self._current = populations.refine(self._current, refined)
         self._confirmed.add(ordinal)
+        if self.best is not None and self.best.ordinal == ordinal and not refined.ok:
+            self.best = None
         return refined, self._is_another_best()
 
     def _merged(self, evaluation: Evaluation, further: Evaluation) -> Evaluation:

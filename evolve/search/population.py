@@ -77,6 +77,10 @@ class Population:
         """Return a population before the first tell."""
         return cls(objective, settings, resolution, tuple(Island() for _ in range(settings.islands)))
 
+    def __contains__(self, member: Candidate) -> bool:
+        """Whether an archive has a candidate, whatever results it has by now."""
+        return any(m.ordinal == member.ordinal for island in self.islands for m in island.archive)
+
     @property
     def leader(self) -> Candidate | None:
         """The member that is ranked first; the earliest among equals."""

@@ -18,6 +18,7 @@ from evaluators.testing import FakeDomain, fake_answer, fake_program
 from evolve.config import CampaignConfig
 from evolve.evaluation.service import EvaluationService
 from evolve.operators.base import ProposalError
+from evolve.search.blocks import block
 from evolve.search.campaign import Campaign, Setup
 from results.records import CampaignSpec
 from results.store import open_store
@@ -135,11 +136,11 @@ class Toy:
         wrap=None,
         delay=lambda: 0.0,
         seen=None,
-        seed=None,
+        founders=(),
     ):
         """Run a campaign, or continue it.
 
-        `wrap` replaces the writer by another; `seen(campaign, event)` watches; `seed` is the seed program.
+        `wrap` replaces the writer by another; `seen(campaign, event)` watches; `founders` are the seed programs.
         """
         domain = domain or FakeDomain("toy")
         spec = CampaignSpec(
@@ -156,8 +157,8 @@ class Toy:
         setup = Setup(
             config=config,
             domain=domain,
-            plan=domain.plan(),
-            seed_source=domain.seed_source(domain.seed) if seed is None else seed,
+            plan=block(domain, config, 0),
+            founders=founders or (domain.seed_source(domain.seed),),
             baselines={name: domain.seed_source(name) for name in domain.baselines},
             operator=operator or ToyOperator(),
             crossover=crossover or ToyCrossover(),

@@ -7,9 +7,11 @@ import pytest
 from evaluators.records import Tag
 from evolve.errors import EngineFault, EvolveError
 from evolve.operators.base import ScriptedOperator
-from evolve.search.events import BaselineScored, HeldOut, Started, Told
+from evolve.search.events import BaselineScored, HeldOut, NewBest, Started, Told
 from results import queries
+from results.loading import BEST
 from results.store import open_store
+from results.writer import program_id
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +33,12 @@ def uninterrupted(toy, contents, empty_db, tmp_path_factory):
 def held_out_of(db):
     with open_store(db, read_only=True) as store:
         return queries.held_out(store, "toy")
+
+
+def best_of(db):
+    """What readers of the database see as the best program."""
+    with open_store(db, read_only=True) as store:
+        return queries.top(store, "toy", n=1)[0].program_id
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -146,14 +154,14 @@ def test_a_seed_that_fails_is_a_clear_error(toy, db):
     with pytest.raises(
         EvolveError, match=r"the seed program ended as exception: b: it is this program's fate\."
     ) as e:
-        toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
+        toy.run(db, toy.config(), founders=(toy.program(0.0, Tag.EXCEPTION),))
     assert "evolve evaluate" in e.value.hint
 
 
 def test_a_seed_that_fails_fails_again(toy, db):
     for _ in range(2):
         with pytest.raises(EvolveError, match="the seed program ended as exception"):
-            toy.run(db, toy.config(), seed=toy.program(0.0, Tag.EXCEPTION))
+            toy.run(db, toy.config(), founders=(toy.program(0.0, Tag.EXCEPTION),))
 
 
 def test_a_machine_that_evaluates_nothing_ends_the_campaign(toy, db, contents):
@@ -239,7 +247,9 @@ def test_a_cancelled_campaign_continues(toy, db, contents, uninterrupted, jitter
 def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupted, mortal, eighth):
     """Every number of writes up to the end of the campaign; split in eight so that a failure is quickly found."""
     config = toy.config(candidates=8, lookahead=4)
-    whole = uninterrupted_with(toy, new_db(), contents, config)
+    first = new_db()
+    best = toy.run(first, config).best
+    whole = contents(first, "toy")
     for lives in range(eighth, 100, 8):
         db, writers = new_db(), []
 
@@ -257,13 +267,9 @@ def test_a_crash_at_any_write_changes_nothing(toy, new_db, contents, uninterrupt
         toy.run(db, config)
         assert contents(db, "toy") == whole
         # A held-out evaluation that was recorded is not repeated.
-        assert len(held_out_of(db)) == len({(one.program_id, one.task) for one in held_out_of(db)}) == 2
+        assert len(held_out_of(db)) == len({(one.program_id, one.task) for one in held_out_of(db)}) == 3
+        assert best_of(db) == best
     pytest.fail("the campaign never came to its end")
-
-
-def uninterrupted_with(toy, db, contents, config):
-    toy.run(db, config)
-    return contents(db, "toy")
 
 
 def test_baselines_are_scored_and_remembered(toy, db):
@@ -285,33 +291,45 @@ def test_the_end_runs_held_out_tasks_and_records_each_evaluation(toy, db):
     events = []
     summary = toy.run(db, toy.config(), seen=lambda _, e: events.append(e))
     held_out = held_out_of(db)
-    assert [one.task.name for one in held_out] == ["c", "c"]
+    assert [one.task.name for one in held_out] == ["c", "c", "c"]
     assert {one.purpose for one in held_out} == {"end of campaign"}
-    assert summary.best in {one.program_id for one in held_out}
+    seeds = {program_id(toy.program(x)) for x in (0.0, 1.0)}
+    assert {one.program_id for one in held_out} == {summary.best} | seeds
     seen = [one for e in events if isinstance(e, HeldOut) for one in e.evaluations]
     assert {(one.program_id, one.value) for one in seen} == {(one.program_id, one.value) for one in held_out}
-    assert [e.total for e in events if isinstance(e, HeldOut)] == [2, 2]
+    assert [e.total for e in events if isinstance(e, HeldOut)] == [3, 3, 3]
+
+
+def test_the_end_compares_with_the_baselines_of_the_configuration_where_it_names_them(toy, db):
+    summary = toy.run(db, toy.config(baselines=("one",)))
+    assert {one.program_id for one in held_out_of(db)} == {summary.best, program_id(toy.program(1.0))}
+
+
+def test_the_end_shows_no_task_that_the_search_saw(toy, db):
+    toy.run(db, toy.config(tasks=("a", "c")))
+    assert held_out_of(db) == []
 
 
 def test_a_finished_campaign_run_again_runs_no_held_out_task_again(toy, db):
     for _ in range(2):
         toy.run(db, toy.config())
-    assert len(held_out_of(db)) == 2
+    assert len(held_out_of(db)) == 3
 
 
 def test_the_first_event_says_where_the_campaign_stands(toy, db):
     events = []
     for candidates in (12, 14):
         toy.run(db, toy.config(candidates=candidates), seen=lambda _, e: events.append(e))
-    told = [e.told for e in events if isinstance(e, Started)]
-    assert told == [0, 12]
+    first, second = (e for e in events if isinstance(e, Started))
+    assert (first.told, first.best, second.told) == (0, None, 12)
+    assert second.best == [e for e in events if isinstance(e, NewBest)][-1].candidate.scores["score"]
 
 
 def test_the_summary_names_the_best_candidate(toy, db, contents):
     summary = toy.run(db, toy.config(candidates=40))
     rows = [(c, s) for c, _, s, _ in contents(db, "toy") if c.outcome.ok]
     best = max(rows, key=lambda row: (row[1]["search"]["score"].mean, -row[0].ordinal))[0]
-    assert summary.best == best.program_id
+    assert summary.best == best.program_id == best_of(db)
     assert sum(summary.outcomes.values()) == summary.candidates == 40
 
 
@@ -324,3 +342,160 @@ def test_the_stored_status_follows_the_campaign(toy, db):
     assert status() == "interrupted"
     toy.run(db, toy.config(candidates=30))
     assert status() == "finished"
+
+
+def test_every_new_best_is_announced_when_it_is_told(toy, db, contents):
+    events = []
+    summary = toy.run(db, toy.config(candidates=40), seen=lambda _, e: events.append(e))
+    rows = [(c.ordinal, s["search"]["score"].mean) for c, _, s, _ in contents(db, "toy") if c.outcome.ok]
+    records = [k for k, value in rows if all(value > other for n, other in rows if n < k)]
+    announced = [e.candidate for e in events if isinstance(e, NewBest)]
+    assert [one.ordinal for one in announced] == records
+    assert announced[-1].program_id == summary.best
+    for before, event in zip(events, events[1:], strict=False):
+        if isinstance(event, NewBest):
+            assert isinstance(before, Told)
+            assert before.candidate.ordinal == event.candidate.ordinal
+
+
+def test_the_best_is_an_event_in_the_database(toy, db):
+    announced = []
+    summary = toy.run(
+        db,
+        toy.config(candidates=40),
+        seen=lambda _, e: announced.append(e.candidate) if isinstance(e, NewBest) else None,
+    )
+    with open_store(db, read_only=True) as store:
+        stored = [e.payload for e in queries.events(store, "toy") if e.kind == BEST]
+    assert [(e["ordinal"], e["program"]) for e in stored] == [(c.ordinal, c.program_id) for c in announced]
+    assert [e["mean"] for e in stored] == [c.scores["score"].mean for c in announced]
+    assert all(e["told"] == e["ordinal"] + 1 for e in stored)
+    assert stored[-1]["program"] == summary.best
+
+
+def test_a_best_whose_event_was_lost_is_announced_by_the_next_run(toy, db, uninterrupted, mortal):
+    """Telling and announcing are two writes."""
+
+    class Deaf(mortal):
+        def add_event(self, kind, payload):
+            raise self.Crash
+
+    with pytest.raises((mortal.Crash, ExceptionGroup)):
+        toy.run(db, toy.config(candidates=1), wrap=lambda writer: Deaf(writer, 1000))
+    summary = toy.run(db, toy.config(candidates=1))
+    assert best_of(db) == summary.best
+    with open_store(db, read_only=True) as store:
+        assert [e.payload["ordinal"] for e in queries.events(store, "toy") if e.kind == BEST] == [0]
+
+
+class TestFounders:
+    """A search that starts from several programs."""
+
+    SETTINGS = {"candidates": 24, "lookahead": 4, "workers": 3}
+
+    @pytest.fixture
+    def founders(self, toy):
+        return tuple(toy.program(x) for x in (0.5, 6.0, 2.0))
+
+    @pytest.fixture
+    def whole(self, toy, new_db, contents, founders):
+        db = new_db()
+        summary = toy.run(db, toy.config(**self.SETTINGS), founders=founders)
+        return contents(db, "toy"), summary
+
+    def test_they_are_the_first_candidates(self, whole, founders):
+        rows, _ = whole
+        assert [row[1] for row in rows[:3]] == list(founders)
+        assert [(row[0].operator, row[0].parents) for row in rows[:3]] == [("seed", ())] * 3
+        assert all(row[0].operator != "seed" for row in rows[3:])
+
+    def test_each_has_children(self, whole):
+        """Of the islands' leaders and those that were told last: all are told before any child is proposed."""
+        rows, _ = whole
+        parents = {parent for row in rows for parent in row[0].parents}
+        assert {row[0].program_id for row in rows[:3]} & parents
+        assert all(row[0].parents or row[0].outcome.tag is Tag.REJECTED for row in rows[3:])
+
+    def test_none_waits_for_another(self, toy, db, founders):
+        """They are evaluated side by side; the first child is proposed when all of them are told."""
+        told, proposed = [], []
+
+        class Watching(toy.Operator):
+            async def propose(self, parents, context, rng):
+                proposed.append((context.ordinal, len(told)))
+                return await super().propose(parents, context, rng)
+
+        def watch(_, event):
+            if isinstance(event, Told):
+                told.append(event.candidate.ordinal)
+
+        config = toy.config(**self.SETTINGS | {"crossover": 0.0, "attempts": 1})
+        toy.run(db, config, founders=founders, operator=Watching(), seen=watch)
+        assert proposed[0] == (3, 3)
+        assert all(count >= max(3, ordinal - 3) for ordinal, count in proposed)
+
+    @pytest.mark.parametrize("workers", [1, 4])
+    def test_workers_and_their_timing_change_nothing(
+        self, toy, db, contents, founders, whole, jitter, workers
+    ):
+        config = toy.config(**self.SETTINGS | {"workers": workers})
+        assert toy.run(db, config, founders=founders, delay=jitter) == whole[1]
+        assert contents(db, "toy") == whole[0]
+
+    @pytest.mark.parametrize("after", [0, 1, 2, 3, 9])
+    def test_stopped_it_goes_on_as_if_never_stopped(
+        self, toy, db, contents, founders, whole, jitter, after
+    ):
+        def stop(campaign, event):
+            if isinstance(event, Told) and event.candidate.ordinal == after:
+                campaign.stop()
+
+        config = toy.config(**self.SETTINGS)
+        assert toy.run(db, config, founders=founders, delay=jitter, seen=stop).status == "interrupted"
+        assert toy.run(db, config, founders=founders, delay=jitter) == whole[1]
+        assert contents(db, "toy") == whole[0]
+        assert best_of(db) == whole[1].best
+
+    def test_a_crash_at_any_write_changes_nothing(self, toy, new_db, contents, founders, mortal):
+        config = toy.config(candidates=5, lookahead=2)
+        first = new_db()
+        best = toy.run(first, config, founders=founders).best
+        whole = contents(first, "toy")
+        for lives in range(100):
+            db = new_db()
+            try:
+                toy.run(
+                    db, config, founders=founders, wrap=lambda writer, lives=lives: mortal(writer, lives)
+                )
+            except (mortal.Crash, ExceptionGroup):
+                toy.run(db, config, founders=founders)
+                assert contents(db, "toy") == whole
+                assert best_of(db) == best
+            else:
+                assert lives > 15
+                return
+        pytest.fail("the campaign never came to its end")
+
+    def test_fewer_candidates_than_founders_are_the_first_of_them(self, toy, db, contents, founders, whole):
+        assert toy.run(db, toy.config(**self.SETTINGS | {"candidates": 2}), founders=founders).candidates == 2
+        assert toy.run(db, toy.config(**self.SETTINGS), founders=founders) == whole[1]
+        assert contents(db, "toy") == whole[0]
+
+    @pytest.mark.parametrize("place", [0, 2])
+    def test_one_that_fails_is_a_clear_error(self, toy, db, founders, place):
+        broken = [*founders]
+        broken[place] = toy.program(1.0, Tag.EXCEPTION)
+        with pytest.raises(EvolveError, match=r"the seed program ended as exception: b: it is this"):
+            toy.run(db, toy.config(**self.SETTINGS), founders=tuple(broken))
+
+    def test_the_same_program_twice_is_a_clear_error(self, toy, db, founders):
+        again = "# as before\n" + founders[0]
+        with pytest.raises(EvolveError, match="the seed program ended as duplicate: the same program as cand"):
+            toy.run(db, toy.config(**self.SETTINGS), founders=(*founders, again))
+
+    @pytest.mark.parametrize("other", [(0, 2, 1), (0, 1, 2, 3)])
+    def test_others_are_another_campaign(self, toy, db, founders, other):
+        toy.run(db, toy.config(**self.SETTINGS), founders=founders)
+        chosen = tuple([*founders, toy.program(9.0)][k] for k in other)
+        with pytest.raises(EvolveError, match="started from another program"):
+            toy.run(db, toy.config(**self.SETTINGS), founders=chosen)

@@ -9,9 +9,11 @@ from evaluators.contract import MeanGate, SequentialGate
 from evaluators.records import Metric, Tag
 from evaluators.testing import FakeDomain, fake_program
 from evolve.operators.base import ScriptedOperator
-from evolve.search.events import Refined, Told
+from evolve.search.events import NewBest, Refined, Told
 from results import queries
+from results.loading import BEST
 from results.store import open_store
+from results.writer import program_id
 
 NOISE, SAMPLES = 0.3, 3
 SETTINGS = {"candidates": 40, "lookahead": 4}
@@ -40,6 +42,8 @@ def run(toy, contents):
         summary = toy.run(
             db, config, domain=domain or noisy(), seen=watch, delay=delay, wrap=wrap, operator=operator
         )
+        with open_store(db, read_only=True) as store:
+            assert queries.top(store, "toy", n=1)[0].program_id == summary.best
         return summary, contents(db, "toy"), refined
 
     return go
@@ -85,7 +89,8 @@ def test_every_program_is_paired_on_the_same_seeds(undisturbed):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_workers_and_their_timing_change_nothing(run, db, undisturbed, jitter, workers):
-    _, rows, refined = run(db, workers=workers, delay=jitter)
+    summary, rows, refined = run(db, workers=workers, delay=jitter)
+    assert summary == undisturbed[0]
     assert rows == undisturbed[1]
     told = [[(c.ordinal, c.scores) for c in each] for each in (refined, undisturbed[2])]
     assert told[0] == told[1]
@@ -99,14 +104,15 @@ def test_a_stopped_campaign_goes_on_as_if_never_stopped(run, db, undisturbed, ji
 
     summary, _, _ = run(db, delay=jitter, seen=stop)
     assert summary.status == "interrupted"
-    _, rows, _ = run(db, delay=jitter)
+    summary, rows, _ = run(db, delay=jitter)
+    assert summary == undisturbed[0]
     assert rows == undisturbed[1]
 
 
 def test_what_a_stopped_campaign_told_early_is_taken_back_where_it_is_told_to_nobody(run, new_db):
     """A small archive loses leaders before their refinements are due, which a stop tells at once."""
     options = {"candidates": 24, "population": {"islands": 1, "archive": 2}, "lookahead": 6, "seed": 2}
-    _, whole, refined = run(new_db(), **options)
+    undisturbed, whole, refined = run(new_db(), **options)
     assert sum(name != "search" for name in plans(whole)) > len(refined)
     for after in range(0, 20, 2):
         db = new_db()
@@ -116,7 +122,7 @@ def test_what_a_stopped_campaign_told_early_is_taken_back_where_it_is_told_to_no
                 campaign.stop()
 
         run(db, seen=stop, **options)
-        assert run(db, **options)[1] == whole, after
+        assert run(db, **options)[:2] == (undisturbed, whole), after
 
 
 @pytest.mark.parametrize("after", range(1, 39, 4))
@@ -127,19 +133,20 @@ def test_a_killed_campaign_goes_on_as_if_nothing_had_happened(run, db, undisturb
 
     with pytest.raises(asyncio.CancelledError):
         run(db, delay=jitter, seen=kill)
-    _, rows, _ = run(db, delay=jitter)
+    summary, rows, _ = run(db, delay=jitter)
+    assert summary == undisturbed[0]
     assert rows == undisturbed[1]
 
 
 def test_a_crash_at_any_write_changes_nothing(run, new_db, mortal):
     options = {"candidates": 8, "lookahead": 3}
-    whole = run(new_db(), **options)[1]
+    whole = run(new_db(), **options)[:2]
     for lives in range(0, 400, 3):
         db = new_db()
         try:
             run(db, wrap=lambda writer, lives=lives: mortal(writer, lives), **options)
         except (mortal.Crash, ExceptionGroup):
-            assert run(db, **options)[1] == whole
+            assert run(db, **options)[:2] == whole
         else:
             assert lives > 30
             return
@@ -148,7 +155,48 @@ def test_a_crash_at_any_write_changes_nothing(run, new_db, mortal):
 
 def test_a_raised_budget_comes_to_what_the_larger_one_would_have(run, db, undisturbed):
     run(db, candidates=17)
-    assert run(db)[1] == undisturbed[1]
+    assert run(db)[:2] == undisturbed[:2]
+
+
+def test_the_best_is_always_one_that_was_measured_on_a_further_block(run, db, jitter):
+    """But for the first one; and it is said as soon as that block is told."""
+    events = []
+    summary, _, _ = run(db, delay=jitter, seen=lambda _, event: events.append(event))
+    bests = [event.candidate for event in events if isinstance(event, NewBest)]
+    assert len(bests) > 2
+    assert bests[0].ordinal == 0
+    for best in bests[1:]:
+        assert best.scores["score"].n > 2 * SAMPLES
+    assert bests[-1].program_id == summary.best
+    with open_store(db, read_only=True) as store:
+        stored = [event.payload for event in queries.events(store, "toy") if event.kind == BEST]
+    assert [one["ordinal"] for one in stored] == [best.ordinal for best in bests]
+    assert [one["mean"] for one in stored] == [best.scores["score"].mean for best in bests]
+    assert [one["told"] for one in stored] == sorted(one["told"] for one in stored)
+
+
+@pytest.mark.parametrize("after", [3, 14, 25])
+def test_what_a_stop_announced_before_its_time_is_taken_back(run, db, undisturbed, after):
+    """A stop tells refinements at once; the next run holds for the best what an undisturbed one held then."""
+
+    def stop(campaign, event):
+        if isinstance(event, Told) and event.candidate.ordinal == after:
+            campaign.stop()
+
+    run(db, seen=stop)
+    assert run(db)[0].best == undisturbed[0].best
+
+
+def test_the_end_measures_the_best_and_every_seed_on_a_fresh_block(run, db):
+    summary, rows, _ = run(db)
+    with open_store(db, read_only=True) as store:
+        shown = queries.held_out(store, "toy")
+    seen = {task.seed for row in rows for curves in row[3].values() for task, _ in curves}
+    fresh = [one for one in shown if one.task.family in "ab"]
+    assert {one.program_id for one in fresh} == {summary.best, *map(program_id, noisy().sources.values())}
+    assert len(fresh) == 3 * 2 * SAMPLES
+    assert not seen & {one.task.seed for one in fresh}
+    assert {one.task.family for one in shown} == {"a", "b", "c"}
 
 
 def test_ranking_uses_what_is_known_of_a_member(toy, run, db):
@@ -159,12 +207,32 @@ def test_ranking_uses_what_is_known_of_a_member(toy, run, db):
     first = {row[0].ordinal: -fmean(c[-1][1] for _, c in row[3]["search"]) for row in rows[1:]}
     lucky = max(first, key=first.get)
     assert any(candidate.ordinal == lucky for candidate in refined)
-    known = {row[0].program_id: row[2]["search"]["score"].mean for row in rows}
-    assert summary.scores["score"].mean == known[summary.best]
-    assert known[rows[lucky][0].program_id] < first[lucky]
+    known = {row[0].program_id: row[2]["search"]["score"] for row in rows}
+    assert summary.scores["score"] == known[summary.best]
+    assert known[rows[lucky][0].program_id].mean < first[lucky]
+    confirmed = {key: score for key, score in known.items() if score.n > 2 * SAMPLES}
+    assert summary.best in confirmed
+    # All are of one size but for their digits: within a standard error of the first, measured as often, one is chosen.
+    leader = max(confirmed.values(), key=lambda score: score.mean - score.stderr)
+    assert known[summary.best].mean >= leader.mean - leader.stderr
     with open_store(db, read_only=True) as store:
-        best = queries.top(store, "toy", n=1)[0]
-    assert best.value == max(known.values())
+        ranked = queries.top(store, "toy", n=99)
+    assert [one.program_id for one in ranked][0] == summary.best
+    bounds = [one.value - one.scores["score"].stderr for one in ranked[1:]]
+    assert bounds == sorted(bounds, reverse=True)
+
+
+def test_of_programs_that_are_level_the_smaller_one_is_the_best(toy, run, db):
+    """Nine statements that do nothing, and none: the prompts promise that it counts."""
+    idle = "".join(f"x{n} = {n}\n" for n in range(9))
+    sources = [idle + toy.program(3.5), toy.program(3.4), *(toy.program(1.0 + n / 100) for n in range(9))]
+    summary, rows, _ = run(
+        db, domain=noisy(refinements=1), operator=ScriptedOperator(sources), candidates=12, crossover=0.0,
+        lookahead=1, population={"islands": 2, "migrate_every": 99},
+    )  # fmt: skip
+    long, short = rows[1], rows[2]
+    assert long[2]["search"]["score"].n == short[2]["search"]["score"].n == 4 * SAMPLES
+    assert summary.best == short[0].program_id
 
 
 class Brittle(FakeDomain):
