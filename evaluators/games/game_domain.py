@@ -282,9 +282,7 @@ class GameDomain(TaskDomain):
             game = name if is_law(name) else suites.resolve(name).name
             for tier in self.search_tiers if tiers is None else tiers:
                 chosen += self._in_tier(game, tier, iterations, seeds)
-        return sorted(
-            dict.fromkeys(chosen), key=lambda task: (_num_terminals(played(task).game), task.group)
-        )
+        return sorted(dict.fromkeys(chosen), key=lambda task: (_num_terminals(played(task).game), task.group))
 
     def _in_tier(self, game: str, tier: str, iterations: int, seeds: Sequence[int] | None) -> list[Task]:
         """Return the tasks of a game or law in a tier: laws have drawn games only, and other games none."""

@@ -64,7 +64,9 @@ def test_where_tasks_agree_by_chance_their_own_errors_count():
     assert found.stderr == pytest.approx(0.3 / 3 / LINEAR.unit)
 
 
-@pytest.mark.parametrize("kind", [seeded, lambda values: [result(v, name=str(k)) for k, v in enumerate(values)]])
+@pytest.mark.parametrize(
+    "kind", [seeded, lambda values: [result(v, name=str(k)) for k, v in enumerate(values)]]
+)
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), errors=st.floats(0.0, 10.0))
 def test_of_spread_and_own_errors_the_larger_counts(kind, values, errors):
     results = [replace(one, stderr=errors) for one in kind(values)]
