@@ -228,6 +228,9 @@ def ruler(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Programs as JSON instead of the fixture's."),
     ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the comparison into this file (png, svg or pdf).")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Evaluation processes.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -247,7 +250,10 @@ def ruler(
                 progress=lambda done, total: status.update(f"{done:,} of {total:,} programs"),
             )
     with console(stderr=True).status("resampling"):
-        report = bench.judge(bench.load(chosen, values))
+        fixture = bench.load(chosen, values)
+        report = bench.judge(fixture)
+    if figure is not None:
+        bench.draw(fixture, report, figure)
     _print(report, as_json=as_json)
 
 

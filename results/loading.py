@@ -25,11 +25,12 @@ from results.records import (
     CampaignRecord,
     CampaignState,
     HeldOutEvaluation,
+    LookRecord,
     ProgramRecord,
     StoredCandidate,
     StoredEvaluation,
 )
-from results.schema import Campaign, ModelCall, ModelText, Parent, Program
+from results.schema import Campaign, Look, ModelCall, ModelText, Parent, Program
 
 CALL_FIELDS = tuple(
     name for name in CallRecord.__dataclass_fields__ if name not in ("number", "messages", "answer")
@@ -181,6 +182,16 @@ def load_held_out(connection: Connection, campaign_id: int) -> list[HeldOutEvalu
             purpose=row.purpose,
             evaluated_at=row.evaluated_at,
         )
+        for row in rows
+    ]
+
+
+def load_looks(connection: Connection, domain: str) -> list[LookRecord]:
+    """Return the looks at held-out tasks of a domain by commands outside campaigns, oldest first."""
+    columns = [column for column in Look.__table__.c if column.name != "id"]
+    rows = connection.execute(select(*columns).where(Look.domain == domain).order_by(Look.id))
+    return [
+        LookRecord(**dict(row._mapping) | {"tasks": tuple((name, budget) for name, budget in row.tasks)})
         for row in rows
     ]
 

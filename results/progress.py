@@ -215,14 +215,6 @@ def outcome_counts(decided: Iterable[Trial]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def way_to_best(decided: Sequence[Trial]) -> list[int]:
-    """Return ordinals of the best candidate and its first parents, the oldest first; [] when nothing was scored."""
-    scored = [trial for trial in decided if trial.value is not None]
-    # The first of equals, as rankings have it.
-    best = max(scored, key=lambda trial: (trial.value, -trial.ordinal), default=None)
-    return [] if best is None else [trial.ordinal for trial in way_to(decided, best.ordinal)]
-
-
 def way_to(decided: Sequence[Trial], ordinal: int) -> list[Trial]:
     """Return a candidate and its first parents, the oldest first."""
     by_ordinal = {trial.ordinal: trial for trial in decided}

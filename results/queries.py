@@ -17,6 +17,7 @@ from results.loading import (
     load_campaigns,
     load_evaluations,
     load_held_out,
+    load_looks,
     load_programs,
     load_scores,
     unknown_campaign,
@@ -26,6 +27,7 @@ from results.records import (
     CampaignRecord,
     EventRecord,
     HeldOutEvaluation,
+    LookRecord,
     ProgramRecord,
     Status,
     StoredEvaluation,
@@ -188,6 +190,12 @@ def held_out(store: Store, campaign: str) -> list[HeldOutEvaluation]:
     """Everything that a campaign evaluated on tasks that its search did not see, oldest first."""
     with store.reading_campaign(campaign) as (connection, record):
         return load_held_out(connection, record.id)
+
+
+def looks(store: Store, domain: str) -> list[LookRecord]:
+    """The looks at held-out tasks of a domain by commands outside campaigns, oldest first."""
+    with store.reading() as connection:
+        return load_looks(connection, domain)
 
 
 def calls(store: Store, campaign: str, ordinal: int | None = None) -> list[CallRecord]:

@@ -129,6 +129,31 @@ class HeldOutEvaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookRecord:
+    """A command that ran a program on held-out tasks, outside any campaign. What it saw is not stored.
+
+    Attributes:
+        domain: of the tasks.
+        suites_version: of its suites.
+        program_id: SHA-256 of the source, which need not be stored.
+        program: what the command called it.
+        tasks: (name, budget) pairs.
+        command: such as ``evaluate``.
+        looked_by: the user, as the system calls them.
+        looked_at: when it began; the store says it.
+    """
+
+    domain: str
+    suites_version: int
+    program_id: str
+    program: str
+    tasks: tuple[tuple[str, int], ...]
+    command: str
+    looked_by: str
+    looked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventRecord:
     """Something worth remembering that happened to a campaign; `payload` is a JSON object."""
 

@@ -339,6 +339,22 @@ class HeldOut(TaskColumns, Base):
     evaluated_at: Mapped[datetime]
 
 
+class Look(Base):
+    """A command that ran a program on held-out tasks, outside any campaign; `tasks` are [name, budget] pairs."""
+
+    __tablename__ = "looks"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    domain: Mapped[str]
+    suites_version: Mapped[int]
+    program_id: Mapped[str] = mapped_column(String(64))
+    program: Mapped[str]
+    tasks: Mapped[list[Any]] = mapped_column(JSON)
+    command: Mapped[str]
+    looked_by: Mapped[str]
+    looked_at: Mapped[datetime]
+
+
 class Event(Base):
     """Something worth remembering."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ from results.database import open_engine, reading, writing
 from results.errors import BusyError
 from results.loading import find_campaign, get_campaign
 from results.locks import Locks
-from results.records import CampaignRecord, CampaignSpec
-from results.schema import Campaign
+from results.records import CampaignRecord, CampaignSpec, LookRecord
+from results.schema import Campaign, Look
 from results.writer import CampaignWriter, Clock
 
 
@@ -60,7 +60,8 @@ def open_store(
 # told only when it has an outcome. An evaluation comes back as it was recorded, to the last bit.
 #
 # Held-out tasks. Every evaluation on a task that the search did not see is a row of its own, also when the
-# program failed there, and nothing removes it: the more often a test set is used, the less it proves.
+# program failed there, and nothing removes it: the more often a test set is used, the less it proves. A command
+# outside any campaign leaves a row of `looks` before it runs a program on such tasks.
 #
 # Who may write. A campaign has exactly one writer: the CampaignWriter that holds its lock, which dies with
 # the process. Different campaigns in one database may be written by different processes; SQLite makes their
@@ -110,6 +111,12 @@ class Store(AbstractContextManager["Store", None]):
     def writer_of(self, campaign_id: int) -> str | None:
         """Which living process writes the campaign, in words, or None."""
         return self._locks.holder(campaign_id)
+
+    def record_looks(self, looks: Sequence[LookRecord]) -> None:
+        """Store that programs were run on held-out tasks, as of now."""
+        rows = [vars(look) | {"tasks": list(look.tasks), "looked_at": self._clock()} for look in looks]
+        with writing(self._engine) as connection:
+            connection.execute(insert(Look), rows)
 
     def begin_campaign(self, spec: CampaignSpec) -> CampaignWriter:
         """Store a new campaign, with status ``running``, and become its writer.

@@ -123,7 +123,7 @@ class CfrDomain(GameDomain):
     baselines = ("cfr", "cfr_plus", "dcfr", "pcfr_plus", "pdcfr_plus")
     reference = "dcfr"
     readings = (0.3, 1.0)
-    """At a hundred iterations another property is measured: that reading lowers the correlation with every later one."""
+    """At a hundred iterations another property is measured: that reading says less of every later one."""
     iterations = ITERATIONS
     block = BLOCK
     shown = SHOWN

@@ -14,8 +14,10 @@ import typer
 
 from evaluators.records import Outcome, Tag
 from evolve.cli.output import (
+    DbOption,
     JsonOption,
     console,
+    database,
     evaluation_json,
     fail,
     metric_json,
@@ -24,7 +26,7 @@ from evolve.cli.output import (
     progress,
     split,
 )
-from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption, WorkersOption
+from evolve.cli.programs import BudgetOption, SuiteOption, TasksOption, TierOption, WorkersOption, print_look
 from evolve.cli.tables import (
     LEGEND,
     Entry,
@@ -99,6 +101,7 @@ def baselines(
         Path | None, typer.Option(help="Draw values against the budget into this file (png, svg or pdf).")
     ] = None,
     workers: WorkersOption = None,
+    db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare all seed programs of a domain on a suite; the best value of each task has a star.
@@ -110,6 +113,7 @@ def baselines(
     Example: evolve baselines --suite train --budget 1000 --figure train.svg
     """
     from evaluators.registry import get_domain
+    from evolve.comparison.looks import record_looks
     from evolve.comparison.tables import REFUSALS
     from evolve.programs import find_program
 
@@ -124,6 +128,7 @@ def baselines(
         for wanted in ([tiers, [CHAOS]] if ties else [tiers])
     ]
     programs = [find_program(name, domain=domain) for name in chosen.seed_names()]
+    groups = record_looks(database(db), chosen, programs, plans, command="baselines")
     evaluated = _evaluate(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
     rows = [Row(program, *own) for program, own in zip(programs, zip(*evaluated, strict=True), strict=True)]
     if figure:
@@ -137,6 +142,7 @@ def baselines(
         print_json(choice | _everything(rows, chosen, tiers[0]))
     else:
         _print_table(rows, plans[0], chaos=ties)
+    print_look(chosen, groups, database(db), stderr=as_json)
     if any(outcome.tag not in REFUSALS for row in rows for outcome in row.failures.values()):
         raise typer.Exit(1)
 

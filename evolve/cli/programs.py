@@ -1,7 +1,8 @@
-"""``evolve evaluate``: one program on tasks, nothing stored."""
+"""``evolve evaluate``: one program on tasks; stored is only that it was run on held-out ones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,12 +16,15 @@ from evolve.cli.output import (
     evaluation_json,
     fail,
     print_json,
+    print_line,
     print_log,
     split,
 )
 from evolve.cli.tables import score_text, tasks_table, title
+from results.text import plural
 
 if TYPE_CHECKING:
+    from evaluators.task_domain import TaskDomain
     from evolve.programs import Program
 
 DomainOption = Annotated[
@@ -77,12 +81,13 @@ def evaluate(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score one program on tasks. Stores nothing.
+    """Score one program on tasks. Stores nothing, but that it was run on held-out tasks, if it was.
 
     A stored program runs in the kind of sandbox that its campaign demanded, or not at all.
 
     Example: evolve evaluate cfr_plus --tasks leduc2,kuhn3 --budget 100
     """
+    from evolve.comparison.looks import record_looks
     from evolve.evaluation.service import evaluate_here
     from evolve.programs import find_program
 
@@ -90,14 +95,23 @@ def evaluate(
     demanded = chosen.demanded(in_process=in_process, unsafe_in_process=unsafe_in_process)
     tiers = split(tier) or chosen.domain.tiers[:1]
     plan = chosen.domain.plan(split(tasks), suite=suite, tiers=tiers, budget=budget)
+    groups = record_looks(database(db), chosen.domain, [chosen], [plan], command="evaluate")
     evaluation = evaluate_here(chosen.domain, chosen.source, plan, demanded)
     if as_json:
         print_json({"domain": chosen.domain.name} | evaluation_json(chosen, evaluation))
     else:
         _print_evaluation(chosen, evaluation)
+    print_look(chosen.domain, groups, database(db), stderr=as_json)
     print_log(evaluation, stderr=as_json)
     if not evaluation.outcome.ok:
         raise fail(f"the program ended as {evaluation.outcome.tag.value}: {evaluation.outcome.message}")
+
+
+def print_look(domain: TaskDomain, groups: Sequence[str], db: str, *, stderr: bool) -> None:
+    """Print that a look at held-out tasks was recorded, if it was one."""
+    if groups:
+        what = f"{plural(domain.metric.task)} {', '.join(groups)}"
+        print_line(console(stderr=stderr), f"Held-out {what}: recorded in {db} that they were looked at.")
 
 
 def _print_evaluation(program: Program, evaluation: Evaluation) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from results.loading import get_campaign, load_campaigns
 from results.records import CampaignRecord
-from results.schema import Candidate, Evaluation, Event, HeldOut, ModelCall
+from results.schema import Candidate, Evaluation, Event, HeldOut, Look, ModelCall
 from results.store import Store, open_store
 
 
@@ -92,4 +92,4 @@ def _facts(connection: Connection, record: CampaignRecord | None) -> tuple[objec
         if record is not None:
             query = query.where(table.campaign_id == record.id)
         facts += connection.execute(query).one()
-    return tuple(facts)
+    return *facts, connection.execute(select(func.max(Look.id))).scalar()

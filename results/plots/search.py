@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from evaluators.records import Score
 from results.plots import theme
-from results.progress import Trial, way_to_best
+from results.progress import Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,14 +29,17 @@ def best_so_far(
     objective: str,
     against: Against = "candidates",
     references: Mapping[str, float] | None = None,
+    known: Sequence[tuple[int, Score]] = (),
 ) -> Figure:
-    """Draw every score as a dot, coloured by operator, and the best so far as a line with its standard error.
+    """Draw every score as a dot, coloured by operator, and the best as a line with its standard error.
 
     Args:
         trials: the campaign's, by ordinal.
         objective: names the vertical axis; larger is better.
         against: what the horizontal axis counts.
         references: name -> score of programs to compare with, drawn as level lines.
+        known: candidates told, and the score of what the search held for the best from then on; without it the line
+            is the highest score so far.
     """
     with theme.drawing():
         figure, axis = theme.blank(*_SIZE)
@@ -47,7 +51,11 @@ def best_so_far(
                 [_at(t, against) for t in own], [t.value or 0.0 for t in own],
                 s=_DOT, color=colour, alpha=0.8, linewidths=0, label=theme.label(operator),
             )  # fmt: skip
-        _draw_best(axis, trials, against, {"color": theme.STRONG, "linewidth": 2.0, "label": "best so far"})
+        line = {"color": theme.STRONG, "linewidth": 2.0}
+        if known:
+            _draw_known(axis, trials, against, known, line | {"label": "best, as known then"})
+        else:
+            _draw_best(axis, trials, against, line | {"label": "best so far"})
         _levels(axis, references or {})
         theme.dress(axis, x=_AXES[against], y=f"{objective} (larger is better)")
         _show_the_top(axis, scored, references or {})
@@ -93,10 +101,13 @@ def islands(series: Mapping[int, Sequence[tuple[int, float]]], *, objective: str
         return figure
 
 
-def ancestry(trials: Sequence[Trial], *, objective: str) -> Figure:
+def ancestry(trials: Sequence[Trial], way: Sequence[int], *, objective: str) -> Figure:
     """Draw scored candidates where they were tried and how they scored, each joined to its first parent.
 
-    The lineage from the first program to the best stands out, with the candidates' numbers.
+    Args:
+        trials: the campaign's, by ordinal.
+        way: ordinals of the lineage from the first program to the best, which stands out, with its numbers.
+        objective: names the vertical axis; larger is better.
     """
     from matplotlib.collections import LineCollection
 
@@ -111,7 +122,7 @@ def ancestry(trials: Sequence[Trial], *, objective: str) -> Figure:
             [t.ordinal for t in few], [t.value or 0.0 for t in few],
             s=_DOT, color=theme.INK, alpha=0.6, linewidths=0,
         )  # fmt: skip
-        _draw_lineage(axis, [at[ordinal] for ordinal in way_to_best(trials) if ordinal in at])
+        _draw_lineage(axis, [at[ordinal] for ordinal in way if ordinal in at])
         theme.dress(axis, x="candidate", y=f"{objective} (larger is better)")
         _show_the_top(axis, scored, {})
         return figure
@@ -127,11 +138,26 @@ def _draw_best(axis: Axes, trials: Sequence[Trial], against: Against, line: dict
     """Draw the best so far, at the first that has a best, those that raised it, and the last."""
     known = [t for t in trials if t.best is not None]
     steps = [t for t in known if t.gain > 0 or t is known[0] or t is known[-1]]
-    at, best = [_at(t, against) for t in steps], [t.best or 0.0 for t in steps]
+    _draw_steps(axis, [(_at(t, against), Score(t.best or 0.0, t.best_stderr)) for t in steps], line)
+
+
+def _draw_known(
+    axis: Axes,
+    trials: Sequence[Trial],
+    against: Against,
+    known: Sequence[tuple[int, Score]],
+    line: dict[str, Any],
+) -> None:
+    """Draw what the search held for the best, from the last candidate that was told by then, to the end."""
+    at = [(_at(trials[min(told, len(trials)) - 1], against), score) for told, score in known if told]
+    _draw_steps(axis, [*at, (_at(trials[-1], against), known[-1][1])], line)
+
+
+def _draw_steps(axis: Axes, steps: Sequence[tuple[float, Score]], line: dict[str, Any]) -> None:
+    at, best = [place for place, _ in steps], [score.mean for _, score in steps]
     axis.step(at, best, where="post", **line)
-    errors = [t.best_stderr for t in steps]
-    if any(errors):
-        low, high = ([b + sign * e for b, e in zip(best, errors, strict=True)] for sign in (-1, 1))
+    if any(score.stderr for _, score in steps):
+        low, high = ([score.mean + sign * score.stderr for _, score in steps] for sign in (-1, 1))
         axis.fill_between(at, low, high, step="post", color=line["color"], alpha=0.2, linewidth=0)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, NamedTuple
 
+from evaluators.records import Score
 from results import progress, queries
 from results.lineage import Step, load_steps
 from results.loading import load_held_out
-from results.records import CampaignRecord, EventRecord, ModelShare, Status
+from results.records import CampaignRecord, EventRecord, LookRecord, ModelShare, Status
 from results.store import Store
 from results.text import Diff, diff
 from results.views import programs
@@ -30,6 +32,26 @@ class Change:
     diff: Diff | None = None
 
 
+class KnownBest(NamedTuple):
+    """What a search held for the best from then on, and with which score: later results may have changed both.
+
+    Attributes:
+        told: candidates that it had told by then.
+        ordinal: of the program.
+        score: as it was known.
+    """
+
+    told: int
+    ordinal: int
+    score: Score
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> KnownBest:
+        """Return what an event says."""
+        score = Score(payload["mean"], payload["stderr"], payload["n"])
+        return cls(payload["told"], payload["ordinal"], score)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CampaignView:
     """A campaign with everything that is shown of it.
@@ -44,7 +66,9 @@ class CampaignView:
         calls: what calls to models cost and led to, per model.
         failures: how and why candidates failed, the most frequent message of each outcome.
         held_out: None before the first held-out evaluation.
+        looks: at held-out tasks of its domain by commands outside campaigns, oldest first.
         events: oldest first.
+        known_best: which programs the search held for the best, oldest first; empty for campaigns that did not say.
         isolation: level -> evaluations that ran under it.
     """
 
@@ -57,7 +81,9 @@ class CampaignView:
     calls: tuple[ModelShare, ...]
     failures: tuple[progress.Failure, ...]
     held_out: HeldOut | None
+    looks: tuple[LookRecord, ...]
     events: tuple[EventRecord, ...]
+    known_best: tuple[KnownBest, ...]
     isolation: Mapping[str, int]
 
     @property
@@ -118,14 +144,13 @@ def view(store: Store, name: str) -> CampaignView:
         UnknownNameError: no such campaign, with the nearest names.
     """
     trials = progress.trials(store, name)
-    scored = sorted((t for t in trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.ordinal))
+    shown = [one.ordinal for one in queries.top(store, name, n=BEST_SHOWN)]
     events = queries.events(store, name)
     with store.reading_campaign(name) as (connection, campaign):
-        shown = [t.ordinal for t in scored[:BEST_SHOWN]]
         entries = programs.entries(connection, campaign, (), [0, *shown])
         lineage = load_steps(connection, campaign, progress.way_to(trials, shown[0])) if shown else ()
         evaluations = load_held_out(connection, campaign.id)
-        unseen = held_out(connection, campaign.metric, evaluations, events, trials, entries)
+        unseen = held_out(connection, campaign.metric, evaluations, events, trials, entries, shown[:1])
     return CampaignView(
         campaign=campaign,
         status=queries.living_status(store, campaign),
@@ -136,7 +161,9 @@ def view(store: Store, name: str) -> CampaignView:
         calls=tuple(progress.model_report(store, name, trials)),
         failures=tuple(progress.failures(store, name)),
         held_out=unseen,
+        looks=tuple(queries.looks(store, campaign.domain)),
         events=tuple(events),
+        known_best=tuple(KnownBest.of(event.payload) for event in events if event.kind == queries.BEST),
         isolation=progress.isolation_levels(store, name),
     )
 

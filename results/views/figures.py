@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from evaluators.records import Metric
+from evaluators.records import Metric, Score
 from results import plots
 from results.progress import island_bests
 from results.text import plural, score
@@ -27,7 +27,8 @@ def figures(view: CampaignView) -> dict[str, Figure]:
     if view.lineage:
         ordinals = ", ".join(str(step.ordinal) for step in view.lineage)
         title = f"All scored candidates, each joined to its first parent; the lineage of the best: {ordinals}"
-        draw = partial(plots.ancestry, view.trials, objective=record.objective)
+        way = [step.ordinal for step in view.lineage]
+        draw = partial(plots.ancestry, view.trials, way, objective=record.objective)
         drawn.append(Figure("ancestry", title, draw, 4))
     if view.held_out is not None and view.held_out.advantages:
         unseen, unit = view.held_out, words.ahead_unit(record.metric)
@@ -52,8 +53,10 @@ def convergence(metric: Metric, entries: Sequence[Entry], highlight: Collection[
 def _progress(view: CampaignView) -> list[Figure]:
     objective, baseline, trials = view.campaign.objective, view.baseline, view.trials
     levels = {baseline.label: baseline.score.mean} if baseline and baseline.score else {}
-    draw = partial(plots.best_so_far, trials, objective=objective, references=levels)
-    title = f"{objective} of every candidate and the best so far, which ends at {score(trials[-1].best)}"
+    known = [(one.told, one.score) for one in view.known_best]
+    draw = partial(plots.best_so_far, trials, objective=objective, references=levels, known=known)
+    last = known[-1][1] if known else Score(trials[-1].best or 0.0, trials[-1].best_stderr)
+    title = f"{objective} of every candidate and the best as it was known then, at last {score(last.mean, last.stderr)}"
     drawn = [
         Figure("best-by-candidate", title, draw),
         Figure("best-by-cpu", f"{title}, by CPU time of evaluations", partial(draw, against="cpu")),

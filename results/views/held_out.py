@@ -66,6 +66,7 @@ def held_out(
     events: Iterable[EventRecord],
     trials: Iterable[Trial],
     entries: Iterable[Entry],
+    best: Sequence[int] = (),
 ) -> HeldOut | None:
     """Return the held-out evaluations of a campaign; None when there was none.
 
@@ -76,12 +77,13 @@ def held_out(
         events: the campaign's; a promotion's verdict is one.
         trials: its candidates.
         entries: the programs of its table, with their results on the tasks of the search.
+        best: ordinals of the candidates that stand before the others.
     """
     if not evaluations:
         return None
     verdicts = [event.payload for event in events if event.kind == VERDICT]
     verdict = verdicts[-1] if verdicts else {}
-    names, finalists = _names(connection, evaluations, verdict, trials)
+    names, finalists = _names(connection, evaluations, verdict, trials, best)
     values: dict[str, dict[Task, Value]] = {key: {} for key in names}
     for one in evaluations:
         values[one.program_id].pop(one.task, None)
@@ -108,6 +110,7 @@ def _names(
     evaluations: Iterable[HeldOutEvaluation],
     verdict: Mapping[str, Any],
     trials: Iterable[Trial],
+    best: Sequence[int],
 ) -> tuple[dict[str, str], list[str]]:
     """Return id -> name, and the finalists: as the verdict has them, else candidates without a name, best first."""
     names = {one["program"]: one["name"] for one in verdict.get("programs", ())}
@@ -116,7 +119,8 @@ def _names(
     programs = load_programs(connection, Program.id.in_(ids))
     ordinals: dict[str, int] = {}
     for trial in sorted(
-        (t for t in trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.ordinal)
+        (t for t in trials if t.value is not None),
+        key=lambda t: (t.ordinal not in best, -(t.value or 0.0), t.ordinal),
     ):
         if trial.program_id in ids and not programs[trial.program_id].name:
             ordinals.setdefault(trial.program_id, trial.ordinal)

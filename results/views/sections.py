@@ -170,10 +170,20 @@ def _progress(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
         },
         "Last improvements",
     )
+    known = Table.of(
+        view.known_best[: -IMPROVEMENTS_SHOWN - 1 : -1],
+        {
+            "best from then on": lambda k: num(k.ordinal, href=candidate_path(view.campaign.name, k.ordinal)),
+            "candidates told": lambda k: num(k.told),
+            f"{view.campaign.objective} ↑": lambda k: num(score(k.score.mean, k.score.stderr)),
+        },
+        "What the search held for the best, with the score that was known then",
+    )
     note = "A dot is a candidate; the worst tenth may lie below the figure."
     level = " The dashed line is the best baseline." if view.baseline else ""
     drawn = _drawn(figures, "best-by-candidate", "best-by-cpu", "best-by-cost", "islands")
-    return "Progress of the search", [note + level, *drawn, *([last] if last.rows else [])]
+    tables = [table for table in (known, last) if table.rows]
+    return "Progress of the search", [note + level, *drawn, *tables]
 
 
 def _origins(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
@@ -282,7 +292,8 @@ def _held_out(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     if unseen is None:
         return f"Held-out {tasks}", [
             f"None so far. `evolve promote {view.campaign.name}` runs the best programs on {tasks} that the search "
-            "never saw."
+            "never saw.",
+            *_looks(view),
         ]
     text = (
         f"{count(len(unseen.evaluations), 'held-out evaluation')}: each is a program on a {metric.task} that the "
@@ -300,7 +311,7 @@ def _held_out(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     by_task = Table([metric.task, *_heads(metric, unseen.columns)], values, caption).transposed()
     contests = [table for table in _contests(metric, unseen) if table.rows]
     return f"Held-out {tasks}", [
-        text, *_drawn(figures, "advantages"), *contests, by_task, _every_evaluation(metric, unseen),
+        text, *_drawn(figures, "advantages"), *contests, by_task, _every_evaluation(metric, unseen), *_looks(view),
     ]  # fmt: skip
 
 
@@ -406,6 +417,31 @@ def _every_evaluation(metric: Metric, unseen: HeldOut) -> Table:
         },
         fold=f"Every evaluation{more}",
     )
+
+
+def _looks(view: CampaignView) -> list[Block]:
+    """Return who ran programs on held-out tasks of the domain outside campaigns, the last ones first."""
+    if not view.looks:
+        return []
+    tasks = plural(view.campaign.metric.task)
+    text = (
+        f"{count(len(view.looks), 'more look')} at held-out {tasks} of the domain {view.campaign.domain}, by commands "
+        "outside campaigns: each is a program."
+    )
+    table = Table.of(
+        view.looks[: -HELD_OUT_SHOWN - 1 : -1],
+        {
+            "when (UTC)": lambda look: Cell(moment(look.looked_at), style="time"),
+            "who": lambda look: look.looked_by,
+            "program": lambda look: look.program,
+            "by": lambda look: f"evolve {look.command}",
+            tasks: lambda look: Cell(
+                ", ".join(f"{name} ({budget:,})" for name, budget in look.tasks), style="wrap"
+            ),
+        },
+        fold="Looks outside campaigns",
+    )
+    return [text, table]
 
 
 def _outcomes(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:

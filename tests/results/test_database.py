@@ -39,6 +39,7 @@ from results.records import (
     CallRecord,
     CampaignSpec,
     HeldOutEvaluation,
+    LookRecord,
     StoredEvaluation,
 )
 from results.schema import Base
@@ -251,6 +252,18 @@ HELD_OUT_0003 = replace(
 )
 
 
+LOOK = LookRecord(
+    domain="cfr",
+    suites_version=2,
+    program_id="0" * 64,
+    program="Grüße",
+    tasks=(("dudo3/generic-7", 9), ("dudo3", 2**40)),
+    command="evaluate",
+    looked_by="me",
+    looked_at=WHEN,
+)
+
+
 def write_frozen(where: Path) -> None:
     """The campaign that the tests of frozen databases read back."""
     spec = CampaignSpec(
@@ -278,6 +291,7 @@ def write_frozen(where: Path) -> None:
         writer.add_event("migration", {"island": 2})
         _write_calls(writer)
         writer.set_status("finished")
+        store.record_looks([LOOK])
 
 
 def _call(attempt: int) -> CallRecord:
@@ -329,7 +343,7 @@ def test_the_calls_of_a_released_schema_are_read_whole(tmp_path, revision):
             HELD_OUT_0003,
             "exploitability (NashConv / N)",
         ),
-        ("0004", _evaluation(), PROVENANCE, HELD_OUT, "Grüße"),
+        *((number, _evaluation(), PROVENANCE, HELD_OUT, "Grüße") for number in ("0004", "0005")),
     ],
 )
 def test_the_database_of_a_released_schema_is_read_whole(
@@ -343,6 +357,8 @@ def test_the_database_of_a_released_schema_is_read_whole(
         child = programs.program(store, "frozen:1").program
         kept = queries.held_out(store, "frozen")
         (event,) = queries.events(store, "frozen")
+        looks = queries.looks(store, "cfr")
+    assert looks == ([LOOK] if revision >= "0005" else [])
     assert (campaign.seed, campaign.config) == (2**62, {"games": ["leduc2"], "budget_usd": None})
     assert (campaign.status, campaign.git_commit, campaign.created_at) == ("finished", None, WHEN)
     assert campaign.metric.label == label

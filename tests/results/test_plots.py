@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from evaluators.records import SMALLEST, Metric
+from evaluators.records import SMALLEST, Metric, Score
 from results import plots
 from results.comparison import Comparison
 from results.plots import Advantage, Curve
@@ -138,7 +138,7 @@ def every_figure(trials):
         "best": plots.best_so_far(trials, objective="train", references={"cfr": 2.5}),
         "cost": plots.best_so_far(trials, objective="train", against="cost"),
         "islands": plots.islands({0: [(0, 1.0), (2, 3.0)], 1: [(3, 2.0)]}, objective="train"),
-        "ancestry": plots.ancestry(trials, objective="train"),
+        "ancestry": plots.ancestry(trials, [0, 1, 2, 3, 4], objective="train"),
         "advantage": plots.advantages(
             [Advantage("cfr", lead(1.0), lead(0.5)), Advantage("dcfr", None, lead(-0.25))],
             unit="orders of magnitude",
@@ -159,6 +159,15 @@ def test_best_so_far_is_a_line_and_candidates_are_dots(trials):
 def test_what_the_best_is_drawn_against(trials, against, last):
     axis = plots.best_so_far(trials, objective="train", against=against).axes[0]
     assert max(axis.lines[0].get_xdata()) == last
+
+
+def test_the_line_is_what_the_search_held_for_the_best_then(trials):
+    """Scores that were the highest of their time may have been luck: they are dots, and no part of the line."""
+    known = [(1, Score(1.0, 0.25)), (len(trials), Score(0.75, 0.125))]
+    axis = plots.best_so_far(trials, objective="train", known=known).axes[0]
+    (line,) = [one for one in axis.lines if one.get_label() == "best, as known then"]
+    assert list(line.get_ydata()) == [1.0, 0.75, 0.75]
+    assert list(line.get_xdata()) == [trials[0].ordinal, trials[-1].ordinal, trials[-1].ordinal]
 
 
 def test_the_way_to_the_best_is_drawn_out(trials):
@@ -212,7 +221,7 @@ def test_names_are_only_text(name, trials):
 def test_nothing_to_draw():
     for figure in (
         plots.best_so_far([], objective="train"), plots.advantages([], unit="units"),
-        plots.islands({}, objective="train"), plots.ancestry([], objective="train"),
+        plots.islands({}, objective="train"), plots.ancestry([], [], objective="train"),
     ):  # fmt: skip
         assert plots.svg(figure, name="a", title="empty").startswith("<svg")
 

@@ -99,8 +99,7 @@ def test_islands_outcomes_and_the_way_to_the_best(store):
         1: [(3, 2.0), (4, 3.5)],
     }
     assert progress.outcome_counts(found) == {"ok": 5, "timeout": 1}
-    assert progress.way_to_best(found) == [0, 2, 3, 4]
-    assert progress.way_to_best(found[1:2]) == []
+    assert [trial.ordinal for trial in progress.way_to(found, 4)] == [0, 2, 3, 4]
 
 
 def test_calls_failures_and_isolation(store):

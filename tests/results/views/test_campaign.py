@@ -7,6 +7,7 @@ import pytest
 from evaluators.records import Metric
 from results.errors import UnknownNameError
 from results.store import open_store
+from results.views import report
 from results.views.campaign import changes, view
 from results.views.structure import Split, split
 from results.views.words import facts, verdict
@@ -98,6 +99,27 @@ def test_the_verdict(seen):
     told = {name: (value, note) for name, value, note in facts(seen)}
     assert told["candidates"] == ("4", "of 100")
     assert told["held-out evaluations"] == ("6", "")
+
+
+def test_the_best_is_what_the_search_held_for_it_last(family, make, tmp_path):
+    """And not the highest score, which may have been luck."""
+    with open_store(tmp_path / "e.db", clock=make.clock()) as store:
+        with store.begin_campaign(make.spec("led")) as writer:
+            ids = family.write(make, writer)
+            for told, ordinal, mean in ((1, 0, 1.0), (3, 2, 3.25), (4, 1, 2.0)):
+                known = {"ordinal": ordinal, "program": ids[ordinal], "told": told, "n": 3}
+                writer.add_event("best", known | {"mean": mean, "stderr": 0.125})
+            family.hold_out(writer, ids)
+        seen = view(store, "led")
+        assert (seen.best.ordinal, seen.lineage[-1].ordinal) == (1, 1)
+        assert [(k.told, k.ordinal, k.score.mean) for k in seen.known_best] == [
+            (1, 0, 1.0),
+            (3, 2, 3.25),
+            (4, 1, 2.0),
+        ]
+        assert seen.held_out.names[seen.held_out.leader] == "#1"
+        text, _ = report.markdown(seen, "f")
+        assert "| 2 | 3 | 3.2500 ± 0.12 |" in text
 
 
 def test_an_unknown_campaign_names_the_nearest(hunt):
