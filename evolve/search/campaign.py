@@ -384,10 +384,11 @@ class Campaign:
     async def _refined(self, member: Candidate, number: int) -> Evaluation:
         try:
             plan = block(self._setup.domain, self._config, number)
+            evaluation = await self._service.evaluate(member.source, plan)
+        except EvolveError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of the domain, which this member cannot help
             evaluation = engine_error(error)
-        else:
-            evaluation = await self._service.evaluate(member.source, plan)
         assert member.program_id is not None
         self._writer.record_evaluation(
             evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)
