@@ -78,16 +78,6 @@ TRAINING = (
     Source("random", 1000, 100, 16),
 )
 """What definitions of the score may use; two blocks of the recommended one."""
-LONG_TRAINING = (
-    Source("leduc2", 3000, 100, 2),
-    Source("goofspiel4", 3000, 100, 4),
-    Source("liars_dice4", 3000, 100, 3),
-    Source("battleship22_2", 3000, 100, 3),
-    Source("blotto10", 3000, 100, 2),
-    Source("river60", 3000, 100, 1),
-    Source("random", 3000, 100, 4),
-)
-"""The same to 3,000 iterations."""
 FIRST_RULER = ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
 """Games of the first ruler: exact payoffs and generic ones of seeds 0 to 2, decades over the uniform policy."""
 VALIDATION = (
@@ -123,7 +113,7 @@ def all_tasks() -> list[Task]:
         for tier in ("exact", GENERIC)
         for task in variants(game, tier, 1000, range(3))
     ]
-    sources = (*TRAINING, *LONG_TRAINING, *VALIDATION, *SEALED)
+    sources = (*TRAINING, *VALIDATION, *SEALED)
     return [*first, *(task for source in sources for task in source.tasks())]
 
 
@@ -132,9 +122,8 @@ class Definition(NamedTuple):
 
     Attributes:
         name: what the table calls it.
-        block: game -> tasks of it, of those that `budget` has.
+        block: game -> how many of its tasks.
         readings: iterations at which curves are read off.
-        budget: iterations of a run.
         clip: of the advantage in one reading.
         reference: name of the program that advantages are over.
     """
@@ -142,7 +131,6 @@ class Definition(NamedTuple):
     name: str
     block: Mapping[str, int]
     readings: tuple[int, ...] = (100, 300, 1000)
-    budget: int = 1000
     clip: float = 1.0
     reference: str = "dcfr"
 
@@ -208,7 +196,7 @@ class Fixture:
 
     def by_game(self, definition: Definition, *, second: bool = False) -> dict[str, Floats]:
         """Return game -> (programs,) means over its tasks in a block."""
-        known = {s.game: s for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s for s in TRAINING}
         means = {}
         for game, count in definition.block.items():
             tasks = known[game].tasks()[count : 2 * count] if second else known[game].tasks()[:count]
@@ -218,7 +206,7 @@ class Fixture:
 
     def has_second(self, definition: Definition) -> bool:
         """Return whether there are tasks for another block of a definition."""
-        known = {s.game: s.seeds for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s.seeds for s in TRAINING}
         return all(2 * count <= known[game] for game, count in definition.block.items())
 
     def first_ruler(self) -> Floats:
@@ -251,7 +239,7 @@ class Fixture:
 
     def seconds(self, definition: Definition) -> float:
         """Return the mean CPU seconds that a program takes for a block."""
-        known = {s.game: s for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s for s in TRAINING}
         tasks = [t for game, count in definition.block.items() for t in known[game].tasks()[:count]]
         return self._mean_seconds(tasks)
 
@@ -368,8 +356,8 @@ class Report:
 def definitions() -> tuple[Definition, ...]:
     """Return the definitions that are compared; the last but one of the first group is the default."""
     block = dict(DOMAIN.block)
-    budget, readings = DOMAIN.iterations, DOMAIN.read_at(DOMAIN.iterations)
-    default = Definition("**the block**", block, readings, budget, DOMAIN.clip, DOMAIN.reference)
+    readings = DOMAIN.read_at(DOMAIN.iterations)
+    default = Definition("**the block**", block, readings, DOMAIN.clip, DOMAIN.reference)
     half = {game: max(1, count // 2) for game, count in block.items()}
     small = ("leduc2", "goofspiel4", "liars_dice4", "battleship22_2", "blotto10")
     return (

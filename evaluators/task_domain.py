@@ -256,13 +256,15 @@ class TaskDomain(ABC):
     def task_score(self, result: TaskResult) -> float:
         """Return the score of one task: its advantage over the reference program, else its value, larger is better.
 
-        The advantage is the mean over the readings that both curves have, each clipped to `clip`.
+        The advantage is the mean over the readings that both curves have, the last one at their ends, each clipped to
+        `clip`.
         """
         if not result.reference:
             return self.metric.oriented(result.value)
         own, other = dict(result.curve), dict(result.reference)
-        budgets = [k for k in self.read_at(result.task.budget) if k in own and k in other]
-        gains = (self.metric.advantage(own[k], other[k], result.floor) for k in budgets)
+        pairs = [(own[k], other[k]) for k in self.read_at(result.task.budget)[:-1] if k in own and k in other]
+        pairs.append((result.value, result.reference[-1][1]))
+        gains = (self.metric.advantage(value, reference, result.floor) for value, reference in pairs)
         return fmean(max(-self.clip, min(gain, self.clip)) for gain in gains)
 
     def score(self, results: Iterable[TaskResult]) -> Score:
@@ -401,6 +403,7 @@ class TaskDomain(ABC):
 
         Raises:
             TaskError: the reference program fails on it.
+            SandboxFault: the machine does.
         """
         if not self.reference:
             return ()
@@ -410,6 +413,8 @@ class TaskDomain(ABC):
             try:
                 known[task] = _Meter(sandbox, program).measure(self, task, limits, reference=False).curve
             except (SandboxFault, InvalidAnswer) as fault:
+                if isinstance(fault, SandboxFault) and fault.verdict is Verdict.SANDBOX_ERROR:
+                    raise
                 raise TaskError(
                     f"{task.name}: expected a {self.metric.task} that the reference program {self.reference} takes, to"
                     f" which scores are relative; it failed: {fault}.",

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evaluators.contract import CapabilityError, Plan
+from evaluators.contract import CapabilityError, Plan, TaskError
 from evaluators.records import Evaluation, Provenance, Tag, Task
 from evaluators.registry import get_domain
 from evaluators.task_domain import TaskDomain
@@ -19,7 +19,7 @@ from evolve.comparison.verdicts import Contender, Promotion, verdict
 from evolve.config import parse_config
 from evolve.errors import EvolveError
 from evolve.evaluation.isolation import strictest
-from evolve.evaluation.service import EvaluationService, open_service
+from evolve.evaluation.service import EvaluationService, engine_error, open_service
 from evolve.programs import baseline_sources
 from evolve.source.canonical import canonical_hash
 from results.queries import RankedCandidate, top
@@ -94,7 +94,10 @@ async def evaluate_held_out(
     """
 
     async def one(program_id: str, task: Task) -> HeldOutEvaluation:
-        evaluation = await service.evaluate(programs[program_id], plan.only([task]))
+        try:
+            evaluation = await service.evaluate(programs[program_id], plan.only([task]))
+        except TaskError as error:  # The reference program fails on it, which this one cannot help.
+            evaluation = engine_error(error)
         record = _record(program_id, task, evaluation, domain.objective, purpose)
         if writer is not None:
             writer.record_held_out(record)
