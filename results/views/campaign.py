@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from evaluators.records import Score
 from results import progress, queries
 from results.lineage import Step, load_steps
-from results.loading import load_held_out
+from results.loading import BEST, load_held_out
 from results.records import CampaignRecord, EventRecord, LookRecord, ModelShare, Status
 from results.store import Store
 from results.text import Diff, diff
@@ -163,7 +163,7 @@ def view(store: Store, name: str) -> CampaignView:
         held_out=unseen,
         looks=tuple(queries.looks(store, campaign.domain)),
         events=tuple(events),
-        known_best=tuple(KnownBest.of(event.payload) for event in events if event.kind == queries.BEST),
+        known_best=tuple(KnownBest.of(event.payload) for event in events if event.kind == BEST),
         isolation=progress.isolation_levels(store, name),
     )
 
