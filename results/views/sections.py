@@ -390,9 +390,7 @@ def _summaries(unseen: HeldOut) -> Table:
             columns[heading] = lambda s, key=key: num(_mean(s.get(key)))  # type: ignore[misc]
     for tier in tiers:
         columns[tier] = lambda s, tier=tier: num(score(s["tiers"].get(tier)))  # type: ignore[misc]
-    caption = (
-        "Mean scores of the last promotion; a tier's column is the largest change against the first tier"
-    )
+    caption = "Mean scores of the last promotion; a tier's column is the largest change against the domain's first tier"
     return Table.of(stored, columns, caption)
 
 
