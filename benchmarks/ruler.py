@@ -12,8 +12,8 @@ the score is a function of the training part. It is judged by
   over 1,000 draws of 40 from the fixture;
 * its CPU seconds for a program.
 
-Intervals are percentiles of a bootstrap over programs. The ceiling is what one half of the validation families says of
-the other half, stepped up to the whole by Spearman and Brown's formula: no score can say more of such a target.
+Intervals are percentiles of a bootstrap over programs. What one half of the validation families says of the other half,
+stepped up to the whole by Spearman and Brown's formula, stands beside them.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class Row(NamedTuple):
     cpu_s: float
     everything: tuple[float, float, float]
     better_half: tuple[float, float, float]
-    unseen_family: tuple[float, float]
+    unseen_family: tuple[float, float] | None
     stderr: float | None
     curse: float | None
 
@@ -310,7 +310,7 @@ class Report:
     Attributes:
         programs: how many, by origin.
         rows: definitions of the score.
-        ceiling: see the module; over all programs and over the better half.
+        between: what validation families say of each other, over all programs and over the better half.
         by_family: family -> correlation of the default definition with it, of all and of the better half, then the same
             where the family is left out of training.
         sealed: the same first two for sealed families, and for those with and without a sibling in training.
@@ -318,7 +318,7 @@ class Report:
 
     programs: Mapping[str, int]
     rows: tuple[Row, ...]
-    ceiling: tuple[float, float]
+    between: tuple[float, float]
     by_family: Mapping[str, tuple[float, float, float, float]]
     sealed: Mapping[str, tuple[float, float]]
 
@@ -327,7 +327,7 @@ class Report:
         return {
             "programs": dict(self.programs),
             "definitions": [row._asdict() for row in self.rows],
-            "ceiling": self.ceiling,
+            "between_validation_families": self.between,
             "families": dict(self.by_family),
             "sealed": dict(self.sealed),
         }
@@ -340,10 +340,10 @@ class Report:
         print("|---|--:|---|---|---|--:|--:|")
         for row in self.rows:
             cells = [_interval(row.everything), _interval(row.better_half)]
-            cells += ["{:.2f}, {:.2f}".format(*row.unseen_family)]
+            cells += ["{:.2f}, {:.2f}".format(*row.unseen_family) if row.unseen_family else "-"]
             cells += ["-" if value is None else f"{value:.3f}" for value in (row.stderr, row.curse)]
             print(f"| {row.name} | {row.cpu_s:.1f} | " + " | ".join(cells) + " |")
-        print("| ceiling | | {:.2f} | {:.2f} | | | |\n".format(*self.ceiling))
+        print("| between validation families | | {:.2f} | {:.2f} | | | |\n".format(*self.between))
         print("| family | all programs | better half | unseen: all | unseen: better half |")
         print("|---|--:|--:|--:|--:|")
         for family, values in self.by_family.items():
@@ -404,7 +404,7 @@ def judge(fixture: Fixture) -> Report:
     return Report(
         origins,
         tuple(rows),
-        _ceiling(ranks, half),
+        _between(ranks, half),
         _by_family(fixture, default, ranks, half),
         _sealed(fixture, fixture.score(default)),
     )
@@ -454,7 +454,7 @@ def _first_row(
         fixture._mean_seconds(tasks),
         _correlation(scores, target),
         _correlation(scores[half], target[half]),
-        (math.nan, math.nan),
+        None,
         None,
         None,
     )
@@ -545,8 +545,8 @@ def _curse(one: Floats, other: Floats) -> float:
     return float(np.mean(falls))
 
 
-def _ceiling(ranks: Mapping[str, Floats], half: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return how well validation families as many again would be told by these: the root of their reliability.
+def _between(ranks: Mapping[str, Floats], half: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the root of the reliability of the validation families: how well they tell others of their kind.
 
     The reliability is the mean correlation of halves of the families, stepped up to all of them (Spearman and Brown).
     """

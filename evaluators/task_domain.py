@@ -196,17 +196,26 @@ class TaskDomain(ABC):
     ) -> Sequence[Task]:
         """Return the tasks of these names, groups or families, of whichever suite.
 
+        The name of a task stands for it whatever `seeds` are.
+
         Raises:
             TaskError: an unknown name.
         """
-        known = {task: None for suite in self.suites for task in self.tasks(suite, tiers, budget, seeds)}
+        known, usual = (
+            {task: None for suite in self.suites for task in self.tasks(suite, tiers, budget, own)}
+            for own in (seeds, None)
+        )
+        chosen: dict[Task, None] = {}
         for name in names:
-            if all(name not in (task.name, task.group, task.family) for task in known):
+            own = [task for task in known if name in (task.group, task.family)]
+            own = own or [task for task in usual if task.name == name]
+            if not own:
                 raise TaskError(
                     f"{self.metric.task}: expected a name; got {name!r}.",
                     nearest(name, sorted({task.group for task in known})),
                 )
-        return [task for name in names for task in known if name in (task.name, task.group, task.family)]
+            chosen |= dict.fromkeys(own)
+        return list(chosen)
 
     def plan(
         self,

@@ -399,10 +399,11 @@ def named(name: str, iterations: int) -> Task | None:
     """
     game, _, variant = name.rpartition("/")
     tier, _, value = variant.partition("-")
-    if game and tier in VARIANTS and tier != "exact":
+    if game and tier in VARIANTS:
         parse_variant(variant)
         game, seed = suites.resolve(game).name, int(value) if tier in NOISE else None
-        return Task(f"{game}/{variant}", suites.family(game), tier, iterations, seed)
+        own = game if tier == "exact" else f"{game}/{variant}"
+        return Task(own, suites.family(game), tier, iterations, seed)
     law, _, value = name.partition("-")
     return draws(law, iterations, (int(value),))[0] if is_law(law) and value.isdecimal() else None
 

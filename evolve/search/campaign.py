@@ -101,7 +101,7 @@ class Campaign:
             attempts=config.attempts,
         )
         refinements = setup.domain.refinements if config.refinements is None else config.refinements
-        if all(task.seed is None for task in setup.plan.tasks):
+        if refinements and not block(setup.domain, config, 1).tasks:
             refinements = 0
         self._history = History(setup.domain, setup.objective, config.population, refinements)
         self._baselines = Baselines(setup.baselines, writer, service, observer)

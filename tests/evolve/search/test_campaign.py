@@ -1,7 +1,8 @@
 """The loop, on a toy domain: same seed, same campaign, however it is timed, interrupted or killed."""
 
 import asyncio
-import itertools
+from itertools import pairwise
+from types import MappingProxyType
 
 import pytest
 
@@ -353,7 +354,7 @@ def test_every_new_best_is_announced_when_it_is_told(toy, db, contents):
     announced = [e.candidate for e in events if isinstance(e, NewBest)]
     assert [one.ordinal for one in announced] == records
     assert announced[-1].program_id == summary.best
-    for before, event in itertools.pairwise(events):
+    for before, event in pairwise(events):
         if isinstance(event, NewBest):
             assert isinstance(before, Told)
             assert before.candidate.ordinal == event.candidate.ordinal
@@ -392,7 +393,7 @@ def test_a_best_whose_event_was_lost_is_announced_by_the_next_run(toy, db, unint
 class TestFounders:
     """A search that starts from several programs."""
 
-    SETTINGS = {"candidates": 24, "lookahead": 4, "workers": 3}
+    SETTINGS = MappingProxyType({"candidates": 24, "lookahead": 4, "workers": 3})
 
     @pytest.fixture
     def founders(self, toy):
