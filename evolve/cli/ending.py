@@ -27,11 +27,11 @@ from evolve.database_url import DEFAULT_DB
 from evolve.search.campaign import END_OF_CAMPAIGN
 from evolve.search.events import Summary
 from results.comparison import ranking
-from results.programs import MARKS, PLANNED, RECONSTRUCTED, marks, program
+from results.programs import program
 from results.queries import RankedCandidate, baselines, held_out, programs, top
 from results.records import CampaignRecord, HeldOutEvaluation
 from results.store import Store
-from results.text import count, plural, visible
+from results.text import MARKS, PLANNED, RECONSTRUCTED, count, marks, plural, visible
 
 DISCOVERED = "discovered"
 """What a table calls the best program of the campaign."""
