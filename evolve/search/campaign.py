@@ -10,6 +10,7 @@ the database, what was evaluated but not told is taken from there.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from evolve.models.base import BudgetReached
 from evolve.operators.base import Operator
 from evolve.search.baselines import Baselines
 from evolve.search.blocks import block, fresh_block
-from evolve.search.events import HeldOut, NewBest, Observer, Refined, Started, Summary, Told
+from evolve.search.events import Comparing, HeldOut, NewBest, Observer, Refined, Started, Summary, Told
 from evolve.search.history import History
 from evolve.search.language_models import Llm
 from evolve.search.ordinal_gate import CutOff, OrdinalGate
@@ -445,11 +446,20 @@ class Campaign:
         plan = Plan(domain.stages(tasks), domain.limits_for(tasks))
         programs = {str(best.program_id): best.source} | self._compared_with()
         seen = {(one.program_id, one.task) for one in self._writer.held_out()}
+        total, counted = len(programs) * len(tasks), itertools.count(1)
         records = await evaluate_held_out(
-            self._service, self._writer, domain, programs, plan, purpose=END_OF_CAMPAIGN, skip=seen
+            self._service,
+            self._writer,
+            domain,
+            programs,
+            plan,
+            purpose=END_OF_CAMPAIGN,
+            skip=seen,
+            done=lambda: self._observe(Comparing(next(counted), total)),
         )
+        recorded = len(self._writer.held_out())
         for key, evaluations in records.items():
-            self._observe(HeldOut(key, evaluations, len(self._writer.held_out())))
+            self._observe(HeldOut(key, evaluations, recorded))
 
     def _compared_with(self) -> dict[str, str]:
         """Return program id -> source of the configuration's baselines, or of all of the domain's seeds."""
