@@ -1,10 +1,13 @@
 """What a person gets wrong: one line with the nearest valid name, exit code 2, and nothing written."""
 
+import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 import seeds
+from results.store import open_store
 
 SEED = seeds.source("cfr", "cfr_plus")
 
@@ -157,3 +160,46 @@ def test_the_environment_names_the_database(refused, monkeypatch):
 def test_the_option_comes_before_the_environment(refused, monkeypatch):
     monkeypatch.setenv("EVOLVE_DB", "elsewhere.db")
     assert "There is no database at here.db" in refused("results", "campaigns", "--db", "here.db")
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("run --from dcfr,dcfr", "start: Value error, expected each of them once; got ['dcfr', 'dcfr']"),
+        ("run --from dcfr,cfr_pluss", "got 'cfr_pluss'. Did you mean 'cfr_plus'?"),
+        ("run --from dcfr,hs_pcfr_plus_30", "not told its horizon, as no candidate is; got hs_pcfr_plus_30"),
+        ("run --seed 4294967296", "seed: Input should be less than 4294967296"),
+        ("run --games kuhn2/generic-x", "expected generic-<seed> with a whole number from 0"),
+    ],
+)
+def test_says_what_a_campaign_cannot_start_from(refused, command, said):
+    assert said in refused(*command.split(" "))
+
+
+@pytest.fixture
+def of_the_old_ruler(here):
+    """A database of the released schema 0003, whose scores are of the first version."""
+    path = here / "old.db"
+    shutil.copy(Path(__file__).parents[2] / "results" / "data" / "campaigns_0003.sqlite", path)
+    open_store(path).close()
+    return path
+
+
+@pytest.mark.parametrize("candidates", [10, 12])
+def test_a_campaign_of_an_older_ruler_is_not_continued(invoke, of_the_old_ruler, candidates):
+    result = invoke(
+        *("run", "--games", "kuhn2,leduc2", "--iterations", 50, "--candidates", candidates),
+        *("--workers", 2, "--db", of_the_old_ruler),
+    )
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert "'cfr-symbolic-s0' was scored by version 1 of the ruler; this is version 2" in line
+    assert "--from cfr-symbolic-s0:best --name NEW" in line
+
+
+def test_a_campaign_of_an_older_ruler_stays_readable(invoke, of_the_old_ruler):
+    for command in ("top cfr-symbolic-s0", "show cfr-symbolic-s0:best", "lineage cfr-symbolic-s0:best"):
+        result = invoke("results", *command.split(), "--db", of_the_old_ruler)
+        assert result.exit_code == 0, result.stderr
+        assert result.stdout
+    assert "decades" in invoke("results", "top", "cfr-symbolic-s0", "--db", of_the_old_ruler).stdout
