@@ -12,8 +12,8 @@ the score is a function of the training part. It is judged by
   over 1,000 draws of 40 from the fixture;
 * its CPU seconds for a program.
 
-Intervals are percentiles of a bootstrap over programs. The ceiling is what one half of the validation families says of
-the other half, stepped up to the whole by Spearman and Brown's formula: no score can say more of such a target.
+Intervals are percentiles of a bootstrap over programs. What one half of the validation families says of the other half,
+stepped up to the whole by Spearman and Brown's formula, stands beside them.
 """
 
 from __future__ import annotations
@@ -78,16 +78,6 @@ TRAINING = (
     Source("random", 1000, 100, 16),
 )
 """What definitions of the score may use; two blocks of the recommended one."""
-LONG_TRAINING = (
-    Source("leduc2", 3000, 100, 2),
-    Source("goofspiel4", 3000, 100, 4),
-    Source("liars_dice4", 3000, 100, 3),
-    Source("battleship22_2", 3000, 100, 3),
-    Source("blotto10", 3000, 100, 2),
-    Source("river60", 3000, 100, 1),
-    Source("random", 3000, 100, 4),
-)
-"""The same to 3,000 iterations."""
 FIRST_RULER = ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
 """Games of the first ruler: exact payoffs and generic ones of seeds 0 to 2, decades over the uniform policy."""
 VALIDATION = (
@@ -123,7 +113,7 @@ def all_tasks() -> list[Task]:
         for tier in ("exact", GENERIC)
         for task in variants(game, tier, 1000, range(3))
     ]
-    sources = (*TRAINING, *LONG_TRAINING, *VALIDATION, *SEALED)
+    sources = (*TRAINING, *VALIDATION, *SEALED)
     return [*first, *(task for source in sources for task in source.tasks())]
 
 
@@ -132,9 +122,8 @@ class Definition(NamedTuple):
 
     Attributes:
         name: what the table calls it.
-        block: game -> tasks of it, of those that `budget` has.
+        block: game -> how many of its tasks.
         readings: iterations at which curves are read off.
-        budget: iterations of a run.
         clip: of the advantage in one reading.
         reference: name of the program that advantages are over.
     """
@@ -142,7 +131,6 @@ class Definition(NamedTuple):
     name: str
     block: Mapping[str, int]
     readings: tuple[int, ...] = (100, 300, 1000)
-    budget: int = 1000
     clip: float = 1.0
     reference: str = "dcfr"
 
@@ -154,7 +142,7 @@ class Row(NamedTuple):
     cpu_s: float
     everything: tuple[float, float, float]
     better_half: tuple[float, float, float]
-    unseen_family: tuple[float, float]
+    unseen_family: tuple[float, float] | None
     stderr: float | None
     curse: float | None
 
@@ -208,7 +196,7 @@ class Fixture:
 
     def by_game(self, definition: Definition, *, second: bool = False) -> dict[str, Floats]:
         """Return game -> (programs,) means over its tasks in a block."""
-        known = {s.game: s for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s for s in TRAINING}
         means = {}
         for game, count in definition.block.items():
             tasks = known[game].tasks()[count : 2 * count] if second else known[game].tasks()[:count]
@@ -218,7 +206,7 @@ class Fixture:
 
     def has_second(self, definition: Definition) -> bool:
         """Return whether there are tasks for another block of a definition."""
-        known = {s.game: s.seeds for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s.seeds for s in TRAINING}
         return all(2 * count <= known[game] for game, count in definition.block.items())
 
     def first_ruler(self) -> Floats:
@@ -251,7 +239,7 @@ class Fixture:
 
     def seconds(self, definition: Definition) -> float:
         """Return the mean CPU seconds that a program takes for a block."""
-        known = {s.game: s for s in (*TRAINING, *LONG_TRAINING) if s.budget == definition.budget}
+        known = {s.game: s for s in TRAINING}
         tasks = [t for game, count in definition.block.items() for t in known[game].tasks()[:count]]
         return self._mean_seconds(tasks)
 
@@ -322,7 +310,7 @@ class Report:
     Attributes:
         programs: how many, by origin.
         rows: definitions of the score.
-        ceiling: see the module; over all programs and over the better half.
+        between: what validation families say of each other, over all programs and over the better half.
         by_family: family -> correlation of the default definition with it, of all and of the better half, then the same
             where the family is left out of training.
         sealed: the same first two for sealed families, and for those with and without a sibling in training.
@@ -330,7 +318,7 @@ class Report:
 
     programs: Mapping[str, int]
     rows: tuple[Row, ...]
-    ceiling: tuple[float, float]
+    between: tuple[float, float]
     by_family: Mapping[str, tuple[float, float, float, float]]
     sealed: Mapping[str, tuple[float, float]]
 
@@ -339,7 +327,7 @@ class Report:
         return {
             "programs": dict(self.programs),
             "definitions": [row._asdict() for row in self.rows],
-            "ceiling": self.ceiling,
+            "between_validation_families": self.between,
             "families": dict(self.by_family),
             "sealed": dict(self.sealed),
         }
@@ -352,10 +340,10 @@ class Report:
         print("|---|--:|---|---|---|--:|--:|")
         for row in self.rows:
             cells = [_interval(row.everything), _interval(row.better_half)]
-            cells += ["{:.2f}, {:.2f}".format(*row.unseen_family)]
+            cells += ["{:.2f}, {:.2f}".format(*row.unseen_family) if row.unseen_family else "-"]
             cells += ["-" if value is None else f"{value:.3f}" for value in (row.stderr, row.curse)]
             print(f"| {row.name} | {row.cpu_s:.1f} | " + " | ".join(cells) + " |")
-        print("| ceiling | | {:.2f} | {:.2f} | | | |\n".format(*self.ceiling))
+        print("| between validation families | | {:.2f} | {:.2f} | | | |\n".format(*self.between))
         print("| family | all programs | better half | unseen: all | unseen: better half |")
         print("|---|--:|--:|--:|--:|")
         for family, values in self.by_family.items():
@@ -368,8 +356,8 @@ class Report:
 def definitions() -> tuple[Definition, ...]:
     """Return the definitions that are compared; the last but one of the first group is the default."""
     block = dict(DOMAIN.block)
-    budget, readings = DOMAIN.iterations, DOMAIN.read_at(DOMAIN.iterations)
-    default = Definition("**the block**", block, readings, budget, DOMAIN.clip, DOMAIN.reference)
+    readings = DOMAIN.read_at(DOMAIN.iterations)
+    default = Definition("**the block**", block, readings, DOMAIN.clip, DOMAIN.reference)
     half = {game: max(1, count // 2) for game, count in block.items()}
     small = ("leduc2", "goofspiel4", "liars_dice4", "battleship22_2", "blotto10")
     return (
@@ -416,7 +404,7 @@ def judge(fixture: Fixture) -> Report:
     return Report(
         origins,
         tuple(rows),
-        _ceiling(ranks, half),
+        _between(ranks, half),
         _by_family(fixture, default, ranks, half),
         _sealed(fixture, fixture.score(default)),
     )
@@ -466,7 +454,7 @@ def _first_row(
         fixture._mean_seconds(tasks),
         _correlation(scores, target),
         _correlation(scores[half], target[half]),
-        (math.nan, math.nan),
+        None,
         None,
         None,
     )
@@ -557,8 +545,8 @@ def _curse(one: Floats, other: Floats) -> float:
     return float(np.mean(falls))
 
 
-def _ceiling(ranks: Mapping[str, Floats], half: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Return how well validation families as many again would be told by these: the root of their reliability.
+def _between(ranks: Mapping[str, Floats], half: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Return the root of the reliability of the validation families: how well they tell others of their kind.
 
     The reliability is the mean correlation of halves of the families, stepped up to all of them (Spearman and Brown).
     """

@@ -196,17 +196,26 @@ class TaskDomain(ABC):
     ) -> Sequence[Task]:
         """Return the tasks of these names, groups or families, of whichever suite.
 
+        The name of a task stands for it whatever `seeds` are.
+
         Raises:
             TaskError: an unknown name.
         """
-        known = {task: None for suite in self.suites for task in self.tasks(suite, tiers, budget, seeds)}
+        known, usual = (
+            {task: None for suite in self.suites for task in self.tasks(suite, tiers, budget, own)}
+            for own in (seeds, None)
+        )
+        chosen: dict[Task, None] = {}
         for name in names:
-            if all(name not in (task.name, task.group, task.family) for task in known):
+            own = [task for task in known if name in (task.group, task.family)]
+            own = own or [task for task in usual if task.name == name]
+            if not own:
                 raise TaskError(
                     f"{self.metric.task}: expected a name; got {name!r}.",
                     nearest(name, sorted({task.group for task in known})),
                 )
-        return [task for name in names for task in known if name in (task.name, task.group, task.family)]
+            chosen |= dict.fromkeys(own)
+        return list(chosen)
 
     def plan(
         self,
@@ -256,13 +265,15 @@ class TaskDomain(ABC):
     def task_score(self, result: TaskResult) -> float:
         """Return the score of one task: its advantage over the reference program, else its value, larger is better.
 
-        The advantage is the mean over the readings that both curves have, each clipped to `clip`.
+        The advantage is the mean over the readings that both curves have, the last one at their ends, each clipped to
+        `clip`.
         """
         if not result.reference:
             return self.metric.oriented(result.value)
         own, other = dict(result.curve), dict(result.reference)
-        budgets = [k for k in self.read_at(result.task.budget) if k in own and k in other]
-        gains = (self.metric.advantage(own[k], other[k], result.floor) for k in budgets)
+        pairs = [(own[k], other[k]) for k in self.read_at(result.task.budget)[:-1] if k in own and k in other]
+        pairs.append((result.value, result.reference[-1][1]))
+        gains = (self.metric.advantage(value, reference, result.floor) for value, reference in pairs)
         return fmean(max(-self.clip, min(gain, self.clip)) for gain in gains)
 
     def score(self, results: Iterable[TaskResult]) -> Score:
@@ -401,6 +412,7 @@ class TaskDomain(ABC):
 
         Raises:
             TaskError: the reference program fails on it.
+            SandboxFault: the machine does.
         """
         if not self.reference:
             return ()
@@ -410,6 +422,8 @@ class TaskDomain(ABC):
             try:
                 known[task] = _Meter(sandbox, program).measure(self, task, limits, reference=False).curve
             except (SandboxFault, InvalidAnswer) as fault:
+                if isinstance(fault, SandboxFault) and fault.verdict is Verdict.SANDBOX_ERROR:
+                    raise
                 raise TaskError(
                     f"{task.name}: expected a {self.metric.task} that the reference program {self.reference} takes, to"
                     f" which scores are relative; it failed: {fault}.",

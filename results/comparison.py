@@ -16,7 +16,7 @@ Over tasks. `compare` says of a program and several others whether it is *ahead*
   deviation of the families' means over the root of their number), and never less than what the values' own standard
   errors come to. With one family, its instances are the sample.
 * Intervals are Student's, with one degree of freedom less than there are families: percentiles of a bootstrap over
-  three to six families exclude the truth in 14 to 28 % of cases, these in 5 %. They suppose that means of families are
+  three to six families exclude the truth in 14 to 26 % of cases, these in 5 %. They suppose that means of families are
   about normal, so that with few families they are approximate, and wide.
 * A single task has no spread. If it is exact, the verdict is about that task alone; if it has a seed and its value no
   standard error, nothing is known and the verdict is level.

@@ -149,7 +149,10 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
                 ScoreRow.name == ranked.objective,
             )
             .order_by(
-                case((Candidate.ordinal == (None if objective else load_best(connection, ranked.id)), 0), else_=1),
+                case(
+                    (Candidate.ordinal == (None if objective else load_best(connection, ranked.id)), 0),
+                    else_=1,
+                ),
                 (ScoreRow.mean - ScoreRow.stderr).desc(),
                 Candidate.ordinal,
             )

@@ -26,7 +26,7 @@ from typing import NamedTuple, Protocol
 
 from evaluators.contract import MeanGate, Plan, Stage, TaskError, nearest
 from evaluators.games import suites
-from evaluators.games.game import Game
+from evaluators.games.game import NOISE, Game, parse_variant
 from evaluators.games.loading import load
 from evaluators.games.suites import SUITES_VERSION
 from evaluators.records import SMALLEST, Cost, Metric, Score, Task, TaskResult
@@ -267,19 +267,22 @@ class GameDomain(TaskDomain):
     ) -> Sequence[Task]:
         """See `TaskDomain.select`. Names may be OpenSpiel strings; games that are not listed are compiled here.
 
-        A game or law takes as many of `seeds`, the first ones, as it has in a block, else `COPIES`.
+        A game or law takes as many of `seeds`, the first ones, as it has in a block, else `COPIES`. The name of one
+        task, such as ``leduc2/generic-7`` or ``random-17``, stands for it alone.
 
         Raises:
             GameError: an unknown game, or one that cannot be compiled.
         """
-        games = dict.fromkeys(name if is_law(name) else suites.resolve(name).name for name in names)
-        ordered = sorted(games, key=lambda game: (_num_terminals(game), game))
-        return [
-            task
-            for game in ordered
-            for tier in (self.search_tiers if tiers is None else tiers)
-            for task in self._in_tier(game, tier, budget or self.iterations, seeds)
-        ]
+        iterations = budget or self.iterations
+        chosen: list[Task] = []
+        for name in names:
+            if (one := None if tiers else named(name, iterations)) is not None:
+                chosen.append(one)
+                continue
+            game = name if is_law(name) else suites.resolve(name).name
+            for tier in self.search_tiers if tiers is None else tiers:
+                chosen += self._in_tier(game, tier, iterations, seeds)
+        return sorted(dict.fromkeys(chosen), key=lambda task: (_num_terminals(played(task).game), task.group))
 
     def _in_tier(self, game: str, tier: str, iterations: int, seeds: Sequence[int] | None) -> list[Task]:
         """Return the tasks of a game or law in a tier: laws have drawn games only, and other games none."""
@@ -386,6 +389,23 @@ def draws(law: str, iterations: int, seeds: Sequence[int]) -> list[Task]:
     """Return the tasks of a law's games of these seeds."""
     family = suites.DRAWN[law].family
     return [Task(f"{law}-{seed}", family, DRAWN, iterations, seed) for seed in seeds]
+
+
+def named(name: str, iterations: int) -> Task | None:
+    """Return the task that a name stands for alone: a game with a variant, or one that is drawn; else None.
+
+    Raises:
+        GameError: an unknown game or variant.
+    """
+    game, _, variant = name.rpartition("/")
+    tier, _, value = variant.partition("-")
+    if game and tier in VARIANTS:
+        parse_variant(variant)
+        game, seed = suites.resolve(game).name, int(value) if tier in NOISE else None
+        own = game if tier == "exact" else f"{game}/{variant}"
+        return Task(own, suites.family(game), tier, iterations, seed)
+    law, _, value = name.partition("-")
+    return draws(law, iterations, (int(value),))[0] if is_law(law) and value.isdecimal() else None
 
 
 def variants(game: str, tier: str, iterations: int, seeds: Sequence[int] | None = None) -> list[Task]:

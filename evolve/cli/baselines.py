@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import reduce
 from pathlib import Path
 from statistics import fmean
@@ -42,19 +43,28 @@ from evolve.cli.tables import (
 )
 from evolve.errors import ConfigError
 from results.comparison import Value, with_chaos
+from results.costs import cpu_seconds
+from results.programs import MARKS, PLANNED, marks
 from results.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from evaluators.contract import Plan
-    from evaluators.records import Metric
+    from evaluators.records import Metric, Task, TaskResult
     from evaluators.task_domain import TaskDomain
     from evolve.comparison import tables
     from evolve.programs import Program
 
 CHAOS = "jitter"
 """Tier of copies of a task that differ by next to nothing; ``--ties`` asks how far they move an exact value."""
+
+
+class By(StrEnum):
+    """What is equal for all programs when their values are compared."""
+
+    BUDGET = "budget"
+    CPU = "cpu"
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,11 @@ class Row:
     program: Program
     evaluated: tables.Row
     copies: tables.Row | None = None
+
+    @property
+    def label(self) -> str:
+        """What tables call it, with its marks."""
+        return self.program.name + marks(self.program.name, self.program.source)
 
     @property
     def failures(self) -> Mapping[str, Outcome]:
@@ -97,6 +112,12 @@ def baselines(
             help="Also on copies of the tasks that differ by next to nothing: values that chaos decides.",
         ),
     ] = False,
+    by: Annotated[
+        By,
+        typer.Option(
+            help="Values after equal budgets, or after as much CPU time as the cheapest program took.",
+        ),
+    ] = By.BUDGET,
     figure: Annotated[
         Path | None, typer.Option(help="Draw values against the budget into this file (png, svg or pdf).")
     ] = None,
@@ -104,17 +125,20 @@ def baselines(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare all seed programs of a domain on a suite; the best value of each task has a star.
+    """Compare all seed programs of a domain on a suite, the strongest first; the best value of each task has a star.
 
     A program that refuses a task, by an exception or an invalid answer, still
     has its values on all others; why stands below the table ("failed" in JSON).
     Exit code 1 if one ends otherwise: at a limit, by a crash, by the machine.
 
+    With --by cpu a program that needs ten times the arithmetic is read off at a tenth of its iterations; CPU time is
+    the program's own and an equal share for the domain's work.
+
     Example: evolve baselines --suite train --budget 1000 --figure train.svg
     """
     from evaluators.registry import get_domain
     from evolve.comparison.looks import record_looks
-    from evolve.comparison.tables import REFUSALS
+    from evolve.comparison.tables import REFUSALS, at_equal_cpu
     from evolve.programs import find_program
 
     chosen = get_domain(domain)
@@ -122,7 +146,7 @@ def baselines(
     if figure:
         _check_figure(figure)
     if ties:
-        _check_ties(chosen, tiers)
+        _check_ties(chosen, tiers, by)
     plans = [
         chosen.plan(split(tasks), suite=suite, tiers=wanted, budget=budget)
         for wanted in ([tiers, [CHAOS]] if ties else [tiers])
@@ -130,6 +154,12 @@ def baselines(
     programs = [find_program(name, domain=domain) for name in chosen.seed_names()]
     groups = record_looks(database(db), chosen, programs, plans, command="baselines")
     evaluated = _evaluate(chosen, programs, plans, workers or len(os.sched_getaffinity(0)), quiet=as_json)
+    seconds: dict[Task, float] = {}
+    if by is By.CPU:
+        read, seconds = at_equal_cpu(
+            chosen, {p.name: row for p, row in zip(programs, evaluated[0], strict=True)}
+        )
+        evaluated = [list(read.values())]
     rows = [Row(program, *own) for program, own in zip(programs, zip(*evaluated, strict=True), strict=True)]
     if figure:
         _draw(figure, rows, plans[0], chosen.metric)
@@ -138,10 +168,12 @@ def baselines(
             "suite": None if tasks else suite,
             "suites_version": chosen.suites_version,
             "tiers": tiers,
+            "by": by,
+            "cpu_s": {task.name: used for task, used in seconds.items()},
         }
         print_json(choice | _everything(rows, chosen, tiers[0]))
     else:
-        _print_table(rows, plans[0], chaos=ties)
+        _print_table(rows, plans[0], seconds, chaos=ties)
     print_look(chosen, groups, database(db), stderr=as_json)
     if any(outcome.tag not in REFUSALS for row in rows for outcome in row.failures.values()):
         raise typer.Exit(1)
@@ -154,7 +186,9 @@ def _check_figure(path: Path) -> None:
         )
 
 
-def _check_ties(domain: TaskDomain, tiers: Sequence[str]) -> None:
+def _check_ties(domain: TaskDomain, tiers: Sequence[str], by: By) -> None:
+    if by is By.CPU:
+        raise ConfigError("--ties: expected values after equal budgets; --by cpu asks for others.")
     if CHAOS not in domain.tiers:
         raise ConfigError(f"--ties: expected a domain with a tier {CHAOS!r}; {domain.name!r} has none.")
     if tiers[0] != "exact":
@@ -228,14 +262,16 @@ def _row_json(row: Row, tier: str) -> dict[str, Any]:
     return evaluation_json(row.program, row.evaluated.evaluation) | {"failed": failed, "chaos": chaos}
 
 
-def _print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
+def _print_table(rows: Sequence[Row], plan: Plan, seconds: Mapping[Task, float], *, chaos: bool) -> None:
     """Print programs beside each other, best first, with their values on the tasks of the plan's first tier."""
     domain = rows[0].program.domain
     tier = plan.tasks[0].tier
     shown = [task for task in plan.tasks if task.tier == tier]
-    entries = ranked([_entry(row, domain.objective, tier) for row in rows])
+    costs = _cpu_s(rows)
+    entries = ranked([_entry(row, domain.objective, tier, costs[row.program.name]) for row in rows])
     out = console()
-    print_line(out, f"{title(domain.metric, shown)}:")
+    at = " at equal CPU time: that of the cheapest program" if seconds else ""
+    print_line(out, f"{title(domain.metric, shown)}{at}:")
     print_across(
         out,
         list(dict.fromkeys(row_name(task, tier) for task in shown)),
@@ -246,6 +282,16 @@ def _print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
         lines.append(
             "±: standard deviation over copies that differ by next to nothing; what chaos alone causes."
         )
+    if any(row.program.name != row.label for row in rows):
+        lines.append(f"{MARKS}.")
+    if any(entry.cpu_s for entry in entries):
+        lines.append(
+            "CPU s: of all tasks, the program's own and an equal share for the domain's work, measured once."
+        )
+    if seconds:
+        lines.append(
+            f"Read off after {_read_off_at(shown, tier, seconds)}. Programs with {PLANNED} planned for more."
+        )
     if any(entry.program_ms for entry in entries):
         lines.append(f"{milliseconds(domain.metric)}: CPU time of the program itself, in milliseconds.")
     for line in lines:
@@ -253,11 +299,39 @@ def _print_table(rows: Sequence[Row], plan: Plan, *, chaos: bool) -> None:
     _print_failures(out, rows, plan, domain.objective)
 
 
-def _entry(row: Row, objective: str, tier: str) -> Entry:
-    """Return a program's row; the time is a mean over all tasks, as the score is."""
+def _read_off_at(tasks: Sequence[Task], tier: str, seconds: Mapping[Task, float]) -> str:
+    """Return each column with the CPU seconds that its values were read off at, a mean over its seeds."""
+    by_column: dict[str, list[float]] = {}
+    for task in tasks:
+        if task in seconds:
+            by_column.setdefault(row_name(task, tier), []).append(seconds[task])
+    return ", ".join(f"{fmean(own):.2g} s ({name})" for name, own in by_column.items())
+
+
+def _cpu_s(rows: Sequence[Row]) -> dict[str, float]:
+    """Return the CPU seconds of each program on all tasks that it finished."""
+    total = dict.fromkeys((row.program.name for row in rows), 0.0)
+    by_task: dict[Task, dict[str, TaskResult]] = {}
+    for row in rows:
+        for result in row.evaluated.evaluation.results:
+            by_task.setdefault(result.task, {})[row.program.name] = result
+    for results in by_task.values():
+        for name, seconds in cpu_seconds(results).items():
+            total[name] += seconds
+    return total
+
+
+def _entry(row: Row, objective: str, tier: str, cpu_s: float) -> Entry:
+    """Return a program's row; its own time is a mean over all tasks, as the score is."""
     evaluation = row.evaluated.evaluation
     own_ms = None if row.evaluated.failures else fmean(program_ms(result) for result in evaluation.results)
-    return Entry(row.program.name, evaluation.scores.get(objective), row.values(tier), program_ms=own_ms)
+    return Entry(
+        row.label,
+        evaluation.scores.get(objective),
+        row.values(tier),
+        cpu_s=None if row.evaluated.failures else cpu_s,
+        program_ms=own_ms,
+    )
 
 
 def _print_failures(out: Console, rows: Sequence[Row], plan: Plan, objective: str) -> None:

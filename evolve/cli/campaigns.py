@@ -24,6 +24,7 @@ from evolve.errors import ConfigError
 from evolve.search.events import (
     BaselineScored,
     Called,
+    Comparing,
     Event,
     HeldOut,
     NewBest,
@@ -239,6 +240,8 @@ def _print_event(event: Event) -> None:
             fields = {"event": "best"} | _candidate_json(event.candidate)
         case Refined():
             fields = {"event": "refined"} | _candidate_json(event.candidate)
+        case Comparing():
+            return
         case HeldOut():
             fields = {
                 "event": "held_out",

@@ -18,15 +18,15 @@ from evolve.config import CampaignConfig
 from evolve.search.events import (
     BaselineScored,
     Called,
+    Comparing,
     Event,
-    HeldOut,
     NewBest,
     Refined,
     Started,
     Told,
     Warned,
 )
-from results.text import count, visible
+from results.text import count, plural, visible
 
 _LINE_EVERY = 20
 """Without a terminal: candidates between two lines of progress."""
@@ -76,9 +76,15 @@ class Display:
                 self._spent = (event.spent_usd, event.spent_tokens)
             case Warned():
                 self._console.print(Text(visible(event.message), style="yellow"), soft_wrap=True)
-            case HeldOut():
-                tasks = count(len(event.evaluations), self._event.metric.task)
-                self._say(f"evaluated {event.program_id[:10]} on {tasks} that the search did not see")
+            case Comparing():
+                self._compare(event)
+
+    def _compare(self, event: Comparing) -> None:
+        if event.done == 1:
+            tasks = plural(self._event.metric.task)
+            self._say(f"comparing with every seed on {tasks} that the search did not see: {event.total} runs")
+        self._progress.update(self._task, description="comparing")
+        self._told, self._total, self._decided = event.done, event.total, 0
 
     def close(self) -> None:
         """Leave the terminal as it was."""

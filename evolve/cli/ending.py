@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Collection, Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
-from evaluators.records import Score
+from evaluators.records import Metric, Score, TaskResult
 from evaluators.registry import get_domain
+from evaluators.scores import family_score
 from evolve.cli.output import console, open_results, print_line, typed
 from evolve.cli.tables import (
     estimate_text,
@@ -27,7 +29,7 @@ from evolve.search.events import Summary
 from results.comparison import ranking
 from results.programs import MARKS, PLANNED, RECONSTRUCTED, marks, program
 from results.queries import RankedCandidate, baselines, held_out, programs, top
-from results.records import CampaignRecord
+from results.records import CampaignRecord, HeldOutEvaluation
 from results.store import Store
 from results.text import count, plural, visible
 
@@ -104,7 +106,9 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
     tasks = plural(record.metric.task)
     print_line(out, f"{record.objective}{over} (larger is better), on {tasks} that the search did not see:")
     print_whole(out, _table(board))
-    for line in _lines(record, board, own, len(runs)):
+    for line in _lines(
+        record, board, own, _fresh_score(record.metric, best.program_id, runs, groups), len(runs)
+    ):
         print_line(out, line)
 
 
@@ -120,7 +124,18 @@ def _table(board: Leaderboard) -> Table:
     return table
 
 
-def _lines(record: CampaignRecord, board: Leaderboard, own: Score, runs: int) -> list[str]:
+def _fresh_score(
+    metric: Metric, program_id: str, runs: Sequence[HeldOutEvaluation], groups: Collection[str]
+) -> Score | None:
+    """Return the program's score as the search makes it, on the fresh block; None where there is none."""
+    own = [one for one in runs if one.program_id == program_id and one.task.group in groups]
+    results = [TaskResult(one.task, one.score) for one in own if one.score is not None]
+    return family_score(results, metric, lambda one: one.value) if results else None
+
+
+def _lines(
+    record: CampaignRecord, board: Leaderboard, own: Score, fresh: Score | None, runs: int
+) -> list[str]:
     """Return what the table says in words, and what belongs to it."""
     task = record.metric.task
     lines = [
@@ -131,7 +146,6 @@ def _lines(record: CampaignRecord, board: Leaderboard, own: Score, runs: int) ->
     if any(mark in row.name for row in board.rows for mark in (PLANNED, RECONSTRUCTED)):
         lines.append(f"{MARKS}.")
     searched = f"Its score on the {plural(task)} that the search followed: {estimate_text(own)}"
-    fresh = board.discovered and board.discovered.fresh
     lines.append(
         f"{searched}; on fresh ones of the same kind: {estimate_text(fresh)}." if fresh else f"{searched}."
     )

@@ -178,7 +178,7 @@ def _print_summaries(out: Console, promotion: Promotion) -> None:
         table.add_row(one.label, *cells, style="green" if one.ordinal is not None else "")
     print_whole(out, table)
     notes = ["Held-out ones apart: of families that the search has, and of others."]
-    notes += [f"{', '.join(tiers)}: the largest change against the first tier."] if tiers else []
+    notes += [f"{', '.join(tiers)}: the largest change against {promotion.base_tier}."] if tiers else []
     print_line(out, " ".join(notes))
 
 

@@ -32,6 +32,7 @@ class Entry:
         score: None where it failed.
         values: name of a row or column -> its values there: one, or one for each seed.
         highlight: it is the one to look at.
+        cpu_s: CPU seconds on all tasks; None where it failed.
         program_ms: milliseconds of CPU per unit of the budget that were the program's own, mean over tasks.
     """
 
@@ -39,6 +40,7 @@ class Entry:
     score: Score | None
     values: Mapping[str, Sequence[Value]]
     highlight: bool = False
+    cpu_s: float | None = None
     program_ms: float | None = None
 
 
@@ -108,11 +110,14 @@ def ranked(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def by_program(entries: Sequence[Entry], names: Sequence[str], metric: Metric, *, objective: str) -> Table:
-    """Return a table with a row per program: its score, its value in each column of `names`, its own CPU time."""
+    """Return a table with a row per program: its score, its value in each column of `names`, its CPU time."""
     timed = any(entry.program_ms for entry in entries)
+    costed = any(entry.cpu_s for entry in entries)
     heads = [f"{objective} ↑", *(f"{name} {arrow(metric)}" for name in names)]
-    table = plain_table("program", right=[*heads, *([milliseconds(metric)] if timed else [])])
+    table = plain_table("program", right=[*heads, *["CPU s"] * costed, *[milliseconds(metric)] * timed])
     columns = [_scores(entries), *(_values(entries, name, metric) for name in names)]
+    if costed:
+        columns.append(["-" if e.cpu_s is None else f"{e.cpu_s:.2f}" for e in entries])
     if timed:
         columns.append(["-" if e.program_ms is None else f"{e.program_ms:.3g}" for e in entries])
     for entry, *cells in zip(entries, *columns, strict=True):

@@ -11,16 +11,17 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evaluators.contract import CapabilityError, Plan
+from evaluators.contract import CapabilityError, Plan, TaskError
 from evaluators.records import Evaluation, Provenance, Tag, Task
 from evaluators.registry import get_domain
 from evaluators.task_domain import TaskDomain
 from evolve.comparison.verdicts import Contender, Promotion, verdict
-from evolve.config import parse_config
+from evolve.config import CampaignConfig, parse_config
 from evolve.errors import EvolveError
 from evolve.evaluation.isolation import strictest
-from evolve.evaluation.service import EvaluationService, open_service
+from evolve.evaluation.service import EvaluationService, engine_error, open_service
 from evolve.programs import baseline_sources
+from evolve.search.blocks import block
 from evolve.source.canonical import canonical_hash
 from results.queries import RankedCandidate, top
 from results.records import HeldOutEvaluation
@@ -94,7 +95,10 @@ async def evaluate_held_out(
     """
 
     async def one(program_id: str, task: Task) -> HeldOutEvaluation:
-        evaluation = await service.evaluate(programs[program_id], plan.only([task]))
+        try:
+            evaluation = await service.evaluate(programs[program_id], plan.only([task]))
+        except TaskError as error:  # The reference program fails on it, which this one cannot help.
+            evaluation = engine_error(error)
         record = _record(program_id, task, evaluation, domain.objective, purpose)
         if writer is not None:
             writer.record_held_out(record)
@@ -130,7 +134,7 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
         contenders, demanded = _contenders(store, writer, domain, choice)
         seed = secrets.randbits(_SEED_BITS) if choice.seed is None else choice.seed
         budget = choice.budget or config.budget
-        checks = domain.plan(config.tasks or None, suite=config.suite, tiers=domain.tiers, budget=budget)
+        checks, searched = checks_plan(domain, config.model_copy(update={"budget": budget}))
         plans = {PURPOSE: held_out_plan(domain, choice, seed), _CHECK: checks}
         runs = len(plans[PURPOSE].tasks) * len(contenders)
         finalists = [c.program_id for c in contenders if c.ordinal is not None]
@@ -150,6 +154,8 @@ def promote(store: Store, campaign: str, choice: Choice, *, progress: Progress |
             held_out=tuple(evaluations[PURPOSE]),
             checks=tuple(evaluations[_CHECK]),
             total=len(writer.held_out()),
+            searched=searched,
+            base_tier=domain.tiers[0],
             drawn=frozenset(task.name for task in domain.draw(seed)),
         )
         writer.add_event(VERDICT, verdict(promotion))
@@ -252,6 +258,18 @@ def _contenders(
         Contender(f"#{c.ordinal}", c.program_id, programs[c.program_id].source, c.ordinal) for c in chosen
     ]
     return (*finalists, *baselines), strictest(programs[c.program_id].provenance for c in chosen)
+
+
+def checks_plan(domain: TaskDomain, config: CampaignConfig) -> tuple[Plan, frozenset[Task]]:
+    """Return the tasks of a campaign's own block and those like them in all other tiers; and which the former are."""
+    searched = block(domain, config, 0).tasks
+    tiers = [tier for tier in domain.tiers if tier not in {task.tier for task in searched}]
+    if config.tasks:
+        others = domain.select(config.tasks, tiers, config.budget)
+    else:
+        others = domain.tasks(config.suite, tiers, config.budget, None)
+    tasks = (*searched, *others)
+    return Plan(domain.stages(tasks), domain.limits_for(tasks)), frozenset(searched)
 
 
 def held_out_plan(domain: TaskDomain, choice: Choice, seed: int) -> Plan:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluators.contract import Plan
-from evaluators.records import Cost, Evaluation, Outcome, Tag
+from evaluators.records import Cost, Evaluation, Outcome, Tag, Task, TaskResult
 from evaluators.task_domain import TaskDomain
 from evolve.evaluation.service import EvaluationService
+from results.costs import at_cpu
 
 REFUSALS = frozenset({Tag.EXCEPTION, Tag.INVALID})
 """How a program ends that does not take a task: it says so by an exception, or what it gives is no answer to it."""
@@ -64,6 +65,48 @@ async def evaluate_all(
         joined(domain, plan, {group: ended[source, group] for group in parts})
         for source in range(len(sources))
     ]
+
+
+def at_equal_cpu(domain: TaskDomain, rows: Mapping[str, Row]) -> tuple[dict[str, Row], dict[Task, float]]:
+    """Return programs as they were after as much CPU time as the cheapest took on each task, and these times.
+
+    Scores are made anew of these values; where they are relative, to the reference program after the same time.
+
+    Args:
+        domain: of the programs.
+        rows: name -> program on the plan.
+    """
+    by_task: dict[Task, dict[str, TaskResult]] = {}
+    for name, row in rows.items():
+        for result in row.evaluation.results:
+            by_task.setdefault(result.task, {})[name] = result
+    read = {task: at_cpu(domain.metric, results) for task, results in by_task.items()}
+    references = {task: values.get(domain.reference) for task, (values, _) in read.items()}
+    return {
+        name: replace(row, evaluation=_read_off(domain, name, row.evaluation, read, references))
+        for name, row in rows.items()
+    }, {task: seconds for task, (_, seconds) in read.items()}
+
+
+def _read_off(
+    domain: TaskDomain,
+    name: str,
+    evaluation: Evaluation,
+    read: Mapping[Task, tuple[Mapping[str, float], float]],
+    references: Mapping[Task, float | None],
+) -> Evaluation:
+    known = [
+        (result, read[result.task][0][name]) for result in evaluation.results if name in read[result.task][0]
+    ]
+    results = []
+    for result, value in known:
+        task, reference = result.task, references[result.task]
+        curve = ((task.budget, value),)
+        against = () if reference is None else ((task.budget, reference),)
+        results.append(replace(result, value=value, curve=curve, reference=against))
+    whole = bool(evaluation.scores) and len(results) == len(evaluation.results)
+    scored = whole and (not domain.reference or all(result.reference for result in results))
+    return replace(evaluation, results=tuple(results), scores=domain.scores(results) if scored else {})
 
 
 def by_group(plan: Plan) -> dict[str, Plan]:

@@ -47,9 +47,11 @@ class Promotion:
         horizons: budgets of the held-out tasks.
         contenders: finalists, best first, then baselines.
         held_out: every contender on every held-out task.
-        checks: every contender on the campaign's own tasks, in all tiers.
+        checks: every contender on the campaign's own tasks, and on those like them in other tiers.
         total: held-out evaluations that the campaign has had so far.
         drawn: names of the held-out tasks that were drawn after the finalists were fixed.
+        searched: those of the checks' tasks that the search followed.
+        base_tier: what the other tiers' scores are compared with.
     """
 
     campaign: str
@@ -63,6 +65,8 @@ class Promotion:
     checks: tuple[HeldOutEvaluation, ...]
     total: int
     drawn: frozenset[str] = frozenset()
+    searched: frozenset[Task] = frozenset()
+    base_tier: str = "exact"
 
     @property
     def finalists(self) -> list[Contender]:
@@ -77,7 +81,7 @@ class Promotion:
     @property
     def families(self) -> frozenset[str]:
         """Families of the search's tasks: held-out tasks of these have a sibling there."""
-        return frozenset(run.task.family for run in self.checks)
+        return frozenset(task.family for task in self.searched)
 
     @property
     def horizon(self) -> int:
@@ -91,17 +95,17 @@ class Summary:
 
     Attributes:
         program_id: whose.
-        training: on the tasks of the search, in the first tier.
+        training: on the tasks of the search.
         sibling: on held-out tasks of families that the search has, at the horizon that is closest to the checks'.
         new: on held-out tasks of other families, at the same horizon.
-        tiers: tier -> largest change against the first tier on a task of the search.
+        tiers: tier -> largest change against the base tier on a kind of task.
     """
 
     program_id: str
     training: Score | None
     sibling: Score | None
     new: Score | None
-    tiers: dict[str, float | None]
+    tiers: dict[str, float]
 
 
 def summary(promotion: Promotion, contender: Contender) -> Summary:
@@ -109,18 +113,15 @@ def summary(promotion: Promotion, contender: Contender) -> Summary:
     checks = [r for r in promotion.checks if r.program_id == contender.program_id]
     held_out = [r for r in promotion.held_out if r.program_id == contender.program_id]
     near = [r for r in held_out if r.task.budget == promotion.horizon]
-    first = checks[0].task.tier if checks else ""
-    metric, families = promotion.metric, promotion.families
+    base, metric, families = promotion.base_tier, promotion.metric, promotion.families
+    tiers = [tier for tier in dict.fromkeys(r.task.tier for r in checks) if tier != base]
+    changes = {tier: _largest_change(checks, base, tier) for tier in tiers}
     return Summary(
         program_id=contender.program_id,
-        training=mean_score(metric, [r for r in checks if r.task.tier == first]),
+        training=mean_score(metric, [r for r in checks if r.task in promotion.searched]),
         sibling=mean_score(metric, [r for r in near if r.task.family in families]),
         new=mean_score(metric, [r for r in near if r.task.family not in families]),
-        tiers={
-            tier: _largest_change(checks, first, tier)
-            for tier in dict.fromkeys(r.task.tier for r in checks)
-            if tier != first
-        },
+        tiers={tier: change for tier, change in changes.items() if change is not None},
     )
 
 
@@ -188,7 +189,7 @@ def _values(promotion: Promotion, contender: Contender) -> dict[Task, Value]:
 
 
 def _largest_change(checks: Sequence[HeldOutEvaluation], first: str, tier: str) -> float | None:
-    """Return the largest distance, over groups, between scores of the first tier and those of another."""
+    """Return the largest distance, over groups, between scores of the base tier and those of another."""
     base = {r.task.group: r.score for r in checks if r.task.tier == first}
     pairs = [(r.score, base.get(r.task.group)) for r in checks if r.task.tier == tier]
     changes = [abs(one - other) for one, other in pairs if one is not None and other is not None]

@@ -87,7 +87,7 @@ def failures(parent: Candidate, log: LogView) -> list[Step]:
 
 
 def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> list[dict[str, Any]]:
-    """Curves at a few of their checkpoints, the last one included; one set of iterations for all.
+    """Curves at a few of their checkpoints, round ones and the last; one set of iterations for all.
 
     Args:
         curves: program -> family -> (budget, value) pairs; of families that the first program lacks, none.
@@ -97,6 +97,8 @@ def thinned(curves: Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]) -> 
     if not rows:
         return []
     common = sorted(set.intersection(*({k for k, _ in points} for *_, points in rows)))
+    if len(common) > _CURVE_POINTS:
+        common = [k for k in common if k == common[-1] or str(k).rstrip("0") in ("1", "2", "5")]
     chosen = common[-1 :: -max(1, -(-len(common) // _CURVE_POINTS))][::-1]
     return [
         {"task": family, "program": name, "points": [(k, v) for k, v in points if k in chosen]}

@@ -10,6 +10,7 @@ the database, what was evaluated but not told is taken from there.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from evolve.models.base import BudgetReached
 from evolve.operators.base import Operator
 from evolve.search.baselines import Baselines
 from evolve.search.blocks import block, fresh_block
-from evolve.search.events import HeldOut, NewBest, Observer, Refined, Started, Summary, Told
+from evolve.search.events import Comparing, HeldOut, NewBest, Observer, Refined, Started, Summary, Told
 from evolve.search.history import History
 from evolve.search.language_models import Llm
 from evolve.search.ordinal_gate import CutOff, OrdinalGate
@@ -100,7 +101,7 @@ class Campaign:
             attempts=config.attempts,
         )
         refinements = setup.domain.refinements if config.refinements is None else config.refinements
-        if all(task.seed is None for task in setup.plan.tasks):
+        if refinements and not block(setup.domain, config, 1).tasks:
             refinements = 0
         self._history = History(setup.domain, setup.objective, config.population, refinements)
         self._baselines = Baselines(setup.baselines, writer, service, observer)
@@ -384,10 +385,11 @@ class Campaign:
     async def _refined(self, member: Candidate, number: int) -> Evaluation:
         try:
             plan = block(self._setup.domain, self._config, number)
+            evaluation = await self._service.evaluate(member.source, plan)
+        except EvolveError:
+            raise
         except Exception as error:  # noqa: BLE001 - a fault of the domain, which this member cannot help
             evaluation = engine_error(error)
-        else:
-            evaluation = await self._service.evaluate(member.source, plan)
         assert member.program_id is not None
         self._writer.record_evaluation(
             evaluation, program_id=member.program_id, ordinal=member.ordinal, plan=REFINEMENT.format(number)
@@ -444,11 +446,20 @@ class Campaign:
         plan = Plan(domain.stages(tasks), domain.limits_for(tasks))
         programs = {str(best.program_id): best.source} | self._compared_with()
         seen = {(one.program_id, one.task) for one in self._writer.held_out()}
+        total, counted = len(programs) * len(tasks), itertools.count(1)
         records = await evaluate_held_out(
-            self._service, self._writer, domain, programs, plan, purpose=END_OF_CAMPAIGN, skip=seen
+            self._service,
+            self._writer,
+            domain,
+            programs,
+            plan,
+            purpose=END_OF_CAMPAIGN,
+            skip=seen,
+            done=lambda: self._observe(Comparing(next(counted), total)),
         )
+        recorded = len(self._writer.held_out())
         for key, evaluations in records.items():
-            self._observe(HeldOut(key, evaluations, len(self._writer.held_out())))
+            self._observe(HeldOut(key, evaluations, recorded))
 
     def _compared_with(self) -> dict[str, str]:
         """Return program id -> source of the configuration's baselines, or of all of the domain's seeds."""

@@ -58,6 +58,14 @@ class Refined:
 
 
 @dataclass(frozen=True)
+class Comparing:
+    """The search is over: of `total` evaluations on tasks that it did not see so many are done."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """A program was evaluated on tasks that the search did not see; `total` counts the campaign's so far."""
 
@@ -89,7 +97,7 @@ class Warned:
     message: str
 
 
-Event = Started | BaselineScored | Told | NewBest | Refined | HeldOut | Called | Warned
+Event = Started | BaselineScored | Told | NewBest | Refined | Comparing | HeldOut | Called | Warned
 Observer = Callable[[Event], None]
 
 

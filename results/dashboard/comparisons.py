@@ -49,7 +49,7 @@ def two_programs(one: CandidateView, other: CandidateView) -> tuple[Table | None
     ]
     ahead = [num(signed(_ahead(metric, column))) for column in tasks]
     unit = Cell(f"first ahead, {words.ahead_unit(metric)}")
-    by_task = replace(table, rows=[*linked, [unit, "", num(""), *ahead]]).transposed()
+    by_task = replace(table, rows=[*linked, [unit, "", num(""), *ahead, num("")]]).transposed()
     return by_task, convergence(metric, rows, [rows[0].label])
 
 

@@ -27,14 +27,14 @@ class Curve:
     Attributes:
         label: the program, as the legend names it.
         panel: the task, as its panel's title names it.
-        points: (budget, value), budgets rising.
+        points: (budget, value), or (CPU seconds, value), rising.
         stderrs: standard errors of the values, of as many as are known, the last value's last.
         floor: values beyond it cannot be told apart; None where there is no such value.
     """
 
     label: str
     panel: str
-    points: Sequence[tuple[int, float]]
+    points: Sequence[tuple[float, float]]
     stderrs: Sequence[float] = ()
     floor: float | None = None
 
@@ -46,6 +46,7 @@ def curves(
     title: str = "",
     highlight: Sequence[str] = (),
     columns: int = COLUMNS,
+    against: str = "",
 ) -> Figure:
     """Draw a metric against budget: a panel per task, a line per program, standard errors as bands.
 
@@ -59,6 +60,7 @@ def curves(
         title: above all panels.
         highlight: labels drawn thick and on top, such as a discovered program's.
         columns: panels per row, at most.
+        against: what the horizontal axis counts in place of the budget.
     """
     styles = theme.styles([curve.label for curve in drawn], highlight)
     panels = list(dict.fromkeys(curve.panel for curve in drawn))
@@ -73,7 +75,7 @@ def curves(
             own = [curve for curve in drawn if curve.panel == panel]
             _panel(axis, panel, own, metric, styles)
             if place + across >= len(panels) and any(len(curve.points) > 1 for curve in own):
-                axis.set_xlabel(theme.label(metric.budget))
+                axis.set_xlabel(theme.label(against or metric.budget))
             if place % across == 0:
                 axis.set_ylabel(theme.label(metric.name))
         for axis in grid.flat[len(panels) :]:
@@ -93,7 +95,7 @@ def _panel(
         if log:
             theme.powers(axis, which)
     for place, curve in enumerate(own):
-        at = [max(budget, 1) if lines else place for budget, _ in curve.points]
+        at = [(budget or 1) if lines else place for budget, _ in curve.points]
         values = [max(value, SMALLEST) if log else value for _, value in curve.points]
         style = styles[curve.label].line() | {"label": theme.label(curve.label)}
         if lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from evaluators.records import Score
 from results import progress, queries
 from results.lineage import Step, load_steps
-from results.loading import load_held_out
+from results.loading import BEST, load_held_out, load_looks
 from results.records import CampaignRecord, EventRecord, LookRecord, ModelShare, Status
 from results.store import Store
 from results.text import Diff, diff
@@ -144,12 +144,14 @@ def view(store: Store, name: str) -> CampaignView:
         UnknownNameError: no such campaign, with the nearest names.
     """
     trials = progress.trials(store, name)
-    shown = [one.ordinal for one in queries.top(store, name, n=BEST_SHOWN)]
     events = queries.events(store, name)
+    known_best = [KnownBest.of(event.payload) for event in events if event.kind == BEST]
+    shown = _ranked(trials, known_best)[:BEST_SHOWN]
     with store.reading_campaign(name) as (connection, campaign):
         entries = programs.entries(connection, campaign, (), [0, *shown])
         lineage = load_steps(connection, campaign, progress.way_to(trials, shown[0])) if shown else ()
         evaluations = load_held_out(connection, campaign.id)
+        looks = load_looks(connection, campaign.domain)
         unseen = held_out(connection, campaign.metric, evaluations, events, trials, entries, shown[:1])
     return CampaignView(
         campaign=campaign,
@@ -161,11 +163,19 @@ def view(store: Store, name: str) -> CampaignView:
         calls=tuple(progress.model_report(store, name, trials)),
         failures=tuple(progress.failures(store, name)),
         held_out=unseen,
-        looks=tuple(queries.looks(store, campaign.domain)),
+        looks=tuple(looks),
         events=tuple(events),
-        known_best=tuple(KnownBest.of(event.payload) for event in events if event.kind == queries.BEST),
+        known_best=tuple(known_best),
         isolation=progress.isolation_levels(store, name),
     )
+
+
+def _ranked(trials: Iterable[progress.Trial], known_best: Sequence[KnownBest]) -> list[int]:
+    """Return ordinals as `queries.top` ranks them: first what the search holds for the best, then by a lower bound."""
+    first = known_best[-1].ordinal if known_best else None
+    scored = [t for t in trials if t.value is not None]
+    scored.sort(key=lambda t: (t.ordinal != first, t.stderr - (t.value or 0.0), t.ordinal))
+    return [t.ordinal for t in scored]
 
 
 def changes(steps: tuple[Step, ...]) -> tuple[Change, ...]:

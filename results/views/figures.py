@@ -12,7 +12,7 @@ from results.text import plural, score
 from results.views import words
 from results.views.campaign import CampaignView
 from results.views.document import Figure
-from results.views.programs import Entry, curves
+from results.views.programs import Entry, curves, curves_by_cpu
 
 
 def figures(view: CampaignView) -> dict[str, Figure]:
@@ -24,6 +24,17 @@ def figures(view: CampaignView) -> dict[str, Figure]:
     against = convergence(record.metric, view.contenders(), [best.label] if best else [])
     if against is not None:
         drawn.append(against)
+    timed = curves_by_cpu(record.metric, view.contenders())
+    if against is not None and any(len(curve.points) > 1 for curve in timed):
+        title = f"{record.metric.label} against CPU seconds, {words.better(record.metric)}"
+        draw = partial(
+            plots.curves,
+            timed,
+            record.metric,
+            highlight=[best.label] if best else [],
+            against="CPU seconds",
+        )
+        drawn.append(Figure("curves-by-cpu", title, draw, against.width))
     if view.lineage:
         ordinals = ", ".join(str(step.ordinal) for step in view.lineage)
         title = f"All scored candidates, each joined to its first parent; the lineage of the best: {ordinals}"

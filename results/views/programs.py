@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 from sqlalchemy import Connection
 
 from evaluators.records import Evaluation, Metric, Score, Task, TaskResult
 from results import schema
 from results.comparison import Standing, Value, mean, ranking, standing_over
+from results.costs import cpu_seconds
 from results.loading import load_evaluations, load_programs
 from results.plots import Curve
 from results.programs import SHOWN_ID, marks
@@ -152,6 +154,28 @@ def curves(metric: Metric, rows: Iterable[Entry]) -> list[Curve]:
             own = [r for r in entry.evaluation.results if (r.task.group, r.task.tier) == (group, tier)]
             if own:
                 made.append(_curve(metric, f"{entry.label}", own))
+    return made
+
+
+def curves_by_cpu(metric: Metric, rows: Iterable[Entry]) -> list[Curve]:
+    """Return the same curves against CPU seconds (`results.costs.cpu_seconds`), means over the tasks of a group."""
+    shown = list(rows)
+    by_task: dict[Task, dict[str, TaskResult]] = {}
+    for entry in shown:
+        for result in entry.evaluation.results:
+            by_task.setdefault(result.task, {})[entry.label] = result
+    seconds = {task: cpu_seconds(results) for task, results in by_task.items()}
+    first = first_tiers(by_task)
+    made = []
+    for curve in curves(metric, shown):
+        own = [
+            (task, used[curve.label])
+            for task, used in seconds.items()
+            if (task.group, task.tier) == (curve.panel, first[curve.panel]) and curve.label in used
+        ]
+        per_unit = fmean(used / task.budget for task, used in own)
+        if per_unit > 0:
+            made.append(replace(curve, points=[(k * per_unit, value) for k, value in curve.points]))
     return made
 
 

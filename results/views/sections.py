@@ -83,12 +83,14 @@ def program_table(
             if one.score
             else Cell(one.evaluation.outcome.tag.value),
             *(_value(metric, column, one.program_id) for column in columns),
+            num(f"{cost.cpu_s:.2f} ({percent(cost.candidate_cpu_s, cost.cpu_s)})"),
         ]
         for one in entries
+        for cost in [one.evaluation.cost]
     ]
     if any(column.uniform is not None for column in columns):
         trivial = [num(measured(metric, column.uniform)) for column in columns]
-        rows.append(["a trivial program", "", num(NONE), *trivial])
+        rows.append(["a trivial program", "", num(NONE), *trivial, num("")])
     budgets = {column.budget for column in columns}
     after = f" after {count(min(budgets), metric.budget)}" if len(budgets) == 1 else ""
     caption = (
@@ -96,7 +98,9 @@ def program_table(
         "★ best, = tied with the best"
     )
     return Table(
-        ["program", "kind", f"{objective} ↑", *_heads(metric, columns)], rows, caption if columns else ""
+        ["program", "kind", f"{objective} ↑", *_heads(metric, columns), "CPU s (its own)"],
+        rows,
+        caption if columns else "",
     )
 
 
@@ -154,7 +158,9 @@ def _programs(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
 
 def _curves(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
     metric = view.campaign.metric
-    return f"{metric.label[:1].upper()}{metric.label[1:]} by {metric.task}", _drawn(figures, "curves")
+    return f"{metric.label[:1].upper()}{metric.label[1:]} by {metric.task}", _drawn(
+        figures, "curves", "curves-by-cpu"
+    )
 
 
 def _progress(view: CampaignView, figures: Mapping[str, Figure]) -> Blocks:
@@ -384,9 +390,7 @@ def _summaries(unseen: HeldOut) -> Table:
             columns[heading] = lambda s, key=key: num(_mean(s.get(key)))  # type: ignore[misc]
     for tier in tiers:
         columns[tier] = lambda s, tier=tier: num(score(s["tiers"].get(tier)))  # type: ignore[misc]
-    caption = (
-        "Mean scores of the last promotion; a tier's column is the largest change against the first tier"
-    )
+    caption = "Mean scores of the last promotion; a tier's column is the largest change against the domain's first tier"
     return Table.of(stored, columns, caption)
 
 

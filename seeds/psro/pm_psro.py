@@ -1,8 +1,9 @@
 """Projection matching, PM-PSRO (reconstruction): projected sums of gains in place of regret matching.
 
 Li, Schultz, Hennes, Lanctot, arXiv 2602.16928, version 3, 2026, name it as the minimal core of SHOR-PSRO.
-Reconstruction: its equations are not known to us; what follows is made from its name and from SHOR-PSRO, and is no
+Reconstruction: its equations are not known to us, and what follows is made from its name and from SHOR-PSRO; it is no
 evidence about the paper's rule.
+
 An inner loop, players in order, later ones against the new mixtures of earlier ones. With v the payoffs of a player's
 policies and c = v - mean(v): G = G + c / L, L the largest |c| of that player so far; x = P(G / sqrt(t)) at step t, P
 the Euclidean projection to distributions: lazy projected gradients (Zinkevich, ICML 2003). Of SHOR-PSRO's parts the

@@ -64,7 +64,9 @@ def test_where_tasks_agree_by_chance_their_own_errors_count():
     assert found.stderr == pytest.approx(0.3 / 3 / LINEAR.unit)
 
 
-@pytest.mark.parametrize("kind", [seeded, lambda values: [result(v, name=str(k)) for k, v in enumerate(values)]])
+@pytest.mark.parametrize(
+    "kind", [seeded, lambda values: [result(v, name=str(k)) for k, v in enumerate(values)]]
+)
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=6), errors=st.floats(0.0, 10.0))
 def test_of_spread_and_own_errors_the_larger_counts(kind, values, errors):
     results = [replace(one, stderr=errors) for one in kind(values)]
@@ -75,11 +77,10 @@ def test_of_spread_and_own_errors_the_larger_counts(kind, values, errors):
 # A standard error that no spread defines.
 
 
-def test_one_task_with_a_seed_has_the_mean_variance_of_the_families_with_several():
+def test_one_task_with_a_seed_has_the_metrics_resolution_beside_families_with_several():
     wide, narrow = (0.0, 6.0, 3.0), (1.0, 2.0)
     results = [*seeded(wide, "a"), *seeded(narrow, "b"), *seeded([9.0], "c")]
-    unknown = (stdev(wide) ** 2 + stdev(narrow) ** 2) / 2
-    total = stdev(wide) ** 2 / 3 + stdev(narrow) ** 2 / 2 + unknown
+    total = stdev(wide) ** 2 / 3 + stdev(narrow) ** 2 / 2 + LINEAR.resolution**2
     assert score(results).stderr == pytest.approx(math.sqrt(total) / 3 / LINEAR.unit)
 
 
@@ -115,13 +116,11 @@ def evaluations(draw):
 
 @given(evaluations())
 def test_as_written_down_again_from_the_words(results):
-    """Mean of means; variances of means from the spread, own errors where larger, and the two fallbacks."""
+    """Mean of means; variances of means from the spread, own errors where larger, else the metric's resolution."""
     table = {}
     for one in results:
         table.setdefault(one.task.family, []).append(one)
     values = {family: np.array([one.value / LINEAR.unit for one in own]) for family, own in table.items()}
-    several = [own.var(ddof=1) for own in values.values() if own.size > 1]
-    fallback = np.mean(several) if several else (LINEAR.resolution / LINEAR.unit) ** 2
     variances = []
     for family, own in values.items():
         errors = np.array([one.stderr / LINEAR.unit for one in table[family]])
@@ -131,7 +130,7 @@ def test_as_written_down_again_from_the_words(results):
         elif of_errors or table[family][0].task.seed is None:
             variances.append(of_errors)
         else:
-            variances.append(fallback)
+            variances.append((LINEAR.resolution / LINEAR.unit) ** 2)
     found = score(results)
     assert found.mean == pytest.approx(np.mean([own.mean() for own in values.values()]), abs=1e-9)
     assert found.stderr == pytest.approx(np.sqrt(np.sum(variances)) / len(values), rel=1e-6, abs=1e-9)

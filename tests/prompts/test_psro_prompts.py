@@ -17,7 +17,8 @@ GAMES = ("kuhn3", "leduc2")
 
 
 def scored(kuhn, leduc):
-    means = {"decades": (kuhn + leduc) / 2, "decades/kuhn3": kuhn, "decades/leduc2": leduc}
+    parts = {"": (kuhn + leduc) / 2, "/kuhn3": kuhn, "/leduc2": leduc}
+    means = {f"{DOMAIN.objective}{part}": mean for part, mean in parts.items()}
     curve = ((10, 0.5), (50, 0.2), (100, 0.1))
     results = tuple(TaskResult(Task(game, game, budget=100), 0.1, curve=curve) for game in GAMES)
     return Evaluation(Outcome(Tag.OK), results, {name: Score(mean) for name, mean in means.items()})
@@ -33,7 +34,7 @@ def conversation(ordinal=1):
     source, evaluation = seeds.source("psro", DOMAIN.seed), scored(1.1, 1.3)
     seed = Candidate(0, "seed", "id0", outcome=evaluation.outcome, source=source, evaluation=evaluation)
     baselines = {name: scored(1.4, 1.9) for name in DOMAIN.baselines}
-    log = CandidateLog("decades", [seed]).upto(1)
+    log = CandidateLog(DOMAIN.objective, [seed]).upto(1)
     context = Context(DOMAIN.components, DOMAIN.mechanisms, "psro", ordinal, log, baselines)
     return [message.text for message in prompter().first(seed, context, random.Random(3))]
 

@@ -26,7 +26,7 @@ from sandbox.inprocess import InProcessSandbox
 
 pytestmark = pytest.mark.slow
 
-GAMES = [name for name in (*SUITES["train"], *SUITES["test"]) if name != "leduc3"]
+GAMES = [name for name in (*SUITES["paper"], *SUITES["test"]) if name != "leduc3"]
 OTHERS = [
     *(
         "blotto5",

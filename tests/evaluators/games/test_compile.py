@@ -22,7 +22,7 @@ SIZES = {
 }
 SLOW = ("leduc3", "leduc2_ranks13", "leduc2_big", "battleship32_3", "liars_dice3_2d")
 """Those that take seconds to compile."""
-FAST = [name for name in (*SUITES["train"], *SUITES["test"]) if name not in ("leduc3", "liars_dice6")]
+FAST = [name for name in (*SUITES["paper"], *SUITES["test"]) if name not in ("leduc3", "liars_dice6")]
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -1,15 +1,17 @@
-"""Domains that play games: scores in decades, sealed tasks of a promotion. 3-player Leduc is never played here."""
+"""Domains that play games: scores, the tasks of a block, sealed tasks. 3-player Leduc is never played here."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import seeds
 from evaluators.cfr.domain import DOMAIN
-from evaluators.contract import MeanGate, Plan, Stage, TaskError
+from evaluators.contract import GameError, MeanGate, Plan, Stage, TaskError
 from evaluators.games.game_domain import RACE_MARGIN, area, decades
 from evaluators.games.loading import load
 from evaluators.games.suites import SUITES
@@ -63,13 +65,8 @@ def test_a_game_counts_once_per_tier_however_many_seeds_it_has():
         result(1.0, game="leduc2"),
         *[result(1.0, game="leduc2", variant=f"generic-{seed}") for seed in range(3)],
     ]
-    assert DOMAIN.score(results).mean == pytest.approx((2.0 + 4.0 + 0.0 + 0.0) / 4)
-    assert DOMAIN.score(results).n == 8
-
-
-def test_what_a_gate_compares_counts_every_variant_the_same():
-    results = [result(1e-2), *[result(1e-4, variant=f"generic-{seed}") for seed in range(3)]]
-    assert DOMAIN.stage_score(results).mean == pytest.approx((2.0 + 3 * 4.0) / 4)
+    assert DOMAIN.score_decades(results).mean == pytest.approx((2.0 + 4.0 + 0.0 + 0.0) / 4)
+    assert DOMAIN.score_decades(results).n == 8
 
 
 def test_the_area_counts_early_progress():
@@ -124,14 +121,143 @@ def test_each_tier_has_its_mean():
     assert found["decades"] == pytest.approx(3.0)
 
 
-def test_the_cheap_games_race_before_the_costly_ones():
+# The score: advantage over the reference program.
+
+
+def compared(own, other, *, floor=1e-6, readings=None, task=None):
+    """A result whose curve and whose reference's curve have these values at the readings."""
+    budgets = readings or DOMAIN.read_at(1000)
+    curve, reference = (tuple(zip(budgets, values, strict=True)) for values in (own, other))
+    task = task or Task("leduc2/generic-0", "leduc", "generic", budgets[-1], 0)
+    return TaskResult(task, own[-1], curve=curve, reference=reference, uniform=1.0, floor=floor)
+
+
+pairs = st.lists(exploitabilities, min_size=2, max_size=2)
+
+
+@given(pairs)
+def test_the_reference_has_no_advantage_over_itself(values):
+    assert DOMAIN.task_score(compared(values, values)) == 0.0
+
+
+@given(pairs, pairs, st.sampled_from([1e-9, 1e-6, 1e-2]))
+def test_what_one_is_ahead_the_other_is_behind(a, b, floor):
+    ahead, behind = (DOMAIN.task_score(compared(*pair, floor=floor)) for pair in ((a, b), (b, a)))
+    assert ahead == pytest.approx(-behind, abs=1e-12)
+
+
+@given(pairs, pairs, st.sampled_from([1e-9, 1e-6, 1e-2]))
+def test_the_advantage_as_its_definition_has_it(own, other, floor):
+    """Mean over the readings of log10(reference / own), both no less than the floor, clipped to [-1, 1]."""
+    ratios = [np.log10(max(r, floor) / max(e, floor)) for e, r in zip(own, other, strict=True)]
+    found = DOMAIN.task_score(compared(own, other, floor=floor))
+    assert found == pytest.approx(np.clip(ratios, -1, 1).mean(), abs=1e-9)
+    assert -DOMAIN.clip <= found <= DOMAIN.clip == 1.0
+
+
+def test_what_is_beyond_the_floor_on_both_sides_counts_0_and_keeps_its_weight():
+    beyond = compared([1e-7, 1e-12], [1e-9, 1e-8])
+    ahead = compared([1e-2, 1e-3], [2e-2, 2e-3], task=Task("leduc2/generic-1", "leduc", "generic", 1000, 1))
+    assert DOMAIN.task_score(beyond) == 0.0
+    assert DOMAIN.score([beyond, ahead]).mean == pytest.approx(math.log10(2) / 2)
+    assert DOMAIN.task_score(compared([1e-7, 1e-7], [1e-5, 1e-7])) == pytest.approx(1.0 / 2)
+
+
+def test_one_run_far_ahead_counts_no_more_than_the_clip():
+    assert DOMAIN.task_score(compared([1e-5, 1e-5], [1e-1, 1e-1])) == 1.0
+    assert DOMAIN.task_score(compared([1e-1, 1e-5], [1e-5, 1e-1])) == 0.0
+
+
+def test_the_score_is_read_off_one_run_at_several_budgets():
+    assert (DOMAIN.read_at(1000), PSRO.read_at(100)) == ((300, 1000), (25, 50, 100))
+    source = seeds.source("cfr", "cfr_plus")
+    plan = DOMAIN.plan(["kuhn2"], tiers=["exact"], budget=40)
+    (found,) = DOMAIN.evaluate(source, plan, InProcessSandbox()).results
+    (other,) = DOMAIN.evaluate(seeds.source("cfr", "dcfr"), plan, InProcessSandbox()).results
+    assert found.reference == other.curve
+    own, reference = dict(found.curve), dict(other.curve)
+    expected = [math.log10(reference[k] / own[k]) for k in (12, 40)]
+    assert DOMAIN.task_score(found) == pytest.approx(np.clip(expected, -1, 1).mean())
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 4, 5, 7, 10])
+def test_budgets_too_small_for_all_readings_have_those_that_there_are(budget):
+    read = DOMAIN.read_at(budget)
+    assert read[-1] == budget
+    assert all(k >= 1 for k in read)
+    plan = DOMAIN.plan(["kuhn2"], tiers=["exact"], budget=budget)
+    evaluation = DOMAIN.evaluate(seeds.source("cfr", "dcfr"), plan, InProcessSandbox())
+    assert evaluation.scores["advantage"].mean == 0.0
+
+
+# Tasks of a search, and the race over them.
+
+
+def test_a_first_rung_of_small_games_races_before_the_rest():
     plan = DOMAIN.plan(["liars_dice6", "kuhn2"], budget=10)
     assert [(stage.name, stage.gate) for stage in plan.stages] == [
-        ("small games", MeanGate(RACE_MARGIN)),
-        ("large games", None),
+        ("first rung", MeanGate(RACE_MARGIN)),
+        ("the rest", None),
     ]
-    assert [{task.group for task in stage.tasks} for stage in plan.stages] == [{"kuhn2"}, {"liars_dice6"}]
-    assert [stage.gate for stage in DOMAIN.plan(["kuhn2"], budget=10).stages] == [None]
+    rung, rest = ([task.name for task in stage.tasks] for stage in plan.stages)
+    assert rung == ["kuhn2/generic-0"]
+    assert rest == [*(f"kuhn2/generic-{n}" for n in (1, 2)), *(f"liars_dice6/generic-{n}" for n in range(3))]
+    assert [stage.gate for stage in DOMAIN.plan(["kuhn2"], tiers=["exact"], budget=10).stages] == [None]
+    assert [stage.name for stage in DOMAIN.plan(["liars_dice6"], budget=10).stages] == ["the rest"]
+
+
+@pytest.mark.parametrize("domain", [DOMAIN, PSRO], ids=lambda domain: domain.name)
+def test_the_first_rung_of_a_block_has_half_of_the_seeds_of_every_small_game(domain):
+    rung, _ = domain.plan().stages
+    counts = Counter(task.group for task in rung.tasks)
+    assert counts == {name: max(1, count // 2) for name, count in domain.block.items()}
+
+
+@pytest.mark.parametrize("domain", [DOMAIN, PSRO], ids=lambda domain: domain.name)
+def test_a_search_plays_the_block_of_its_domain(domain):
+    tasks = domain.plan().tasks
+    assert Counter(task.group for task in tasks) == domain.block
+    assert {task.tier for task in tasks} <= {"generic", "drawn"}
+    assert all(task.seed is not None for task in tasks)
+
+
+def test_a_task_is_chosen_by_its_name_alone():
+    names = ["leduc2/generic-7", "random-17", "kuhn2/scale-10", "leduc2/jitter-1", "random-17/generic-3"]
+    tasks = DOMAIN.select(names, budget=5)
+    assert sorted(task.name for task in tasks) == sorted(names)
+    found = {t.name: (t.tier, t.seed, t.group) for t in tasks}
+    assert found["leduc2/generic-7"] == ("generic", 7, "leduc2")
+    assert found["random-17"] == ("drawn", 17, "random")
+    assert found["kuhn2/scale-10"] == ("scale", None, "kuhn2")
+    assert DOMAIN.select(["leduc_poker(players=2)/generic-7"], budget=5) == (
+        DOMAIN.select(["leduc2/generic-7"], budget=5)
+    )
+    assert DOMAIN.select(["random-17"], ["exact"], 5)[0].tier == "exact"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("leduc2/generic-x", "expected generic-<seed> with a whole number"),
+        ("leduc2/scale-0", "expected scale-<factor> with a positive number"),
+        ("leduc9/generic-1", "expected a short name or an OpenSpiel game string"),
+        ("leduc2/exakt", "expected a short name or an OpenSpiel game string"),
+        ("random-x", "expected random-<seed> with a whole number"),
+    ],
+)
+def test_a_task_that_does_not_exist_is_named(name, message):
+    with pytest.raises(GameError, match=message):
+        DOMAIN.select([name])
+
+
+@pytest.mark.parametrize("domain", [DOMAIN, PSRO], ids=lambda domain: domain.name)
+def test_the_end_of_a_campaign_shows_sealed_instances_drawn_from_its_seed(domain):
+    tasks = domain.held_out(3, 7)
+    assert Counter(task.group for task in tasks) == domain.shown
+    assert {task.budget for task in tasks} == {7}
+    assert not set(tasks) & set(domain.held_out(4, 7))
+    assert not {task.group for task in tasks} & domain.block.keys()
+    assert domain.held_out(3, 7) == tasks
 
 
 # The sealed tasks of a promotion.
@@ -189,13 +315,13 @@ def test_held_out_games_and_horizons_can_be_chosen():
 
 
 def test_a_search_never_sees_the_seeds_of_promotion_by_its_tiers():
-    """The search's generic tier has three fixed seeds; one of 32 drawn bits is among them once in a billion."""
+    """Outside of campaigns the generic tier has three fixed seeds; one of 32 drawn bits is hardly among them."""
     searched = {task.name for task in DOMAIN.plan(["kuhn2"], tiers=["generic"]).tasks}
     assert searched == {"kuhn2/generic-0", "kuhn2/generic-1", "kuhn2/generic-2"}
 
 
 def test_sealed_games_are_no_training_games():
-    assert not set(SUITES["sealed"]) & set(SUITES["train"])
+    assert not set(SUITES["sealed"]) & {*SUITES["paper"], *DOMAIN.block, *PSRO.block}
 
 
 def test_leduc_with_five_ranks():

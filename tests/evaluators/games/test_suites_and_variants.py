@@ -4,6 +4,7 @@ import numpy as np
 import pyspiel
 import pytest
 
+from evaluators.cfr.domain import DOMAIN as CFR
 from evaluators.contract import GameError
 from evaluators.games import matrix, suites
 from evaluators.games.game import Variant, parse_variant
@@ -19,6 +20,7 @@ from evaluators.games.suites import (
     resolve,
     suite,
 )
+from evaluators.psro.domain import DOMAIN as PSRO
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -31,8 +33,8 @@ def test_game_strings_are_canonical(name):
 
 def test_the_eighteen_games_of_the_paper():
     """Arxiv 2602.16928, third version: eleven of the first sweep, seven more."""
-    assert suite("train") == ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
-    eleven = suite("train") + suite("test")
+    assert suite("paper") == ("kuhn3", "leduc2", "goofspiel4", "liars_dice5")
+    eleven = suite("paper") + suite("test")
     assert len(set(eleven)) == 11
     assert len({*eleven, *suite("extended")}) == 18
 
@@ -62,7 +64,10 @@ def test_the_tiers_are_those_of_the_design():
 
 
 def test_no_sealed_game_is_searched_or_chosen_by():
-    assert not {*suite("sealed")} & {*suite("train"), *suite("test"), *suite("validation")}
+    assert not {*suite("sealed")} & {*suite("paper"), *suite("test"), *suite("validation")}
+    for domain in (CFR, PSRO):
+        assert {(DRAWN.get(name) or member(name)).tier for name in domain.block} == {"train"}
+        assert {(DRAWN.get(name) or member(name)).tier for name in domain.shown} == {"sealed"}
 
 
 def test_sealed_siblings_are_larger_than_what_training_has():
@@ -145,8 +150,8 @@ def test_what_openspiel_refuses_is_a_game_error(string):
 
 def test_unknown_suite():
     with pytest.raises(GameError) as error:
-        suite("tran")
-    assert "'train'" in error.value.hint
+        suite("papr")
+    assert "'paper'" in error.value.hint
 
 
 def test_parse():

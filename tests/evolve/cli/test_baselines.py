@@ -1,14 +1,17 @@
 """`evolve baselines`: tasks that are refused, figures, chaos and ties. Two cheap games, a few iterations."""
 
 import json
+import math
 
 import pytest
 
 import seeds
-from evaluators.records import Evaluation, Outcome, Score, Tag, TaskResult
+from evaluators.records import Cost, Evaluation, Outcome, Score, Tag, TaskResult
 from evaluators.registry import get_domain
 from evolve.cli import baselines
+from evolve.comparison import tables
 from evolve.comparison.tables import joined
+from results.programs import marks
 
 QUICK = ("--tasks", "kuhn2,goofspiel3", "--budget", 3, "--workers", 1)
 
@@ -60,6 +63,8 @@ def test_the_figure_has_every_game_and_program(with_ties, figure):
         assert f"<!-- {name} -->" in text
 
 
+TWO_PLAYERS = ("anytime_double_oracle", "nash")
+"""Solvers that take no game of three."""
 REFUSED = "nash: expected a two-player zero-sum game; this one has 3 players"
 
 
@@ -75,7 +80,7 @@ class TestRefusedTasks:
     def test_a_program_has_its_values_on_all_others(self, psro):
         assert list(psro) == list(seeds.names("psro"))
         for name, row in psro.items():
-            games = ["kuhn2"] if name == "nash" else ["kuhn2", "kuhn3"]
+            games = ["kuhn2"] if name in TWO_PLAYERS else ["kuhn2", "kuhn3"]
             assert [task["name"] for task in row["tasks"]] == games
 
     def test_the_reason_is_told_as_the_program_gave_it(self, psro):
@@ -83,7 +88,7 @@ class TestRefusedTasks:
         assert (failed["group"], failed["outcome"]["tag"]) == ("kuhn3", "exception")
         assert REFUSED in failed["outcome"]["message"]
         assert psro["nash"]["outcome"] == failed["outcome"]
-        assert all(row["failed"] == [] for name, row in psro.items() if name != "nash")
+        assert {name for name, row in psro.items() if row["failed"]} == set(TWO_PLAYERS)
 
     def test_a_score_takes_all_tasks(self, psro):
         assert psro["nash"]["scores"] == {}
@@ -93,6 +98,15 @@ class TestRefusedTasks:
         assert set(scores) >= set(
             get_domain("psro").score_names(get_domain("psro").plan(["kuhn2", "kuhn3"], tiers=["exact"]))
         )
+
+
+@pytest.mark.parametrize("domain", ["cfr", "psro"])
+def test_marks_say_what_the_seeds_say(domain):
+    told, ours = seeds.planned, seeds.reconstructions(domain)
+    for name in seeds.names(domain):
+        source = seeds.source(domain, name)
+        assert marks(name, source) == "†" * told(source) + "‡" * (name in ours)
+        assert marks("", source) == ""
 
 
 class TestNotes:
@@ -135,9 +149,9 @@ class TestNotes:
     def test_one_line_for_all_games_that_are_refused_alike(self, run):
         result = run(self.refusals("kuhn3", "leduc2"))
         assert (result.exit_code, result.stderr) == (0, "")
-        lines = result.stdout.splitlines()
+        lines = [line for line in result.stdout.splitlines() if not line.startswith("Held-out")]
         assert lines[-2:] == [
-            "-: not finished. decades is a mean over all tasks, and none over fewer of them.",
+            "-: not finished. advantage is a mean over all tasks, and none over fewer of them.",
             "nash did not finish kuhn3, leduc2: iteration 0, train: ValueError: no",
         ]
         table = [cells for line in lines if (cells := line.split()) and cells[0] in seeds.names("psro")][:-1]
@@ -161,7 +175,41 @@ class TestNotes:
     def test_seeds_of_a_game_are_one_column(self, run):
         result = run({}, "--tier", "generic")
         (head,) = [line.split() for line in result.stdout.splitlines() if "program" in line]
-        assert head == ["program", "decades", "↑", "kuhn2", "↓", "kuhn3", "↓", "leduc2", "↓"]
+        assert head == ["program", "advantage", "↑", "kuhn2", "↓", "kuhn3", "↓", "leduc2", "↓"]
+
+    def test_reconstructions_are_marked(self, run):
+        result = run({})
+        assert "pm_psro‡" in result.stdout
+        assert "‡ a reconstruction, shown and not counted." in result.stdout
+
+    def test_at_equal_cpu_time_the_dearer_is_read_off_earlier(self, invoke, monkeypatch):
+        """Every program has the same curve, one power of ten a power of ten; the k-th takes k + 1 times as long."""
+
+        def evaluate(domain, programs, plans, workers, *, quiet):
+            return [[row(domain, plan, 1.0 + k) for k, _ in enumerate(programs)] for plan in plans]
+
+        def row(domain, plan, times):
+            curve = tuple((k, 1.0 / k) for k in (1, 10, 100))
+            cost = Cost(2.0 * times + 1.0, 0.0, 2.0 * times)
+            results = tuple(
+                TaskResult(task, 0.01, curve=curve, uniform=1.0, cost=cost, reference=curve)
+                for task in plan.tasks
+            )
+            return tables.Row(Evaluation(Outcome(Tag.OK), results, domain.scores(results)), {})
+
+        monkeypatch.setattr(baselines, "_evaluate", evaluate)
+        options = ("--domain", "psro", "--tasks", "leduc2", "--tier", "exact", "--budget", 100, "--by", "cpu")
+        result = invoke("baselines", *options, "--json")
+        found = json.loads(result.stdout)
+        names = seeds.names("psro")
+        assert (found["by"], found["cpu_s"]) == ("cpu", {"leduc2": 3.0})
+        values = {one["program"]["name"]: one["tasks"][0]["value"] for one in found["baselines"]}
+        assert values == pytest.approx({name: 0.01 * (2 * k + 3) / 3 for k, name in enumerate(names)})
+        scores = {one["program"]["name"]: one["scores"]["decades"]["mean"] for one in found["baselines"]}
+        assert scores == pytest.approx({name: -math.log10(values[name]) for name in names})
+        shown = invoke("baselines", *options).stdout
+        assert "at equal CPU time: that of the cheapest program" in shown
+        assert "Read off after 3 s (leduc2)." in shown
 
     @pytest.mark.parametrize("tag", [Tag.TIMEOUT, Tag.CRASH, Tag.ENGINE_ERROR])
     def test_what_is_no_refusal_is_an_error(self, run, tag):
@@ -183,6 +231,7 @@ class TestNotes:
     ("options", "said"),
     [
         (["--figure", "all.txt"], "expected a file ending in .png, .svg or .pdf"),
+        (["--ties", "--by", "cpu"], "--ties: expected values after equal budgets"),
         (["--figure", "none/all.svg"], "in a folder that exists"),
         (["--ties", "--tier", "generic"], "--ties: expected the tier exact first"),
     ],

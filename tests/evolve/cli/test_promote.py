@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_evaluate(ask, promoted):
     (run,) = (r for r in found["runs"] if r["program"] == dcfr and r["held_out"] and r["task"]["budget"] == 6)
     other = ask("evaluate", "dcfr", "--tasks", "kuhn2", "--budget", 6)
     assert run["value"] == other["tasks"][0]["value"]
-    assert run["score"] == other["scores"]["decades"]["mean"]
+    assert run["score"] == other["scores"]["advantage"]["mean"]
     checks = [r["task"] for r in found["runs"] if not r["held_out"]]
     assert {task["tier"] for task in checks} == {"exact", "generic", "jitter", "scale"}
     assert {task["budget"] for task in checks} == {4}
@@ -93,8 +93,8 @@ def test_prints_tables(invoke, db):
     assert "after 6 iterations" in result.stdout
     assert "search ↑" in result.stdout
     assert "its families ↑" in result.stdout
-    assert "#3 against each, over all held-out games (powers of ten):" in result.stdout
-    assert re.search(r"#3 is ahead of \d of 2", result.stdout)
+    assert re.search(r"#\d against each, over all held-out games \(powers of ten\):", result.stdout)
+    assert re.search(r"#\d is ahead of \d of 2", result.stdout)
     assert "★" in result.stdout
     counts = f"Held-out evaluations of this campaign: {before + 6}, of which 6 now"
     assert counts in " ".join(result.stdout.split())

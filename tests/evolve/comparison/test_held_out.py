@@ -8,12 +8,21 @@ import pytest
 
 from evaluators.contract import CapabilityError
 from evaluators.records import Metric, Outcome, Score, Tag, Task
-from evaluators.registry import register
+from evaluators.registry import get_domain, register
 from evaluators.testing import FakeDomain
-from evolve.comparison.held_out import Choice, distinct, evaluate_held_out, held_out_plan, promote
+from evolve.comparison.held_out import (
+    Choice,
+    checks_plan,
+    distinct,
+    evaluate_held_out,
+    held_out_plan,
+    promote,
+)
 from evolve.comparison.verdicts import Contender, Promotion, as_json, comparisons, summary, verdict
+from evolve.config import CampaignConfig
 from evolve.errors import EvolveError
 from evolve.evaluation.service import EvaluationService
+from evolve.search.blocks import block
 from results import queries
 from results.queries import RankedCandidate
 from results.records import HeldOutEvaluation
@@ -46,6 +55,7 @@ def promotion(runs, horizons=(300, 1000)):
         checks=tuple(r for r in runs if r.task.budget == 900),
         total=9,
         drawn=frozenset({"leduc3/generic"}),
+        searched=frozenset(r.task for r in runs if r.task.budget == 900 and r.task.tier == "exact"),
     )
 
 
@@ -129,6 +139,18 @@ def test_finalists_differ_in_their_scores():
 
 
 # What is run.
+
+
+def test_checks_have_the_campaign_s_own_block_and_other_tiers_of_the_same_games():
+    config = CampaignConfig(domain="cfr", tasks=["leduc2", "random"], seed=3, budget=20)
+    plan, searched = checks_plan(get_domain("cfr"), config)
+    assert searched == frozenset(block(get_domain("cfr"), config, 0).tasks)
+    others = [task for task in plan.tasks if task not in searched]
+    assert {task.tier for task in searched} == {"generic", "drawn"}
+    assert {(task.group, task.tier) for task in others} == {
+        ("leduc2", tier) for tier in ("exact", "jitter", "scale")
+    }
+    assert {task.budget for task in plan.tasks} == {20}
 
 
 def evaluate(toy, sources, writer=None, **options):

@@ -91,11 +91,24 @@ def test_a_block_is_of_the_campaigns_tasks(options, groups):
     assert {task.group for task in plan.tasks} == groups
 
 
-def test_a_chosen_task_that_has_its_seed_in_its_name_stays_itself():
-    chosen = config(CFR, 3, tasks=("random-17", "goofspiel4"), tiers=("exact", "generic"), budget=5)
+@pytest.mark.parametrize("seed", [0, 3])
+def test_tasks_that_are_named_with_their_seeds_are_of_block_0_alone(seed):
+    names = ("random-9", "goofspiel4/generic-8", "leduc_poker(players=2)/generic-17", "kuhn2/exact")
+    chosen = config(CFR, seed, tasks=(*names, "liars_dice4"), budget=5)
     plan = block(CFR, chosen, 0)
-    assert [task.name for task in plan.tasks if task.tier == "exact"].count("random-17") == 1
-    assert all(task.group in ("random-17", "goofspiel4") for task in block(CFR, chosen, 1).tasks)
+    own = [task.name for task in plan.tasks if task.group != "liars_dice4"]
+    assert sorted(own) == ["goofspiel4/generic-8", "kuhn2", "leduc2/generic-17", "random-9"]
+    for later in (block(CFR, chosen, 1), block(CFR, chosen, 2), fresh_block(CFR, chosen, 5)):
+        assert {task.group for task in later.tasks} == {"liars_dice4"}
+        assert not keys(later) & keys(plan)
+    alone = config(CFR, seed, tasks=names, budget=5)
+    assert block(CFR, alone, 1).tasks == fresh_block(CFR, alone, 5).tasks == ()
+
+
+def test_one_task_of_a_noisy_domain_by_its_name():
+    chosen = config(NOISY, 2, tasks=("a/1", "b"))
+    assert {t.name for t in block(NOISY, chosen, 0).tasks if t.group == "a"} == {"a/1"}
+    assert {t.group for t in block(NOISY, chosen, 1).tasks} == {"b"}
 
 
 def test_a_campaign_on_unknown_tasks_is_refused():

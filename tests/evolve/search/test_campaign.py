@@ -1,6 +1,8 @@
 """The loop, on a toy domain: same seed, same campaign, however it is timed, interrupted or killed."""
 
 import asyncio
+from itertools import pairwise
+from types import MappingProxyType
 
 import pytest
 
@@ -352,7 +354,7 @@ def test_every_new_best_is_announced_when_it_is_told(toy, db, contents):
     announced = [e.candidate for e in events if isinstance(e, NewBest)]
     assert [one.ordinal for one in announced] == records
     assert announced[-1].program_id == summary.best
-    for before, event in zip(events, events[1:], strict=False):
+    for before, event in pairwise(events):
         if isinstance(event, NewBest):
             assert isinstance(before, Told)
             assert before.candidate.ordinal == event.candidate.ordinal
@@ -391,7 +393,7 @@ def test_a_best_whose_event_was_lost_is_announced_by_the_next_run(toy, db, unint
 class TestFounders:
     """A search that starts from several programs."""
 
-    SETTINGS = {"candidates": 24, "lookahead": 4, "workers": 3}
+    SETTINGS = MappingProxyType({"candidates": 24, "lookahead": 4, "workers": 3})
 
     @pytest.fixture
     def founders(self, toy):
@@ -443,9 +445,7 @@ class TestFounders:
         assert contents(db, "toy") == whole[0]
 
     @pytest.mark.parametrize("after", [0, 1, 2, 3, 9])
-    def test_stopped_it_goes_on_as_if_never_stopped(
-        self, toy, db, contents, founders, whole, jitter, after
-    ):
+    def test_stopped_it_goes_on_as_if_never_stopped(self, toy, db, contents, founders, whole, jitter, after):
         def stop(campaign, event):
             if isinstance(event, Told) and event.candidate.ordinal == after:
                 campaign.stop()
@@ -464,9 +464,7 @@ class TestFounders:
         for lives in range(100):
             db = new_db()
             try:
-                toy.run(
-                    db, config, founders=founders, wrap=lambda writer, lives=lives: mortal(writer, lives)
-                )
+                toy.run(db, config, founders=founders, wrap=lambda writer, lives=lives: mortal(writer, lives))
             except (mortal.Crash, ExceptionGroup):
                 toy.run(db, config, founders=founders)
                 assert contents(db, "toy") == whole
@@ -490,7 +488,9 @@ class TestFounders:
 
     def test_the_same_program_twice_is_a_clear_error(self, toy, db, founders):
         again = "# as before\n" + founders[0]
-        with pytest.raises(EvolveError, match="the seed program ended as duplicate: the same program as cand"):
+        with pytest.raises(
+            EvolveError, match="the seed program ended as duplicate: the same program as cand"
+        ):
             toy.run(db, toy.config(**self.SETTINGS), founders=(*founders, again))
 
     @pytest.mark.parametrize("other", [(0, 2, 1), (0, 1, 2, 3)])

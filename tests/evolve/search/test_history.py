@@ -1,4 +1,4 @@
-"""What a campaign holds for the best: of the programs that were measured on further blocks, as long as there are any."""
+"""What a campaign holds for the best: of the programs that were measured on further blocks, if there are any."""
 
 import pytest
 

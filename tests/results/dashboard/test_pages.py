@@ -390,7 +390,8 @@ def test_no_page_has_words_that_the_metric_does_not_bring(viewing, make, tmp_pat
     campaign = text_of(shown[0])
     assert "sum of radii after 500 moves on each packing (larger is better)" in campaign
     assert re.search(
-        r"best candidate 2\.5000 ± 0\.12 ★ 2\.500 ± 0\.12 greedy baseline .* = 2\.250 ± 0\.12", campaign
+        r"best candidate 2\.5000 ± 0\.12 ★ 2\.500 ± 0\.12 \S+ \(\S+\) greedy baseline .* = 2\.250 ± 0\.12",
+        campaign,
     )
     assert "On 1 held-out packing of 1 family, #1 is" in campaign
     assert re.search(r"0\.25\S* (± \S+ )?in sum of radii", campaign)
