@@ -313,6 +313,7 @@ class Report:
         between: what validation families say of each other, over all programs and over the better half.
         by_family: family -> correlation of the default definition with it, of all and of the better half, then the same
             where the family is left out of training.
+        by_horizon: iterations -> the same first two for validation games at so many iterations alone.
         sealed: the same first two for sealed families, and for those with and without a sibling in training.
     """
 
@@ -320,6 +321,7 @@ class Report:
     rows: tuple[Row, ...]
     between: tuple[float, float]
     by_family: Mapping[str, tuple[float, float, float, float]]
+    by_horizon: Mapping[int, tuple[float, float]]
     sealed: Mapping[str, tuple[float, float]]
 
     def to_json(self) -> dict[str, Any]:
@@ -329,6 +331,7 @@ class Report:
             "definitions": [row._asdict() for row in self.rows],
             "between_validation_families": self.between,
             "families": dict(self.by_family),
+            "horizons": dict(self.by_horizon),
             "sealed": dict(self.sealed),
         }
 
@@ -348,9 +351,10 @@ class Report:
         print("|---|--:|--:|--:|--:|")
         for family, values in self.by_family.items():
             print(f"| {family} | " + " | ".join(f"{value:.2f}" for value in values) + " |")
-        print("\n| sealed | all programs | better half |\n|---|--:|--:|")
-        for family, (everything, better) in self.sealed.items():
-            print(f"| {family} | {everything:.2f} | {better:.2f} |")
+        for head, rows in (("validation games at", self.by_horizon), ("sealed families", self.sealed)):
+            print(f"\n| {head} | all programs | better half |\n|---|--:|--:|")
+            for name, (everything, better) in rows.items():
+                print(f"| {name} | {everything:.2f} | {better:.2f} |")
 
 
 def definitions() -> tuple[Definition, ...]:
@@ -406,6 +410,7 @@ def judge(fixture: Fixture) -> Report:
         tuple(rows),
         _between(ranks, half),
         _by_family(fixture, default, ranks, half),
+        _by_horizon(fixture, fixture.score(default)),
         _sealed(fixture, fixture.score(default)),
     )
 
@@ -491,6 +496,16 @@ def _by_family(
     return rows
 
 
+def _both(scores: Floats, target: Floats) -> tuple[float, float]:
+    """Return correlations over all programs and over the half that is better on the target."""
+    half = target >= np.median(target)
+    return _spearman(scores, target), _spearman(scores[half], target[half])
+
+
+def _by_horizon(fixture: Fixture, scores: Floats) -> dict[int, tuple[float, float]]:
+    return {k: _both(scores, _mean(fixture.ranks(targets=[k]).values())) for k in TARGETS}
+
+
 def _sealed(fixture: Fixture, scores: Floats) -> dict[str, tuple[float, float]]:
     """Return correlations with each sealed family, and with those that have a sibling in training and those without."""
     ranks = fixture.ranks(SEALED, (300, 1000))
@@ -499,12 +514,10 @@ def _sealed(fixture: Fixture, scores: Floats) -> dict[str, tuple[float, float]]:
         "those with a sibling": [family for family in ranks if family in own],
         "those without": [family for family in ranks if family not in own],
     }
-    correlations = {}
-    for name, families in groups.items():
-        target = _mean([ranks[family] for family in families])
-        half = target >= np.median(target)
-        correlations[name] = (_spearman(scores, target), _spearman(scores[half], target[half]))
-    return correlations
+    return {
+        name: _both(scores, _mean([ranks[family] for family in families]))
+        for name, families in groups.items()
+    }
 
 
 def _family(game: str) -> str:

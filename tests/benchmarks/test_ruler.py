@@ -54,7 +54,11 @@ def test_the_block_says_more_than_the_first_ruler(fixture, scored):
     half = target >= np.median(target)
     first = fixture.first_ruler()
     assert spearmanr(scores, target).statistic >= 0.95 > spearmanr(first, target).statistic
-    assert spearmanr(scores[half], target[half]).statistic >= 0.8 > spearmanr(first[half], target[half]).statistic
+    assert (
+        spearmanr(scores[half], target[half]).statistic
+        >= 0.8
+        > spearmanr(first[half], target[half]).statistic
+    )
 
 
 def test_correlations_are_spearmans(scored):
@@ -82,9 +86,7 @@ def test_measuring_goes_on_where_it_ended(monkeypatch, tmp_path):
     tasks = variants("kuhn2", "generic", 100, range(2))
     monkeypatch.setattr(ruler, "all_tasks", lambda: tasks)
     programs, values = tmp_path / "programs.json", tmp_path / "values.json.gz"
-    chosen = [
-        {"name": n, "origin": "seeds", "source": DOMAIN.seed_source(n)} for n in ("cfr_plus", "dcfr")
-    ]
+    chosen = [{"name": n, "origin": "seeds", "source": DOMAIN.seed_source(n)} for n in ("cfr_plus", "dcfr")]
     programs.write_text(json.dumps(chosen[:1]))
     seen = []
     ruler.measure(programs, values, workers=1, progress=lambda *progress: seen.append(progress))
