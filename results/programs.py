@@ -27,12 +27,6 @@ SHOWN_ID = 10
 SHORTEST_ID = 4
 """How many characters of a program's id must be given at least."""
 
-PLANNED, RECONSTRUCTED = "†", "‡"
-"""Marks of seeds that are told the horizon, and of those that stand for a rule whose equations nobody could read."""
-
-MARKS = f"{PLANNED} is told the horizon. {RECONSTRUCTED} a reconstruction, shown and not counted"
-"""What the marks mean, below tables that have one."""
-
 _ALIKE = 0.6
 """From which likeness on an id is suggested for another: `difflib`'s own default."""
 
@@ -72,19 +66,6 @@ class ProgramDetails:
     evaluations: tuple[tuple[str, StoredEvaluation], ...]
     origins: tuple[Origin, ...]
     children: tuple[Child, ...]
-
-
-def marks(name: str, source: str) -> str:
-    """Return the marks of a program, "" for most: by what a seed declares of itself (see `seeds`).
-
-    Args:
-        name: a seed's; "" for an evolved program, which may have lines of the seeds that it descends from.
-        source: its text.
-    """
-    if not name:
-        return ""
-    planned = PLANNED if "\nPLANNED_ITERATIONS = " in source else ""
-    return planned + (RECONSTRUCTED if "\nReconstruction: " in source else "")
 
 
 def program(store: Store, ref: str) -> ProgramDetails:

@@ -27,7 +27,8 @@ from evolve.database_url import DEFAULT_DB
 from evolve.search.campaign import END_OF_CAMPAIGN
 from evolve.search.events import Summary
 from results.comparison import ranking
-from results.programs import MARKS, PLANNED, RECONSTRUCTED, marks, program
+from results.marks import MARKS, PLANNED, RECONSTRUCTED, marks
+from results.programs import program
 from results.queries import RankedCandidate, baselines, held_out, programs, top
 from results.records import CampaignRecord, HeldOutEvaluation
 from results.store import Store

@@ -38,7 +38,7 @@ from evolve.comparison import verdicts
 from evolve.comparison.verdicts import Contender, Promotion
 from evolve.errors import ConfigError
 from results.comparison import ranking, summarized
-from results.programs import MARKS
+from results.marks import MARKS
 from results.text import count, plural
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from evaluators.records import Metric, Score, Task
 from evolve.comparison.verdicts import mean_score
 from results.comparison import Comparison, Value, compare, summarized
-from results.programs import RECONSTRUCTED
+from results.marks import RECONSTRUCTED
 from results.records import HeldOutEvaluation
 
 

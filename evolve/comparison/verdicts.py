@@ -10,7 +10,7 @@ from typing import Any
 from evaluators.records import Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
 from results.comparison import Comparison, Value, compare
-from results.programs import RECONSTRUCTED, marks
+from results.marks import RECONSTRUCTED, marks
 from results.records import HeldOutEvaluation
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from evaluators.records import Metric, Task
 from results.comparison import Comparison, Value, compare, standing, summarized
 from results.loading import load_programs
+from results.marks import RECONSTRUCTED
 from results.plots import Advantage
-from results.programs import RECONSTRUCTED
 from results.progress import Trial
 from results.records import EventRecord, HeldOutEvaluation
 from results.schema import Program

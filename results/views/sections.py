@@ -10,7 +10,8 @@ from urllib.parse import quote
 from evaluators.records import Metric, Tag, TaskResult
 from results import progress
 from results.comparison import Comparison
-from results.programs import MARKS, PLANNED, RECONSTRUCTED, SHOWN_ID
+from results.marks import MARKS, PLANNED, RECONSTRUCTED
+from results.programs import SHOWN_ID
 from results.text import (
     NONE,
     arrow,
