@@ -96,6 +96,15 @@ def campaigns(store: Store) -> list[CampaignSummary]:
             .where(Campaign.plan == Evaluation.plan, Campaign.objective == ScoreRow.name)
             .group_by(Candidate.campaign_id),
         )
+        for record in records:
+            if (ordinal := load_best(connection, record.id)) is not None:
+                held = _scored(select(ScoreRow.mean)).where(
+                    Candidate.campaign_id == record.id,
+                    Candidate.ordinal == ordinal,
+                    Evaluation.plan == record.plan,
+                    ScoreRow.name == record.objective,
+                )
+                best[record.id] = connection.execute(held).scalar_one_or_none()
     return [
         CampaignSummary(
             name=record.name,

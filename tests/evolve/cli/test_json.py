@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from evaluators.cfr.domain import DOMAIN
 from evaluators.records import Tag
 from evaluators.registry import get_domain
 from sandbox.base import Level
@@ -46,9 +47,9 @@ class TestEvaluate:
             ]  # fmt: skip
             assert (task["name"], task["family"], task["tier"]) == (name, "kuhn", "exact")
             assert (task["budget"], task["seed"], task["stderr"], task["samples"]) == (12, None, 0, 1)
-            assert [k for k, _ in task["curve"]] == [1, 2, 3, 5, 10, 12]
+            assert [k for k, _ in task["curve"]] == [1, 2, 3, 4, 5, 10, 12]
             assert task["curve"][-1][1] == task["value"]
-            assert task["reference"] == []
+            assert [k for k, _ in task["reference"]] == [k for k, _ in task["curve"]]
             assert list(task["cost"]) == ["cpu_s", "wall_s", "candidate_cpu_s", "oracle_calls"]
             assert task["cost"]["wall_s"] > 0
 
@@ -103,6 +104,8 @@ class TestEvaluate:
 
     def test_takes_a_suite(self, ask):
         found = ask("evaluate", "cfr", "--suite", "train", "--budget", 1, "--in-process")
+        assert {task.name for task in DOMAIN.plan().tasks} == {task["name"] for task in found["tasks"]}
+        found = ask("evaluate", "cfr", "--suite", "paper", "--tier", "exact", "--budget", 1, "--in-process")
         assert {t["name"] for t in found["tasks"]} == {"kuhn3", "leduc2", "goofspiel4", "liars_dice5"}
 
     def test_a_program_that_fails_still_has_its_object(self, ask, failing):
@@ -128,18 +131,22 @@ class TestRun:
         kinds = [event["event"] for event in finished[1]]
         assert kinds[0] == "started"
         assert kinds[-1] == "done"
-        assert [k for i, k in enumerate(kinds) if i == 0 or kinds[i - 1] != k] == [
-            "started", "baseline", "candidate", "held_out", "done",
-        ]  # fmt: skip
+        assert set(kinds) == {"started", "baseline", "candidate", "best", "refined", "held_out", "done"}
+        firsts = [
+            kinds.index(kind) for kind in ("started", "baseline", "candidate", "best", "held_out", "done")
+        ]
+        assert firsts == sorted(firsts)
+        assert set(kinds[kinds.index("held_out") :]) == {"held_out", "done"}
 
     def test_the_last_line_sums_up(self, finished):
         done = finished[1][-1]
         assert done["campaign"] == "cfr-symbolic-s0"
         assert done["candidates"] == 4
         assert set(done["best"]) == {"program", "scores"}
-        assert done["best"]["scores"]["decades"]["mean"] == max(
-            e["scores"]["decades"]["mean"] for e in finished[1] if e["event"] == "candidate" and e["scores"]
-        )
+        known = [e for e in finished[1] if e["event"] in ("best", "refined")]
+        last = [e for e in known if e["program"] == done["best"]["program"]][-1]
+        assert done["best"]["scores"] == last["scores"]
+        assert [e["program"] for e in known if e["event"] == "best"][-1] == done["best"]["program"]
         assert sum(done["outcomes"].values()) == 4
         assert set(done["outcomes"]) <= set(Tag)
 
@@ -190,13 +197,14 @@ class TestOtherCommands:
         found = ask("results", "show", finished[1][-1]["best"]["program"][:10], "--db", finished[0])
         assert found["program"]["id"] == finished[1][-1]["best"]["program"]
         assert "class RegretAccumulator" in found["program"]["source"]
-        (evaluation,) = found["evaluations"]
+        evaluation, *further = found["evaluations"]
+        assert [one["plan"] for one in further] == [f"refinement-{n + 1}" for n in range(len(further))]
         assert {task["name"].partition("/")[0] for task in evaluation["tasks"]} == {"kuhn2"}
         assert evaluation["scores"]["decades"]["mean"] == finished[1][-1]["best"]["scores"]["decades"]["mean"]
 
     def test_games(self, ask):
         found = ask("games", "kuhn2", "--compile")
-        assert found["suites_version"] == 2
+        assert found["suites_version"] == 3
         assert found["games"][0]["terminals"] == 30
         assert found["games"][0]["game_string"] == "kuhn_poker(players=2)"
         assert (found["games"][0]["infosets"], found["games"][0]["pairs"]) == ([6, 6], [12, 12])

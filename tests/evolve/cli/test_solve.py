@@ -55,7 +55,7 @@ def test_takes_a_simultaneous_game_by_turns(ask):
 def test_a_checkpoint_continues_where_it_stood(ask, invoke, here):
     whole = ask("solve", "leduc2", "-p", "dcfr", "-n", 60)
     first = ask("solve", "leduc2", "-p", "dcfr", "-n", 30, "--checkpoint", "solver.npz")
-    assert [k for k, _ in first["curve"]] == [1, 2, 3, 5, 10, 20, 30]
+    assert [k for k, _ in first["curve"]] == [1, 2, 3, 5, 9, 10, 20, 30]
     then = ask("solve", "leduc2", "-p", "dcfr", "-n", 60, "--checkpoint", "solver.npz")
     assert then["curve"] == [[k, value] for k, value in whole["curve"] if k > 30]
     again = ask("solve", "leduc2", "-p", "dcfr", "-n", 60, "--checkpoint", "solver.npz")
@@ -74,7 +74,7 @@ def test_a_random_game_is_solved_and_its_policy_is_openspiels(ask, here):
 
 def test_a_psro_program_leaves_populations_and_mixtures(ask, invoke, here):
     found = ask("solve", "kuhn2", "-p", "prd", "-n", 12, "--save", "run.npz")
-    assert [k for k, _ in found["curve"]] == [10, 12]
+    assert [k for k, _ in found["curve"]] == [3, 6, 10, 12]
     stored = evolve.load_populations(here / "run.npz")
     assert stored.about["exploitability"] == found["value"]
     assert stored.game_string == found["game_string"] == "kuhn_poker(players=2)"
