@@ -104,7 +104,8 @@ def campaigns(store: Store) -> list[CampaignSummary]:
                     Evaluation.plan == record.plan,
                     ScoreRow.name == record.objective,
                 )
-                best[record.id] = connection.execute(held).scalar_one_or_none()
+                value = connection.execute(held).scalar_one_or_none()
+                best |= {} if value is None else {record.id: value}
     return [
         CampaignSummary(
             name=record.name,

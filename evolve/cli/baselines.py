@@ -44,12 +44,7 @@ from evolve.cli.tables import (
 from evolve.errors import ConfigError
 from results.comparison import Value, with_chaos
 from results.costs import cpu_seconds
-<<<<<<< HEAD
 from results.text import MARKS, PLANNED, marks, visible
-=======
-from results.marks import MARKS, PLANNED, marks
-from results.text import visible
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,10 +27,6 @@ from evolve.database_url import DEFAULT_DB
 from evolve.search.campaign import END_OF_CAMPAIGN
 from evolve.search.events import Summary
 from results.comparison import ranking
-<<<<<<< HEAD
-=======
-from results.marks import MARKS, PLANNED, RECONSTRUCTED, marks
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 from results.programs import program
 from results.queries import RankedCandidate, baselines, held_out, programs, top
 from results.records import CampaignRecord, HeldOutEvaluation

@@ -38,12 +38,7 @@ from evolve.comparison import verdicts
 from evolve.comparison.verdicts import Contender, Promotion
 from evolve.errors import ConfigError
 from results.comparison import ranking, summarized
-<<<<<<< HEAD
 from results.text import MARKS, count, plural
-=======
-from results.marks import MARKS
-from results.text import count, plural
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 
 
 def promote(

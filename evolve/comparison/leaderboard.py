@@ -9,10 +9,6 @@ from itertools import groupby
 from evaluators.records import Metric, Score, Task
 from evolve.comparison.verdicts import mean_score
 from results.comparison import Comparison, Value, compare, summarized
-<<<<<<< HEAD
-=======
-from results.marks import RECONSTRUCTED
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 from results.records import HeldOutEvaluation
 from results.text import RECONSTRUCTED
 

@@ -10,10 +10,6 @@ from typing import Any
 from evaluators.records import Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
 from results.comparison import Comparison, Value, compare
-<<<<<<< HEAD
-=======
-from results.marks import RECONSTRUCTED, marks
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 from results.records import HeldOutEvaluation
 from results.text import RECONSTRUCTED, marks
 

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from evaluators.records import Metric, Task
 from results.comparison import Comparison, Value, compare, standing, summarized
 from results.loading import load_programs
-from results.marks import RECONSTRUCTED
 from results.plots import Advantage
 from results.progress import Trial
 from results.records import EventRecord, HeldOutEvaluation

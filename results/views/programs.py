@@ -13,7 +13,6 @@ from results import schema
 from results.comparison import Standing, Value, mean, ranking, standing_over
 from results.costs import cpu_seconds
 from results.loading import load_evaluations, load_programs
-from results.marks import marks
 from results.plots import Curve
 from results.programs import SHOWN_ID
 from results.records import CampaignRecord, ProgramRecord
@@ -70,11 +69,7 @@ class Column:
 
 
 def label(program: ProgramRecord, ordinal: int | None = None) -> str:
-<<<<<<< HEAD
     """Return what a program is called beside others: a name has its marks (`results.text.MARKS`)."""
-=======
-    """Return what a program is called beside others: a name has its marks (`results.marks.MARKS`)."""
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
     number = program.id[:SHOWN_ID] if ordinal is None else f"#{ordinal}"
     return program.name[:LABEL_CHARS] + marks(program.name, program.source) or number
 

@@ -10,10 +10,6 @@ from urllib.parse import quote
 from evaluators.records import Metric, Tag, TaskResult
 from results import progress
 from results.comparison import Comparison
-<<<<<<< HEAD
-=======
-from results.marks import MARKS, PLANNED, RECONSTRUCTED
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 from results.programs import SHOWN_ID
 from results.text import (
     MARKS,

@@ -11,11 +11,7 @@ from evaluators.registry import get_domain
 from evolve.cli import baselines
 from evolve.comparison import tables
 from evolve.comparison.tables import joined
-<<<<<<< HEAD
 from results.text import marks
-=======
-from results.marks import marks
->>>>>>> c2e6664dd24b3f55cc24505f9730247a7b3ee634
 
 QUICK = ("--tasks", "kuhn2,goofspiel3", "--budget", 3, "--workers", 1)
 
