@@ -104,7 +104,7 @@ def campaigns(store: Store) -> list[CampaignSummary]:
                     Evaluation.plan == record.plan,
                     ScoreRow.name == record.objective,
                 )
-                best[record.id] = connection.execute(held).scalar_one_or_none()
+                best |= {record.id: mean for mean in connection.scalars(held)}
     return [
         CampaignSummary(
             name=record.name,
