@@ -104,7 +104,7 @@ def campaigns(store: Store) -> list[CampaignSummary]:
                     Evaluation.plan == record.plan,
                     ScoreRow.name == record.objective,
                 )
-                best |= {record.id: mean for mean in connection.scalars(held)}
+                best[record.id] = connection.execute(held).scalar_one()
     return [
         CampaignSummary(
             name=record.name,
