@@ -104,7 +104,8 @@ def campaigns(store: Store) -> list[CampaignSummary]:
                     Evaluation.plan == record.plan,
                     ScoreRow.name == record.objective,
                 )
-                best[record.id] = connection.execute(held).scalar_one()
+                if (mean := connection.execute(held).scalar_one_or_none()) is not None:
+                    best[record.id] = mean
     return [
         CampaignSummary(
             name=record.name,
