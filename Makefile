@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 
 .PHONY: demo install dev test test-all soak lint docs sandbox-image clean
 
-demo: install  ## a discovery campaign on the training games, about three minutes on two cores
+DEMO ?= --candidates 72
+demo: install  ## a discovery campaign and its comparison with every seed, about four minutes on two cores
 	$(BIN)/evolve run $(DEMO)
 
 install: $(VENV)/installed  ## evolve and what it needs to run

@@ -45,7 +45,7 @@ def cfr(
         str | None,
         typer.Option(
             "--games",
-            help="Short names or OpenSpiel strings, separated by commas. [default: the four training games]",
+            help="Short names or OpenSpiel strings, separated by commas. [default: the four of the suite paper]",
             show_default=False,
         ),
     ] = None,
@@ -98,7 +98,9 @@ def psro(
     iterations: Annotated[int, typer.Option(min=1, help="Iterations of the whole run.")] = 20,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Also SHOR-PSRO's CPU seconds on the four training games (minutes)."),
+        typer.Option(
+            "--all", help="Also SHOR-PSRO's CPU seconds on the four games of the suite paper (minutes)."
+        ),
     ] = False,
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved repeats; psro_v2 makes do with two.")] = 5,
     as_json: JsonOption = False,

@@ -39,7 +39,7 @@ TARGETS = {
     ("LiteEFG", ITERATION, TRAVERSAL): 150.0,
     ("OpenSpiel Python", EXPLOITABILITY, EXPLOITABILITY): 1000.0,
 }
-"""(engine, its measure, our measure) -> times faster that we want to be on the training games together."""
+"""(engine, its measure, our measure) -> times faster that we want to be on the games of the suite paper together."""
 
 OPENSPIEL = "OpenSpiel Python"
 CANDIDATE_TARGETS = {whole.IN_PROCESS: 1200.0, whole.SANDBOXED: 800.0}

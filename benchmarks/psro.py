@@ -27,7 +27,7 @@ TARGETS = {"leduc2": 100.0}
 """Game -> how many times faster than psro_v2 the project wants to be on it."""
 
 COSTLY, COSTLY_ITERATIONS, COSTLY_TARGET_CPU_S = "shor_psro", 100, 180.0
-"""A program whose own inner loops are most of its cost, and its CPU seconds on the training games together."""
+"""A program whose own inner loops are most of its cost, and its CPU seconds on the suite paper together."""
 
 TRAINING = suites.SUITES["paper"]
 

@@ -419,8 +419,8 @@ def draw(fixture: Fixture, report: Report, path: Path) -> None:
     """Draw what definitions say of validation games, and the scores of the block beside them, program by program."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1))
     places = np.arange(len(report.rows))[::-1]
     for offset, label, values in (
         (0.15, "all programs", [row.everything for row in report.rows]),
@@ -429,7 +429,7 @@ def draw(fixture: Fixture, report: Report, path: Path) -> None:
         middle = np.array([value[0] for value in values])
         ends = np.array([(value[0] - value[1], value[2] - value[0]) for value in values]).T
         left.errorbar(middle, places + offset, xerr=np.maximum(ends, 0), fmt="o", label=label, capsize=2)
-    left.set_yticks(places, [row.name.replace("**", "") for row in report.rows])
+    left.set_yticks(places, [row.name.replace("**", "") for row in report.rows], fontsize="small")
     left.set_xlabel("rank correlation with validation games, 95 % interval")
     left.set_xlim(right=1.0)
     left.grid(axis="x", alpha=0.3)
@@ -438,10 +438,10 @@ def draw(fixture: Fixture, report: Report, path: Path) -> None:
     for origin in report.programs:
         own = [number for number, p in enumerate(fixture.programs) if fixture.origins[p] == origin]
         right.plot(score[own], ranks[own], "o", ms=4, alpha=0.7, label=origin)
-    right.set_xlabel("advantage over DCFR on a block, decades")
+    right.set_xlabel("advantage over DCFR on a block")
     right.set_ylabel("mean rank on validation games, last to first")
     right.grid(alpha=0.3)
-    right.legend(fontsize="small")
+    right.legend(loc="lower right", fontsize="small")
     figure.savefig(path)
 
 

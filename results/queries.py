@@ -104,8 +104,8 @@ def campaigns(store: Store) -> list[CampaignSummary]:
                     Evaluation.plan == record.plan,
                     ScoreRow.name == record.objective,
                 )
-                if (mean := connection.execute(held).scalar_one_or_none()) is not None:
-                    best[record.id] = mean
+                value = connection.execute(held).scalar_one_or_none()
+                best |= {} if value is None else {record.id: value}
     return [
         CampaignSummary(
             name=record.name,

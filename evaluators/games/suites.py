@@ -19,8 +19,8 @@ SUITES_VERSION = 3
 games of the families that training has."""
 
 Tier = Literal["train", "validation", "sealed", "multiplayer"]
-"""``train``: a search may use it. ``validation``: scores and defaults are chosen by it. ``sealed``: promotion alone
-plays it, once a program is frozen. ``multiplayer``: more than two players, a track of their own."""
+"""``train``: a search may use it. ``validation``: scores and defaults are chosen by it. ``sealed``: the end of a
+campaign and promotion play it, once a program is frozen. ``multiplayer``: more than two players, a track apart."""
 
 
 class Sizes(NamedTuple):

@@ -44,8 +44,7 @@ from evolve.cli.tables import (
 from evolve.errors import ConfigError
 from results.comparison import Value, with_chaos
 from results.costs import cpu_seconds
-from results.marks import MARKS, PLANNED, marks
-from results.text import visible
+from results.text import MARKS, PLANNED, marks, visible
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,12 +27,11 @@ from evolve.database_url import DEFAULT_DB
 from evolve.search.campaign import END_OF_CAMPAIGN
 from evolve.search.events import Summary
 from results.comparison import ranking
-from results.marks import MARKS, PLANNED, RECONSTRUCTED, marks
 from results.programs import program
 from results.queries import RankedCandidate, baselines, held_out, programs, top
 from results.records import CampaignRecord, HeldOutEvaluation
 from results.store import Store
-from results.text import count, plural, visible
+from results.text import MARKS, PLANNED, RECONSTRUCTED, count, marks, plural, visible
 
 DISCOVERED = "discovered"
 """What a table calls the best program of the campaign."""
@@ -97,7 +96,7 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
     runs = [one for one in held_out(store, record.name) if one.purpose == END_OF_CAMPAIGN]
     known = programs(store, {one.program_id for one in runs})
     names = {key: one.name + marks(one.name, one.source) for key, one in known.items() if one.name}
-    names[best.program_id] = DISCOVERED
+    names.setdefault(best.program_id, DISCOVERED)
     board = Leaderboard.of(record.metric, best.program_id, names, runs, groups)
     out, own = console(), best.scores[record.objective]
     if board.discovered is None or not board.instances or len(board.rows) < 2:
@@ -115,9 +114,10 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
 
 def _table(board: Leaderboard) -> Table:
     """Return a row for each program, the strongest first; no wider than eighty columns."""
+    own = board.discovered.name if board.discovered else DISCOVERED
     heads = {"fresh": "families searched on ↑", "sealed": "sealed families ↑"}
     shown = [part for part in heads if any(getattr(row, part) for row in board.rows)]
-    table = plain_table("program", right=[*(heads[part] for part in shown), f"{DISCOVERED} is"])
+    table = plain_table("program", right=[*(heads[part] for part in shown), f"{own} is"])
     for row in board.rows:
         cells = [estimate_text(getattr(row, part)) for part in shown]
         side = "" if row.comparison is None else row.comparison.verdict or "(not counted)"
@@ -138,11 +138,11 @@ def _lines(
     record: CampaignRecord, board: Leaderboard, own: Score, fresh: Score | None, runs: int
 ) -> list[str]:
     """Return what the table says in words, and what belongs to it."""
-    task = record.metric.task
+    task, name = record.metric.task, board.discovered.name if board.discovered else DISCOVERED
+    subject = "the discovered program" if name == DISCOVERED else name
     lines = [
-        f"On {count(board.instances, task)} of {count(board.families, 'family')}, the {DISCOVERED} "
-        f"program is {board.words}. (Paired differences; 95 % intervals over families, corrected for the number of "
-        "programs.)"
+        f"On {count(board.instances, task)} of {count(board.families, 'family')}, {subject} is {board.words}. "
+        "(Paired differences; 95 % intervals over families, corrected for the number of programs.)"
     ]
     if any(mark in row.name for row in board.rows for mark in (PLANNED, RECONSTRUCTED)):
         lines.append(f"{MARKS}.")

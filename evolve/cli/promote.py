@@ -38,8 +38,7 @@ from evolve.comparison import verdicts
 from evolve.comparison.verdicts import Contender, Promotion
 from evolve.errors import ConfigError
 from results.comparison import ranking, summarized
-from results.marks import MARKS
-from results.text import count, plural
+from results.text import MARKS, count, plural
 
 
 def promote(
@@ -83,7 +82,7 @@ def promote(
     The test suite, and tasks that are drawn only now, at several horizons; checks on the tasks of the search in all
     tiers. The verdict is whether a program is ahead of each seed, level or behind: paired differences, 95 % intervals
     over families of tasks, corrected for the number of seeds. Programs run in the campaign's kind of sandbox and under
-    its limits. The whole takes minutes; fewer --baselines or --horizons less.
+    its limits. With every seed and the longest horizon the whole takes hours; fewer --baselines or --horizons less.
 
     Example: evolve promote cfr-symbolic-s0 --tasks kuhn4,goofspiel5 --horizons 300
     """

@@ -9,8 +9,8 @@ from itertools import groupby
 from evaluators.records import Metric, Score, Task
 from evolve.comparison.verdicts import mean_score
 from results.comparison import Comparison, Value, compare, summarized
-from results.marks import RECONSTRUCTED
 from results.records import HeldOutEvaluation
+from results.text import RECONSTRUCTED
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 from evaluators.records import Metric, Score, Task, TaskResult
 from evaluators.scores import family_score
 from results.comparison import Comparison, Value, compare
-from results.marks import RECONSTRUCTED, marks
 from results.records import HeldOutEvaluation
+from results.text import RECONSTRUCTED, marks
 
 
 @dataclass(frozen=True)

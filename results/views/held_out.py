@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 from evaluators.records import Metric, Task
 from results.comparison import Comparison, Value, compare, standing, summarized
 from results.loading import load_programs
-from results.marks import RECONSTRUCTED
 from results.plots import Advantage
 from results.progress import Trial
 from results.records import EventRecord, HeldOutEvaluation
 from results.schema import Program
+from results.text import RECONSTRUCTED
 from results.views.programs import Column, Entry, label
 
 VERDICT = "verdict"

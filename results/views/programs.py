@@ -13,10 +13,10 @@ from results import schema
 from results.comparison import Standing, Value, mean, ranking, standing_over
 from results.costs import cpu_seconds
 from results.loading import load_evaluations, load_programs
-from results.marks import marks
 from results.plots import Curve
 from results.programs import SHOWN_ID
 from results.records import CampaignRecord, ProgramRecord
+from results.text import marks
 
 LABEL_CHARS = 32
 """Of a longer name, this much is shown."""
@@ -69,7 +69,7 @@ class Column:
 
 
 def label(program: ProgramRecord, ordinal: int | None = None) -> str:
-    """Return what a program is called beside others: a name has its marks (`results.marks.MARKS`)."""
+    """Return what a program is called beside others: a name has its marks (`results.text.MARKS`)."""
     number = program.id[:SHOWN_ID] if ordinal is None else f"#{ordinal}"
     return program.name[:LABEL_CHARS] + marks(program.name, program.source) or number
 

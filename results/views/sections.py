@@ -10,10 +10,12 @@ from urllib.parse import quote
 from evaluators.records import Metric, Tag, TaskResult
 from results import progress
 from results.comparison import Comparison
-from results.marks import MARKS, PLANNED, RECONSTRUCTED
 from results.programs import SHOWN_ID
 from results.text import (
+    MARKS,
     NONE,
+    PLANNED,
+    RECONSTRUCTED,
     arrow,
     count,
     duration,

@@ -11,7 +11,7 @@ from evaluators.registry import get_domain
 from evolve.cli import baselines
 from evolve.comparison import tables
 from evolve.comparison.tables import joined
-from results.marks import marks
+from results.text import marks
 
 QUICK = ("--tasks", "kuhn2,goofspiel3", "--budget", 3, "--workers", 1)
 
