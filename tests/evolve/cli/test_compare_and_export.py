@@ -14,8 +14,12 @@ NAME = "cfr-symbolic-s0"
 
 @pytest.fixture
 def candidates(finished):
-    """The candidates of the small campaign, as its events tell them."""
-    return [event for event in finished[1] if event["event"] == "candidate"]
+    """Candidates as they are known in the end: leaders were measured on further blocks."""
+    known = {}
+    for event in finished[1]:
+        if event["event"] in ("candidate", "refined"):
+            known[event["ordinal"]] = event
+    return [known[ordinal] for ordinal in sorted(known)]
 
 
 class TestDiff:
@@ -58,21 +62,20 @@ class TestLineage:
         child = candidates[-1]
         found = ask("results", "lineage", f"{NAME}:{child['ordinal']}", "--db", finished[0])
         steps = found["steps"]
-        assert (found["campaign"], found["objective"]) == (NAME, "decades")
+        assert (found["campaign"], found["objective"]) == (NAME, "advantage")
         assert (steps[0]["ordinal"], steps[0]["name"], steps[0]["diff"]) == (0, "cfr_plus", "")
         assert steps[-1]["program_id"] == child["program"]
         assert steps[-1]["note"] == child["note"]
         assert [s["score"] for s in steps] == [
-            candidates[s["ordinal"]]["scores"]["decades"]["mean"] for s in steps
+            candidates[s["ordinal"]]["scores"]["advantage"]["mean"] for s in steps
         ]
         assert all(s["diff"].startswith("--- candidate ") for s in steps[1:])
 
-    def test_is_a_tree(self, invoke, finished, candidates):
+    def test_is_a_tree(self, invoke, finished):
         result = invoke("results", "lineage", f"{NAME}:best", "--diff", "--db", finished[0])
         assert result.exit_code == 0, result.stderr
         assert "candidate 0 by cfr_plus" in result.stdout
-        best = max((c for c in candidates if c["scores"]), key=lambda c: c["scores"]["decades"]["mean"])
-        assert best["program"][:10] in result.stdout
+        assert finished[1][-1]["best"]["program"][:10] in result.stdout
 
     def test_a_baseline_has_none(self, invoke, finished):
         result = invoke("results", "lineage", "dcfr", "--db", finished[0])
@@ -105,9 +108,9 @@ class TestExport:
         assert [row["program"] for row in rows] == [c["program"] for c in candidates]
         for row, c in zip(rows, candidates, strict=True):
             assert row["outcome"] == c["outcome"]["tag"]
-            assert row["decades"] == repr(c["scores"]["decades"]["mean"])
-            assert row["decades stderr"] == repr(c["scores"]["decades"]["stderr"])
-        assert "decades_exact stderr" not in rows[0]
+            assert row["advantage"] == repr(c["scores"]["advantage"]["mean"])
+            assert row["advantage stderr"] == repr(c["scores"]["advantage"]["stderr"])
+        assert "log_area stderr" not in rows[0]
 
     def test_a_campaign_as_json(self, ask, finished, candidates):
         found = ask("results", "export", NAME, "--format", "json", "--db", finished[0])

@@ -24,6 +24,7 @@ def test_prints_the_curve_and_saves_the_policy(invoke, here):
         "2",
         "3",
         "5",
+        "6",
         "10",
         "20",
     ]

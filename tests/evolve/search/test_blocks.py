@@ -14,6 +14,7 @@ from evaluators.testing import FakeDomain
 from evolve.config import CampaignConfig
 from evolve.search.blocks import block, fresh_block
 
+# The limits of PSRO depend on how large a game is: it draws and compiles those of every block.
 NOISY = FakeDomain("toy", noise=0.1, samples=3)
 DOMAINS = {domain.name: domain for domain in (CFR, PSRO, NOISY)}
 
@@ -34,6 +35,7 @@ def shape(plan):
     return Counter((task.group, task.tier, task.budget, task.family) for task in plan.tasks)
 
 
+@settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("name", DOMAINS)
 @given(a=st.tuples(seeds, numbers), b=st.tuples(seeds, numbers))
 def test_two_blocks_share_no_task_and_the_same_one_is_the_same(name, a, b):
@@ -45,6 +47,7 @@ def test_two_blocks_share_no_task_and_the_same_one_is_the_same(name, a, b):
         assert not keys(one) & keys(other)
 
 
+@settings(max_examples=25, deadline=None)
 @pytest.mark.parametrize("name", DOMAINS)
 @given(campaign=st.tuples(seeds, numbers), own=st.integers(0, 2**20 - 1), other=st.integers(0, 2**20 - 1))
 def test_a_fresh_block_is_no_campaigns(name, campaign, own, other):
@@ -56,7 +59,7 @@ def test_a_fresh_block_is_no_campaigns(name, campaign, own, other):
     assert (fresh == keys(fresh_block(domain, config(domain), other))) == (own == other)
 
 
-@settings(max_examples=20)
+@settings(max_examples=15, deadline=None)
 @pytest.mark.parametrize("name", DOMAINS)
 @given(seed=seeds, number=numbers)
 def test_every_block_has_as_many_tasks_of_each_kind(name, seed, number):
