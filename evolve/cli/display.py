@@ -43,6 +43,7 @@ class Display:
         self._told = self._decided = self._valid = 0
         self._spent: tuple[float, int] | None = None
         self._best: Score | None = None
+        self._best_ordinal: int | None = None
         self._baselines: dict[str, float] = {}
         self._bests: deque[str] = deque(maxlen=5)
         self._started_at = time.monotonic()
@@ -71,6 +72,8 @@ class Display:
             case NewBest():
                 self._add_best(event.candidate)
             case Refined():
+                if event.candidate.ok and event.candidate.ordinal == self._best_ordinal:
+                    self._best = event.candidate.scores[self._event.objective]
                 self._say(f"refined #{event.candidate.ordinal:<4} {self._score(event.candidate)}")
             case Called():
                 self._spent = (event.spent_usd, event.spent_tokens)
@@ -123,7 +126,7 @@ class Display:
             self._say(f"{self._told}/{self._total} candidates, {self._status()}")
 
     def _add_best(self, candidate: Candidate) -> None:
-        self._best = candidate.scores[self._event.objective]
+        self._best, self._best_ordinal = candidate.scores[self._event.objective], candidate.ordinal
         line = f"#{candidate.ordinal:<4} {self._score(candidate)}  {visible(candidate.note) or 'the seed'}"
         self._bests.append(line)
         self._say(f"best     {line}")
