@@ -23,7 +23,7 @@ def invoke_evolve(*arguments):
 
 
 def test_all_benchmarks_are_here():
-    assert set(COMMANDS) == {"cfr", "psro", "river", "games", "engine", "sandbox", "path"}
+    assert set(COMMANDS) == {"cfr", "psro", "river", "games", "engine", "sandbox", "path", "ruler"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -14,7 +14,14 @@ from evaluators.contract import CapabilityError, GameError
 from evolve.errors import ConfigError
 from sandbox.base import Limits
 
-SMALL = {"tasks": ("kuhn2",), "budget": 3, "candidates": 3, "workers": 1}
+SMALL = {
+    "tasks": ("kuhn2",),
+    "budget": 3,
+    "candidates": 3,
+    "workers": 1,
+    "refinements": 0,
+    "baselines": ["cfr_plus", "dcfr"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +54,8 @@ def test_a_search_and_what_it_found(searched):
     best = evolve.load_program(summary.best, db=db)
     assert best.stored
     assert evolve.load_program("cfr-symbolic-s0:best", db=db).id == best.id
-    again = evolve.evaluate(best, tasks=["kuhn2"], tiers=("exact", "generic"), budget=3)
-    assert again.scores["decades"] == summary.scores["decades"]
+    again = evolve.evaluate(best, tasks=["kuhn2"], tiers=("generic",), budget=3)
+    assert again.scores["advantage"] == summary.scores["advantage"]
 
 
 def test_a_notebook_may_search_too(tmp_path):

@@ -196,4 +196,4 @@ def test_a_search_does_not_start_from_a_seed_that_is_told_its_horizon(tmp_path):
     )
     own = tmp_path / "own.py"
     own.write_text(seeds.source("cfr", "hs_pcfr_plus_30").replace("= 1000", "= 900"))
-    assert "= 900" in prepare(parse_config({"start": str(own)})).seed_source
+    assert "= 900" in prepare(parse_config({"start": str(own)})).founders[0]

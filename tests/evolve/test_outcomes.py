@@ -161,7 +161,7 @@ def test_an_outcome_other_than_ok_has_no_scores_but_what_finished(domain, runner
     last = max(plan.tasks, key=plan.tasks.index)
     # Player 0 has another number of pairs in each game.
     first_pairs = {"kuhn2": 12, "goofspiel3": 9}
-    source = changed(POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.tasks[0].family]}", POLICY)
+    source = changed(POLICY, f"assert len(cfr_regrets) == {first_pairs[plan.tasks[0].group]}", POLICY)
     evaluation = domain.evaluate(source, plan, runner)
     assert evaluation.outcome.tag is Tag.EXCEPTION
     assert evaluation.outcome.message.startswith(last.name)
@@ -177,7 +177,7 @@ def campaign(domain, plan, config, operator, db, name, *, seed=None):
     )  # fmt: skip
     operator = ScriptedOperator(operator) if isinstance(operator, list) else operator
     seed, demanded = seed or domain.seed_source(domain.seed), Provenance("none")
-    setup = Setup(config, domain, plan, seed, {}, operator, CrossoverOperator(), demanded)
+    setup = Setup(config, domain, plan, (seed,), {}, operator, CrossoverOperator(), demanded)
     with (
         LocalExecutor(2) as executor,
         open_store(db) as store,

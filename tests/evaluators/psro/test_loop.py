@@ -91,7 +91,8 @@ def test_checkpoints_rise_to_the_last_iteration(iterations):
     found = DOMAIN.checkpoints(iterations)
     assert list(found) == sorted(set(found))
     assert found[-1] == iterations
-    assert min(iterations, 10) <= found[0]
+    assert set(DOMAIN.read_at(iterations)) <= set(found)
+    assert min(iterations // 4, 10) <= found[0]
 
 
 def test_checkpoints_of_the_default_horizon():
@@ -100,8 +101,10 @@ def test_checkpoints_of_the_default_horizon():
 
 
 def test_a_longer_run_begins_with_the_shorter_one():
-    short, long = (evaluate(UNIFORM, ["kuhn3"], k).results[0].curve for k in (25, 50))
-    assert long[: len(short)] == short
+    short, long = (dict(evaluate(UNIFORM, ["kuhn3"], k).results[0].curve) for k in (25, 50))
+    both = short.keys() & long.keys()
+    assert both >= {10, 25}
+    assert all(short[k] == long[k] for k in both)
 
 
 class TestWhatProgramsAreGiven:
@@ -116,7 +119,7 @@ class TestWhatProgramsAreGiven:
             "assert [game.num_policies(p) for p in range(3)] == [n] * 3",
             "assert [len(own) for own in policy_sets] == [n] * 3",
             "assert [m.shape for m in meta_games] == [(n,) * 3] * 3",
-            evaluation="assert game.iteration == 3 and game.num_policies(0) == 4",
+            evaluation="assert game.iteration <= 3 and game.num_policies(0) == game.iteration + 1",
         )
 
     def test_records(self):
@@ -200,7 +203,7 @@ class TestLimits:
     def test_the_eval_solver_is_named_too(self):
         found = evaluate(program(evaluation="1 / 0"))
         assert found.outcome.tag is Tag.EXCEPTION
-        assert found.outcome.message.startswith("kuhn2: iteration 10, eval: ZeroDivisionError")
+        assert found.outcome.message.startswith("kuhn2: iteration 2, eval: ZeroDivisionError")
 
     @pytest.mark.parametrize("calls", [BEST_RESPONSE_CALLS, BEST_RESPONSE_CALLS + 1])
     @pytest.mark.parametrize("last", ["best_response_values", "best_response_payoffs"])
