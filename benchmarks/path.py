@@ -278,7 +278,8 @@ def measure() -> Report:
     starts = {
         entry.ordinal: place for place, entry in reversed([*enumerate(entries)]) if entry.ordinal is not None
     }
-    for row in rows:
+    # An ordinary one: the best is announced as well, and the earliest prepares statements for all.
+    for row in sorted(rows[1:], key=lambda row: -row.ordinal):
         if row.ordinal in starts and row.ordinal + 1 in starts:
             way = _between(entries, starts[row.ordinal], starts[row.ordinal + 1])
             return _report(row.ordinal, [*way, *ending.entries])

@@ -40,6 +40,14 @@ CALL_FIELDS = tuple(
 BEST = "best"
 """Kind of the event that says which program a search held for the best from then on."""
 
+LAST_BEST = (
+    select(schema.Event.payload["ordinal"].as_integer())
+    .where(schema.Event.campaign_id == bindparam("campaign"), schema.Event.kind == BEST)
+    .order_by(schema.Event.id.desc())
+    .limit(1)
+)
+"""The ordinal of the program that a ``campaign`` held for the best last."""
+
 
 def load_campaigns(connection: Connection, *where: ColumnElement[bool]) -> list[CampaignRecord]:
     """Return the campaigns that meet the conditions, oldest first; without conditions every one."""
@@ -273,17 +281,5 @@ def load_state(connection: Connection, campaign_id: int) -> CampaignState:
         told=tuple(one for one in stored if one.told),
         pending={one.candidate.ordinal: one for one in stored if not one.told},
         baselines=tuple(evaluations.get(None, ())),
-        best=load_best(connection, campaign_id),
+        best=connection.scalar(LAST_BEST, {"campaign": campaign_id}),
     )
-
-
-def load_best(connection: Connection, campaign_id: int) -> int | None:
-    """Return the ordinal of the program that a search held for the best last; None where it said nothing of it."""
-    said = (
-        select(schema.Event.payload)
-        .where(schema.Event.campaign_id == campaign_id, schema.Event.kind == BEST)
-        .order_by(schema.Event.id.desc())
-        .limit(1)
-    )
-    payload = connection.execute(said).scalar_one_or_none()
-    return None if payload is None else int(payload["ordinal"])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, case, func, literal, selec
 from evaluators.records import Metric, Score, Tag
 from results.errors import UnknownNameError, nearest
 from results.loading import (
-    load_best,
+    LAST_BEST,
     load_calls,
     load_campaigns,
     load_evaluations,
@@ -97,7 +97,7 @@ def campaigns(store: Store) -> list[CampaignSummary]:
             .group_by(Candidate.campaign_id),
         )
         for record in records:
-            if (ordinal := load_best(connection, record.id)) is not None:
+            if (ordinal := connection.scalar(LAST_BEST, {"campaign": record.id})) is not None:
                 held = _scored(select(ScoreRow.mean)).where(
                     Candidate.campaign_id == record.id,
                     Candidate.ordinal == ordinal,
@@ -140,6 +140,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
     """
     with store.reading() as connection:
         ranked = _ranked(connection, campaign, objective)
+        held = None if objective else connection.scalar(LAST_BEST, {"campaign": ranked.id})
         rows = connection.execute(
             _scored(
                 select(
@@ -160,7 +161,7 @@ def top(store: Store, campaign: str, objective: str | None = None, *, n: int = 1
             )
             .order_by(
                 case(
-                    (Candidate.ordinal == (None if objective else load_best(connection, ranked.id)), 0),
+                    (Candidate.ordinal == held, 0),
                     else_=1,
                 ),
                 (ScoreRow.mean - ScoreRow.stderr).desc(),

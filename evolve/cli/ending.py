@@ -104,7 +104,11 @@ def _print_comparison(store: Store, record: CampaignRecord, best: RankedCandidat
         return
     over = f", over {reference}" if reference else ""
     tasks = plural(record.metric.task)
-    print_line(out, f"{record.objective}{over} (larger is better), on {tasks} that the search did not see:")
+    print_line(
+        out,
+        f"{record.objective}{over} in {record.metric.label}, on {tasks} that the search did not see"
+        " (larger is better):",
+    )
     print_whole(out, _table(board))
     for line in _lines(
         record, board, own, _fresh_score(record.metric, best.program_id, runs, groups), len(runs)

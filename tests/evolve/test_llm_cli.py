@@ -249,6 +249,10 @@ model = ["openai:good", "openai:bad"]
 crossover = 0.5
 lookahead = 2
 population.islands = 1
+objective = "decades"
+tiers = ["exact", "generic"]
+refinements = 0
+race = false
 [llm]
 crossover = "model"
 max_output_tokens = 1000

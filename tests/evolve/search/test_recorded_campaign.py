@@ -72,6 +72,8 @@ def test_the_recording_says_what_it_is():
     assert RECORDING.stat().st_size < 300_000
     written = load_config(EXAMPLES / "recorded_cfr.toml", {}).model_dump(mode="json")
     said = parse_config(head["config"]).model_dump(mode="json", exclude_unset=True)
+    # The file names each task, since a game by its name has another number of payoff seeds now.
+    assert list(dict.fromkeys(name.partition("/")[0] for name in written.pop("tasks"))) == said.pop("tasks")
     assert {key: written[key] for key in said} == said
 
 
