@@ -2,7 +2,7 @@
 
 The README's picture is a real run, taken from a terminal 84 columns wide:
 
-    tmux new-session -d -s demo -x 84 -y 48 'make demo; sleep 600'
+    tmux new-session -d -s demo -x 84 -y 64 'make demo; sleep 600'
     tmux capture-pane -e -p -t demo | python docs/picture.py docs/demo.svg "make demo"
 """
 
