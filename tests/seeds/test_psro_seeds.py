@@ -146,6 +146,7 @@ def quick(name, stage):
     """A solver with fewer inner steps, the same in all else."""
     few = {
         "prd": {"steps": 50}, "regret_matching": {"steps": 50}, "regret_matching_plus": {"steps": 50},
+        "regret_matching_plus_1000": {"steps": 50},
         "shor_psro": {"fewest": 50, "most": 60}, "best_response_line_search": {"stops": (10, 50)},
         "anytime_double_oracle": {"steps": 50}, "pm_psro": {"fewest": 50, "most": 60},
         "rrd": {"Train": {"fewest": 100, "most": 200}, "Eval": {"steps": 50}}[stage],
@@ -157,6 +158,7 @@ def brief(name):
     """An eval-time solver with so few inner steps that rounding stays rounding."""
     few = {"prd": {"steps": 10}, "rrd": {"steps": 10}, "anytime_double_oracle": {"steps": 10},
         "regret_matching": {"steps": 10}, "regret_matching_plus": {"steps": 10},
+        "regret_matching_plus_1000": {"steps": 10},
         "shor_psro": {"fewest": 10, "most": 10}, "pm_psro": {"fewest": 10, "most": 10},
     }  # fmt: skip
     return solver(name, stage="Eval", **few.get(name, {}))

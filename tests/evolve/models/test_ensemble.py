@@ -113,7 +113,8 @@ def test_rewards_are_shares_in_the_order_of_gains(gains):
     assert all(0.0 <= reward <= 1.0 for reward in found)
     assert all(reward == 0.0 for reward, gain in zip(found, gains, strict=True) if gain <= 0)
     by_gain = [reward for _, reward in sorted(zip(gains, found, strict=True))]
-    assert by_gain == sorted(by_gain)
+    # Gains that differ in their last digit may have rewards that rounding puts the other way round.
+    assert by_gain == pytest.approx(sorted(by_gain), rel=1e-12)
 
 
 def test_a_typical_improvement_is_worth_a_half_in_any_unit():
