@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: demo install dev test test-all soak lint docs sandbox-image clean
 
 DEMO ?= --candidates 72
-demo: install  ## a discovery campaign and its comparison with every seed, about four minutes on two cores
+demo: install  ## a discovery campaign and its comparison with every seed, about five minutes on two cores
 	$(BIN)/evolve run $(DEMO)
 
 install: $(VENV)/installed  ## evolve and what it needs to run
